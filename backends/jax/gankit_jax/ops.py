@@ -1,0 +1,129 @@
+"""The functions of a backend (`gankit.interfaces.Ops`) in JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from gankit.interfaces import Batch, State, Terms
+
+
+class JaxOps:
+    """Arrays on one device, floats in one dtype."""
+
+    xp = jnp
+
+    def __init__(self, device: jax.Device, dtype: str) -> None:
+        self.device, self.dtype = device, jnp.dtype(dtype)
+        self._loops: dict[Callable[..., Any], Callable[..., tuple[State, Terms]]] = {}
+
+    def softplus(self, x: Array) -> Array:
+        return jax.nn.softplus(x)
+
+    def log_sigmoid(self, x: Array) -> Array:
+        return jax.nn.log_sigmoid(x)
+
+    def sigmoid(self, x: Array) -> Array:
+        return jax.nn.sigmoid(x)
+
+    def relu(self, x: Array) -> Array:
+        return jax.nn.relu(x)
+
+    def log_softmax(self, x: Array) -> Array:
+        return jax.nn.log_softmax(x, axis=-1)
+
+    def one_hot(self, labels: Array, num_classes: int) -> Array:
+        return jax.nn.one_hot(labels, num_classes, dtype=self.dtype)
+
+    def take(self, x: Array, indices: Array) -> Array:
+        return jnp.take(x, indices, axis=0, mode="clip")
+
+    def asarray(self, x: Any) -> Array:
+        if not isinstance(x, Array):
+            x = np.asarray(x)
+        if jnp.issubdtype(x.dtype, jnp.floating):
+            x = x.astype(self.dtype)  # on the host, before JAX would settle float64 in its own way
+        return jax.device_put(x, self.device)
+
+    def to_float(self, x: Array) -> Array:
+        return x.astype(self.dtype)
+
+    def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
+        return np.array(x, order="C")
+
+    def stop_gradient(self, x: Array) -> Array:
+        return lax.stop_gradient(x)
+
+    def grad(self, f: Callable[[Any], Array]) -> Callable[[Any], Any]:
+        return jax.grad(f)
+
+    def value_and_grad(self, f: Callable[[Any], tuple[Array, Any]]) -> Callable[[Any], tuple[tuple[Array, Any], Any]]:
+        return jax.value_and_grad(f, has_aux=True)
+
+    def when(self, number: Any, f: Callable[[], Array]) -> Array:
+        return lax.cond(number != 0, f, lambda: jnp.zeros((), self.dtype))
+
+    def tree_map(self, f: Callable[..., Any], *trees: Any) -> Any:
+        return jax.tree.map(f, *trees)
+
+    def average(self, mean: dict[str, Array], new: dict[str, Array], decay: Any) -> dict[str, Array]:
+        return jax.tree.map(lambda old, p: old + (1.0 - decay) * (p - old), mean, new)
+
+    def copy(self, tree: Any) -> Any:
+        return jax.tree.map(jnp.copy, tree)
+
+    def key(self, words: tuple[Any, Any]) -> Array:
+        return jax.random.wrap_key_data(jnp.stack([jnp.asarray(w, jnp.uint32) for w in words]), impl="threefry2x32")
+
+    def fold_in(self, key: Array, index: int) -> Array:
+        return jax.random.fold_in(key, index)
+
+    def uniform(self, key: Array, shape: tuple[int, ...]) -> Array:
+        return jax.random.uniform(key, shape, self.dtype)
+
+    def normal(self, key: Array, shape: tuple[int, ...]) -> Array:
+        return jax.random.normal(key, shape, self.dtype)
+
+    def compile(self, f: Callable[..., Array]) -> Callable[..., Array]:
+        return jax.jit(f)
+
+    def run(
+        self, step: Callable[..., tuple[State, Terms]], state: State, batches: Batch, *shared: Array, capacity: int
+    ) -> tuple[State, Terms]:
+        if step not in self._loops:
+            self._loops[step] = jax.jit(partial(_loop, step), donate_argnums=0)
+        count = len(batches.key[0])
+        padded = jax.tree.map(lambda x: self.asarray(_padded(x, capacity)), batches)
+        return self._loops[step](state, padded, np.int32(count), *shared)
+
+
+def _loop(
+    step: Callable[..., tuple[State, Terms]], state: State, batches: Batch, count: Array, *shared: Array
+) -> tuple[State, Terms]:
+    """`count` steps in one program. The count is data, so calls of any length share the one compilation, and the
+    numbers cannot depend on how a run was cut into calls."""
+
+    def batch(i: Any) -> Batch:
+        return jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, i, keepdims=False), batches)
+
+    def body(i: Any, carry: tuple[State, Terms]) -> tuple[State, Terms]:
+        return step(carry[0], batch(i), *shared)
+
+    terms = jax.eval_shape(lambda: step(state, batch(0), *shared)[1])
+    blank = jax.tree.map(lambda term: jnp.zeros(term.shape, term.dtype), terms)
+    return lax.fori_loop(0, count, body, (state, blank))
+
+
+def _padded(x: np.ndarray[Any, Any], capacity: int) -> np.ndarray[Any, Any]:
+    """x with rows nobody reads, up to the size that was compiled for."""
+    if len(x) == capacity:
+        return x
+    out = np.zeros((capacity, *x.shape[1:]), x.dtype)
+    out[: len(x)] = x
+    return out

@@ -1,0 +1,75 @@
+"""optax as pure functions under the canonical names of slots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from gankit.errors import ConfigError
+from gankit.interfaces import OptimizerSpec
+from gankit.optimizers import Adam, Sgd
+
+Tensors = dict[str, Array]
+
+
+class JaxSgd:
+    """optax.trace. Slot: velocity."""
+
+    def __init__(self, spec: Sgd) -> None:
+        pass
+
+    def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
+        return {"velocity": jax.tree.map(jnp.zeros_like, params)}
+
+    def updates(self, slots: Mapping[str, Any]) -> int:
+        return 0
+
+    def update(
+        self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, Array]
+    ) -> tuple[Mapping[str, Any], Tensors]:
+        transform = optax.trace(decay=numbers["momentum"])
+        directions, state = transform.update(grads, optax.TraceState(slots["velocity"]), params)
+        return {"velocity": state.trace}, _descend(params, directions, numbers["lr"])
+
+
+class JaxAdam:
+    """optax.scale_by_adam. Slots: first, second, and the count of updates."""
+
+    def __init__(self, spec: Adam) -> None:
+        self._transform = optax.scale_by_adam(b1=spec.b1, b2=spec.b2, eps=spec.eps)
+
+    def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
+        state = self._transform.init(params)
+        return {"first": state.mu, "second": state.nu, "count": jnp.asarray(updates, jnp.int32)}
+
+    def updates(self, slots: Mapping[str, Any]) -> int:
+        return int(slots["count"])
+
+    def update(
+        self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, Array]
+    ) -> tuple[Mapping[str, Any], Tensors]:
+        before = optax.ScaleByAdamState(slots["count"], slots["first"], slots["second"])
+        directions, state = self._transform.update(grads, before, params)
+        slots = {"first": state.mu, "second": state.nu, "count": state.count}
+        return slots, _descend(params, directions, numbers["lr"])
+
+
+JaxOptimizer = JaxSgd | JaxAdam
+OPTIMIZERS: dict[type, Callable[[Any], JaxOptimizer]] = {Sgd: JaxSgd, Adam: JaxAdam}
+
+
+def optimizer(spec: OptimizerSpec) -> JaxOptimizer:
+    """The native optimizer of a spec; raises ConfigError when there is none."""
+    if type(spec) not in OPTIMIZERS:
+        known = ", ".join(sorted(kind.name for kind in OPTIMIZERS))
+        raise ConfigError(f"The jax backend has no optimizer {spec.name!r}. It has {known}.")
+    return OPTIMIZERS[type(spec)](spec)
+
+
+def _descend(params: Tensors, directions: Any, lr: Array) -> Tensors:
+    return jax.tree.map(lambda p, d: p - lr * d, params, directions)

@@ -1,0 +1,57 @@
+"""The PyTorch backend: a device, a dtype, and the pieces that work on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from gankit.errors import DeviceError
+from gankit.interfaces import OptimizerSpec
+from gankit.layers import Placed
+from gankit_torch.network import TorchNetwork
+from gankit_torch.ops import TorchOps
+from gankit_torch.optimizers import TorchOptimizer, optimizer
+
+
+class TorchBackend:
+    """PyTorch on one device.
+
+    device: "auto" (CUDA where there is one, else the CPU), or a torch device: "cpu", "cuda", "cuda:1", "mps", ...
+    dtype: "float32" or "float64", of parameters and arithmetic.
+    """
+
+    name = "torch"
+
+    def __init__(self, *, device: str = "auto", dtype: str = "float32") -> None:
+        self._device = find_device(device)
+        self.dtype = dtype
+        self.ops = TorchOps(self._device, getattr(torch, dtype))
+
+    @property
+    def device(self) -> str:
+        return str(self._device)
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        return {"torch": torch.__version__}
+
+    def network(self, placed: Sequence[Placed]) -> TorchNetwork:
+        return TorchNetwork(placed, self.ops)
+
+    def optimizer(self, spec: OptimizerSpec) -> TorchOptimizer:
+        return optimizer(spec, self._device)
+
+
+def find_device(name: str) -> torch.device:
+    """The torch device of that name, after making sure that it can hold a number."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        here = ["'auto'", "'cpu'", *(f"'cuda:{i}'" for i in range(torch.cuda.device_count()))]
+        reason = str(error).partition("\n")[0]
+        raise DeviceError(f"torch has no device {name!r} here ({reason}). Possible: {', '.join(here)}.") from error
+    return device

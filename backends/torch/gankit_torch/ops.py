@@ -1,0 +1,152 @@
+"""The functions of a backend (`gankit.interfaces.Ops`) in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import array_api_compat.torch as xp
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gankit.interfaces import Batch, State, Terms
+from gankit.trees import leaves, tree_map
+
+_MASK = 2**64 - 1
+
+
+class TorchOps:
+    """Tensors on one device, floats in one dtype."""
+
+    xp = xp
+
+    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.device, self.dtype = device, dtype
+        self._depth = 0  # of gradients being taken, one inside the other
+
+    def softplus(self, x: Tensor) -> Tensor:
+        # Above the threshold torch returns x itself. At its default of 20 that is off by 2e-9; at 40, by nothing.
+        return F.softplus(x, threshold=40.0)
+
+    def log_sigmoid(self, x: Tensor) -> Tensor:
+        return -self.softplus(-x)
+
+    def sigmoid(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(x)
+
+    def relu(self, x: Tensor) -> Tensor:
+        return F.relu(x)
+
+    def log_softmax(self, x: Tensor) -> Tensor:
+        return F.log_softmax(x, dim=-1)
+
+    def one_hot(self, labels: Tensor, num_classes: int) -> Tensor:
+        return (labels[:, None] == torch.arange(num_classes, device=labels.device)).to(self.dtype)
+
+    def take(self, x: Tensor, indices: Tensor) -> Tensor:
+        return x.index_select(0, indices.reshape(-1)).reshape(*indices.shape, *x.shape[1:])
+
+    def asarray(self, x: Any) -> Tensor:
+        x = x if isinstance(x, Tensor) else torch.from_numpy(np.array(x, order="C"))
+        return x.to(self.device, self.dtype if x.is_floating_point() else None)
+
+    def to_float(self, x: Tensor) -> Tensor:
+        return x.to(self.dtype)
+
+    def to_numpy(self, x: Tensor) -> np.ndarray[Any, Any]:
+        return np.array(x.detach().cpu().numpy(), order="C")
+
+    def stop_gradient(self, x: Tensor) -> Tensor:
+        return x.detach()
+
+    def grad(self, f: Callable[[Any], Tensor]) -> Callable[[Any], Any]:
+        with_aux = self.value_and_grad(lambda tree: (f(tree), None))
+        return lambda tree: with_aux(tree)[1]
+
+    def value_and_grad(self, f: Callable[[Any], tuple[Tensor, Any]]) -> Callable[[Any], tuple[tuple[Tensor, Any], Any]]:
+        def evaluated(tree: Any) -> tuple[tuple[Tensor, Any], Any]:
+            inside = self._depth > 0  # then our gradient will be differentiated in its turn
+            with torch.enable_grad():
+                tree = tree_map(_watched, tree)
+                self._depth += 1
+                try:
+                    value, aux = f(tree)
+                finally:
+                    self._depth -= 1
+                inputs = list(leaves(tree))
+                # torch.func.grad would refuse batch norm; zeros stand for inputs that f does not use.
+                grads = torch.autograd.grad(value, inputs, create_graph=inside, materialize_grads=True)
+            gradient = iter(grads)
+            gradients = tree_map(lambda _: next(gradient), tree)
+            return (value, aux) if inside else (value.detach(), tree_map(_unwatched, aux)), gradients
+
+        return evaluated
+
+    def when(self, number: float, f: Callable[[], Tensor]) -> Tensor:
+        return f() if number != 0 else torch.zeros((), device=self.device, dtype=self.dtype)
+
+    def tree_map(self, f: Callable[..., Any], *trees: Any) -> Any:
+        return tree_map(f, *trees)
+
+    def average(self, mean: dict[str, Tensor], new: dict[str, Tensor], decay: float) -> dict[str, Tensor]:
+        torch._foreach_lerp_(list(mean.values()), [new[name] for name in mean], 1.0 - decay)
+        return mean
+
+    def copy(self, tree: Any) -> Any:
+        return tree_map(torch.clone, tree)
+
+    def key(self, words: tuple[Any, Any]) -> int:
+        return (int(words[0]) << 32) | int(words[1])
+
+    def fold_in(self, key: int, index: int) -> int:
+        # splitmix64: the key is a plain number on the host, a generator is made from it where numbers are drawn
+        x = (key + (index + 1) * 0x9E3779B97F4A7C15) & _MASK
+        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
+        return x ^ (x >> 31)
+
+    def uniform(self, key: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.rand(shape, generator=generator(key, self.device), device=self.device, dtype=self.dtype)
+
+    def normal(self, key: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.randn(shape, generator=generator(key, self.device), device=self.device, dtype=self.dtype)
+
+    def compile(self, f: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        return torch.no_grad()(f)
+
+    def run(
+        self, step: Callable[..., tuple[State, Terms]], state: State, batches: Batch, *shared: Tensor, capacity: int
+    ) -> tuple[State, Terms]:
+        count = len(batches.key[0])
+        # One transfer for all steps; what is one number a step stays on the host, where torch wants it.
+        on_device = tree_map(lambda x: x.tolist() if x.ndim == 1 else self.asarray(x), batches)
+        terms: Terms = {}
+        for i in range(count):
+            state, terms = step(state, _pick(on_device, i), *shared)
+        return state, terms
+
+
+def generator(key: int, device: torch.device) -> torch.Generator:
+    """A fresh generator; torch's CPU generator takes only the low 32 bits, which splitmix64 has mixed well."""
+    return torch.Generator(device).manual_seed(key & (2**63 - 1))
+
+
+def _watched(x: Tensor) -> Tensor:
+    """x as an input of a gradient, still part of the graph of an outer one."""
+    return x.view_as(x) if x.requires_grad else x.detach().requires_grad_()
+
+
+def _unwatched(x: Any) -> Any:
+    return x.detach() if isinstance(x, Tensor) else x
+
+
+def _pick(batches: Any, i: int) -> Any:
+    """The i-th entry of every tensor and list."""
+    if isinstance(batches, Mapping):
+        return {name: _pick(value, i) for name, value in batches.items()}
+    if isinstance(batches, tuple):
+        parts = (_pick(value, i) for value in batches)
+        return type(batches)(*parts) if hasattr(batches, "_fields") else tuple(parts)
+    return None if batches is None else batches[i]

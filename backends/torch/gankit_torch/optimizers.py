@@ -1,0 +1,106 @@
+"""torch.optim as pure functions. Parameters and slots are updated in place, fused where torch can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
+
+from gankit.errors import ConfigError
+from gankit.interfaces import OptimizerSpec
+from gankit.optimizers import Adam, Sgd
+
+Tensors = dict[str, Tensor]
+
+
+class TorchSgd:
+    """torch.optim.SGD. Slot: velocity."""
+
+    def __init__(self, spec: Sgd, device: torch.device) -> None:
+        self._fused = _can_fuse(device)
+
+    def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
+        return {"velocity": _zeros(params)}
+
+    def updates(self, slots: Mapping[str, Any]) -> int:
+        return 0
+
+    def update(
+        self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, float]
+    ) -> tuple[Mapping[str, Any], Tensors]:
+        velocity: list[Tensor | None] = list(slots["velocity"].values())
+        sgd(
+            list(params.values()),
+            [grads[name] for name in params],
+            velocity,
+            lr=numbers["lr"],
+            momentum=numbers["momentum"],
+            weight_decay=0.0,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+            fused=self._fused,
+            foreach=not self._fused,
+        )
+        return slots, params
+
+
+class TorchAdam:
+    """torch.optim.Adam. Slots: first, second, and the count of updates, which torch keeps for each tensor."""
+
+    def __init__(self, spec: Adam, device: torch.device) -> None:
+        self._spec, self._fused = spec, _can_fuse(device)
+
+    def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
+        device = next(iter(params.values())).device if self._fused else torch.device("cpu")
+        count = {name: torch.tensor(float(updates), device=device) for name in params}
+        return {"first": _zeros(params), "second": _zeros(params), "count": count}
+
+    def updates(self, slots: Mapping[str, Any]) -> int:
+        return int(next(iter(slots["count"].values())))
+
+    def update(
+        self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, float]
+    ) -> tuple[Mapping[str, Any], Tensors]:
+        adam(
+            list(params.values()),
+            [grads[name] for name in params],
+            list(slots["first"].values()),
+            list(slots["second"].values()),
+            [],
+            list(slots["count"].values()),
+            lr=numbers["lr"],
+            beta1=self._spec.b1,
+            beta2=self._spec.b2,
+            eps=self._spec.eps,
+            weight_decay=0.0,
+            amsgrad=False,
+            maximize=False,
+            fused=self._fused,
+            foreach=not self._fused,
+        )
+        return slots, params
+
+
+TorchOptimizer = TorchSgd | TorchAdam
+OPTIMIZERS: dict[type, Callable[[Any, torch.device], TorchOptimizer]] = {Sgd: TorchSgd, Adam: TorchAdam}
+
+
+def optimizer(spec: OptimizerSpec, device: torch.device) -> TorchOptimizer:
+    """The native optimizer of a spec; raises ConfigError when there is none."""
+    if type(spec) not in OPTIMIZERS:
+        known = ", ".join(sorted(kind.name for kind in OPTIMIZERS))
+        raise ConfigError(f"The torch backend has no optimizer {spec.name!r}. It has {known}.")
+    return OPTIMIZERS[type(spec)](spec, device)
+
+
+def _zeros(params: Tensors) -> Tensors:
+    return {name: torch.zeros_like(p) for name, p in params.items()}
+
+
+def _can_fuse(device: torch.device) -> bool:
+    return device.type in ("cpu", "cuda")

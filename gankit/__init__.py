@@ -1,0 +1,78 @@
+"""gankit: the adversarial game written once, every array framework a plugin.
+
+    gan = gankit.build(backend="jax")
+    gan.fit(steps=2000)
+    gan.sample(64)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gankit.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    DeviceError,
+    GankitError,
+    PluginError,
+    ShapeError,
+    UnknownNameError,
+)
+
+if TYPE_CHECKING:
+    from gankit.build import build, load
+    from gankit.config import Config
+    from gankit.data.dataset import Dataset
+    from gankit.hookspecs import PLUGIN_API, Entry, hookimpl
+    from gankit.listing import plugins, recipes
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PLUGIN_API",
+    "CheckpointError",
+    "Config",
+    "ConfigError",
+    "DataError",
+    "Dataset",
+    "DeviceError",
+    "Entry",
+    "GankitError",
+    "PluginError",
+    "ShapeError",
+    "UnknownNameError",
+    "build",
+    "hookimpl",
+    "load",
+    "plugins",
+    "recipes",
+]
+
+# Names are found when they are first used, so that `import gankit` (and every `--help`) stays quick.
+_HOMES = {
+    "build": "gankit.build",
+    "load": "gankit.build",
+    "Config": "gankit.config",
+    "Dataset": "gankit.data.dataset",
+    "Entry": "gankit.hookspecs",
+    "PLUGIN_API": "gankit.hookspecs",
+    "hookimpl": "gankit.hookspecs",
+    "plugins": "gankit.listing",
+    "recipes": "gankit.listing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gankit' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    # `gankit.build` is the function; importing the module of that name would otherwise have put itself there.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,178 @@
+"""One flat frozen dataclass: the schema of a game, its documentation, and the header of its checkpoints."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from gankit.errors import ConfigError, did_you_mean, one_of
+
+Setting = Any
+"""What TOML can say: a string, number, boolean, list or table."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A named piece from the registry with its settings: `Part("adam", {"lr": 2e-4})`."""
+
+    name: str
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+
+    def to_plain(self) -> dict[str, Setting]:
+        """`{"name": "adam", "lr": 2e-4}`, the form that a user writes."""
+        return {"name": self.name, **self.settings}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What defines a game and all its randomness. The backend and the device are not part of it.
+
+    Part-valued fields take a name ("adam") or a table ({"name": "adam", "lr": 1e-3}); a table without a name changes
+    the recipe's own part.
+    """
+
+    recipe: str = "mlp"
+    data: str = "digits"  # a registered name, or what the examples came from
+    seed: int = 0
+    dtype: str = "float32"  # "float32" or "float64", of parameters and arithmetic alike
+    trainer: str = "adversarial"
+    generator: Part = Part("mlp")
+    discriminator: Part = Part("mlp")
+    loss: Part = Part("non-saturating")
+    penalties: tuple[Part, ...] = ()
+    generator_optimizer: Part = Part("adam")
+    discriminator_optimizer: Part = Part("adam")
+    latent_dim: int = 64
+    prior: str = "normal"  # "normal", or "uniform" on [-sqrt 3, sqrt 3]; both have variance 1
+    batch_size: int = 64
+    k: int = 1  # discriminator steps per generator step; the paper used 1
+    schedule: str = "alternating"  # or "simultaneous", as in the authors' released configuration
+    ema: float = 0.0  # decay of the moving average of G's parameters that samples are drawn from; 0 is off
+    num_classes: int | None = None  # of the labels in a conditional game; named data sets know their own
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether G and D are given labels."""
+        return self.loss.name == "conditional"
+
+    def with_settings(self, settings: Mapping[str, Setting]) -> Config:
+        """This config with some settings changed; raises ConfigError for a setting that does not exist."""
+        changes: dict[str, Any] = {}
+        for name, value in settings.items():
+            if name not in NAMES:
+                raise ConfigError(f"There is no setting {name!r}.{did_you_mean(name, NAMES)} Possible: {one_of(NAMES)}.")
+            old = getattr(self, name)
+            if name == "loss":
+                value = _loss(old, value)
+            elif isinstance(old, Part):
+                value = _part(name, old, value)
+            elif name == "penalties":
+                value = tuple(_part(name, None, penalty) for penalty in _listed(value))
+            changes[name] = value
+        return replace(self, **changes)
+
+    def to_plain(self) -> dict[str, Setting]:
+        """Only tables, lists, strings and numbers, ready for TOML and JSON; `num_classes` is left out when unknown."""
+        plain = {name: _plain(getattr(self, name)) for name in NAMES}
+        return {name: value for name, value in plain.items() if value is not None}
+
+    def to_toml(self) -> str:
+        """One setting a line."""
+        return "".join(f"{name} = {_toml(value)}\n" for name, value in self.to_plain().items())
+
+
+NAMES: tuple[str, ...] = tuple(f.name for f in fields(Config))
+
+
+def _part(field_name: str, old: Part | None, value: Any) -> Part:
+    """A Part from what a user may write, on top of the one that a recipe has."""
+    if isinstance(value, Part):
+        value = value.to_plain()
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{field_name}={value!r}: expected a name such as 'adam', or a table with its settings.")
+    settings = {key: _plain(setting) for key, setting in value.items()}
+    name = settings.pop("name", old.name if old else None)
+    if not isinstance(name, str):
+        raise ConfigError(f"{field_name}={dict(value)!r}: the table needs a 'name'.")
+    kept = old.settings if old is not None and old.name == name else {}
+    return Part(name, {**kept, **settings})
+
+
+def _loss(old: Part, value: Any) -> Part:
+    """A loss named for a conditional recipe is what it plays; "conditional" alone wraps the recipe's own loss."""
+    new = _part("loss", old, value)
+    if new.name == "conditional":
+        base = new.settings.get("base", old.to_plain())
+        return Part("conditional", {**new.settings, "base": _part("loss.base", None, base).to_plain()})
+    if old.name == "conditional":
+        base = _part("loss", _part("loss.base", None, old.settings["base"]), value)
+        return Part("conditional", {**old.settings, "base": base.to_plain()})
+    return new
+
+
+def _listed(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str | Mapping | Part) else list(value)
+
+
+def _plain(value: Any) -> Setting:
+    if isinstance(value, Part):
+        return {key: _plain(setting) for key, setting in value.to_plain().items()}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(setting) for key, setting in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _toml(value: Setting) -> str:
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items() if item is not None)
+        return f"{{ {inside} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    if isinstance(value, bool | str | int):
+        return json.dumps(value, ensure_ascii=False)  # a JSON string, boolean or integer is a TOML one
+    if isinstance(value, float):
+        return repr(value)
+    raise ConfigError(f"A setting can be a string, number, boolean, list or table, not {type(value).__name__}: {value!r}.")
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
+
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "dtype": ("float32", "float64"),
+    "prior": ("normal", "uniform"),
+    "schedule": ("alternating", "simultaneous"),
+}
+MINIMUM: Mapping[str, int] = {"seed": 0, "latent_dim": 1, "batch_size": 1, "k": 1, "num_classes": 1}
+
+
+def _check(config: Config) -> None:
+    for name, choices in CHOICES.items():
+        value = getattr(config, name)
+        if value not in choices:
+            raise ConfigError(f"{name}={value!r} is not possible.{did_you_mean(str(value), choices)} Choose {one_of(choices)}.")
+    for name, least in MINIMUM.items():
+        value = getattr(config, name)
+        if value is None and name == "num_classes":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigError(f"{name}={value!r}: expected a whole number of at least {least}.")
+    if isinstance(config.ema, bool) or not isinstance(config.ema, int | float) or not 0.0 <= config.ema < 1.0:
+        raise ConfigError(f"ema={config.ema!r}: expected a decay in [0, 1), such as 0.999; 0 switches it off.")
+    if config.schedule == "simultaneous" and config.k != 1:
+        raise ConfigError(f"schedule='simultaneous' moves both players once together, so k={config.k} cannot hold; use k=1.")
+    for name in ("recipe", "data", "trainer"):
+        if not isinstance(getattr(config, name), str):
+            raise ConfigError(f"{name}={getattr(config, name)!r}: expected a name.")
+

@@ -1,0 +1,160 @@
+"""Find every plugin and read what it provides, so that a broken one is a line of text and nobody's crash.
+
+pluggy's own loader is not used: it stops at the first plugin that fails, drops the second of two distributions whose
+entry points share a name, and lets one raising hook end the call of all the others.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import warnings
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib.metadata import Distribution, distributions, version
+
+from gankit.errors import PluginError
+from gankit.hookspecs import GROUP, KINDS
+from gankit.isolation import Row, Source, describe, read, safely, stdout_to_stderr
+
+DISABLE = "GANKIT_DISABLE_PLUGINS"
+"""`1` or `all`: no third party at all. Otherwise names of distributions, separated by commas."""
+
+STRICT = "GANKIT_STRICT_PLUGINS"
+"""`1`: the first problem raises, with the plugin's own traceback. For plugin authors and CI."""
+
+_GROUP_HEADER = re.compile(rf"^\s*\[\s*{GROUP}\s*\]", re.MULTILINE)
+_searching: ContextVar[bool] = ContextVar("gankit_searching", default=False)
+
+
+class GankitPluginWarning(UserWarning):
+    """A plugin is installed and cannot be used, wholly or in part."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one plugin, in one line."""
+
+    distribution: str
+    version: str
+    entry_point: str
+    error: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version} (entry point {self.entry_point!r}): {self.error}"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Everything that discovery found: what works, what does not, and what the user switched off."""
+
+    rows: tuple[Row, ...]
+    problems: tuple[Problem, ...]
+    disabled: tuple[str, ...] = ()
+
+
+def discover() -> Listing:
+    """Import every plugin that is not switched off and ask each for its records; no target is imported.
+
+    Raises PluginError when `GANKIT_STRICT_PLUGINS` is set and something is wrong, or when a plugin calls this.
+    """
+    if _searching.get():  # otherwise a hook that lists parts would call itself without end
+        raise PluginError("it asks for gankit's parts while plugins are being found; do that where a part is used")
+    token = _searching.set(True)
+    try:
+        with stdout_to_stderr():
+            found = _discover()
+    finally:
+        _searching.reset(token)
+    for problem in found.problems:
+        warnings.warn(f"gankit plugin {problem}", GankitPluginWarning, stacklevel=3)
+    return found
+
+
+def _discover() -> Listing:
+    sources, disabled = _enabled(third_parties())
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    taken: frozenset[tuple[str, str]] = frozenset()
+    for source in (_builtin(), *sources):
+        found, errors = read(source, taken)
+        rows += found
+        if source.builtin:
+            taken = frozenset((row.kind, row.name) for row in found)
+        if errors:
+            problem = Problem(source.distribution, source.version, source.entry_point, _join(errors))
+            if _switched_on(STRICT):
+                raise PluginError(f"gankit plugin {problem}") from (errors[0].__cause__ or errors[0])
+            problems.append(problem)
+    rows.sort(key=lambda row: (KINDS.index(row.kind), row.name, row.distribution, row.entry_point))
+    return Listing(tuple(rows), tuple(problems), disabled)
+
+
+def _builtin() -> Source:
+    """Core's own parts: the same road as a stranger's, so that the road is known to work."""
+    own_version = safely(lambda: version("gankit"), "unknown")
+    return Source("gankit", own_version, "builtin", lambda: importlib.import_module("gankit.builtin"), builtin=True)
+
+
+def third_parties() -> list[Source]:
+    """Plugins in the entry-point group `gankit`, by distribution and entry point.
+
+    Distributions are read one by one because `importlib.metadata.entry_points` fails as a whole when any one of them
+    has a malformed file. A distribution listed twice (an editable install and its stale egg-info) counts once: the
+    first on `sys.path`, whose code Python imports.
+    """
+    first: dict[str, Distribution] = {}
+    for dist in distributions():
+        if _names_us(dist):
+            first.setdefault(normalise(_name_of(dist)), dist)
+    return [source for key in sorted(first) for source in _sources(first[key])]
+
+
+def _names_us(dist: Distribution) -> bool:
+    text = safely(lambda: dist.read_text("entry_points.txt"), None)
+    return bool(text and _GROUP_HEADER.search(text))
+
+
+def _sources(dist: Distribution) -> list[Source]:
+    name, number = _name_of(dist), str(safely(lambda: dist.version, None) or "unknown")
+    try:
+        points = sorted(dist.entry_points.select(group=GROUP), key=lambda point: point.name)
+    except Exception as error:
+        return [Source(name, number, "entry_points.txt", _raiser(error))]
+    return [Source(name, number, point.name, point.load) for point in points]
+
+
+def _enabled(sources: list[Source]) -> tuple[list[Source], tuple[str, ...]]:
+    """Split off the distributions that the user switched off; they are not imported."""
+    asked = os.environ.get(DISABLE, "").strip()
+    every = asked.lower() in {"1", "all", "true", "yes"}
+    named = {normalise(name.strip()) for name in asked.split(",")}
+    off = {source.distribution for source in sources if every or normalise(source.distribution) in named}
+    return [source for source in sources if source.distribution not in off], tuple(sorted(off))
+
+
+def normalise(name: str) -> str:
+    """A distribution's name as package indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _name_of(dist: Distribution) -> str:
+    return str(safely(lambda: dist.metadata["Name"], None) or "unknown")
+
+
+def _join(errors: list[PluginError], most: int = 3) -> str:
+    more = f"; and {len(errors) - most:,} more" if len(errors) > most else ""
+    return "; ".join(describe(error) for error in errors[:most]) + more
+
+
+def _switched_on(variable: str) -> bool:
+    return os.environ.get(variable, "").strip().lower() not in {"", "0", "false", "no"}
+
+
+def _raiser(error: Exception) -> Callable[[], object]:
+    def load() -> object:
+        raise error
+
+    return load

@@ -1,0 +1,49 @@
+"""gankit's own errors: each says what was asked, what is wrong, what is possible and what to type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GankitError(Exception):
+    """Base of every error that gankit raises on purpose."""
+
+
+class ConfigError(GankitError, ValueError):
+    """A setting is unknown, of the wrong type, or contradicts another."""
+
+
+class UnknownNameError(GankitError, LookupError):
+    """No installed plugin provides a part of that name."""
+
+
+class PluginError(GankitError):
+    """A plugin is there but cannot be used: broken, ambiguous, or for another version of gankit."""
+
+
+class DataError(GankitError, ValueError):
+    """A dataset is missing, damaged, or not of the shape, dtype or range that was promised."""
+
+
+class ShapeError(GankitError, ValueError):
+    """An array, or a network's output, has a shape that the game does not allow."""
+
+
+class DeviceError(GankitError, RuntimeError):
+    """The device that was asked for does not exist here."""
+
+
+class CheckpointError(GankitError):
+    """A checkpoint is missing, damaged, or belongs to another game."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`" Did you mean 'hinge'?"`, or an empty string when nothing is close."""
+    matches = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f" Did you mean {matches[0]!r}?" if matches else ""
+
+
+def one_of(known: Iterable[str]) -> str:
+    """The possibilities as words: `'jax', 'torch'`."""
+    return ", ".join(repr(name) for name in sorted(known)) or "none"

@@ -1,0 +1,90 @@
+"""The plugin surface: one hook per kind of part, each yielding `Entry` records.
+
+A distribution that ships parts lists a module or object in the entry-point group `gankit`:
+
+    [project.entry-points.gankit]
+    my-losses = "my_package.plugin"
+
+and that module says what it brings, importing nothing heavy to do so:
+
+    from gankit import Entry, hookimpl
+
+    @hookimpl
+    def gankit_losses():
+        yield Entry(name="hinge", target="my_package.losses:Hinge", api=1, summary="max-margin scores")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pluggy
+
+PLUGIN_API = 1
+"""Raised when a plugin written against the old number would no longer work."""
+
+GROUP = "gankit"
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One part that a plugin provides.
+
+    name: what a user types, `[a-z0-9-]+`.
+    target: `"package.module:attribute"`, imported when the part is first used and not before.
+    api: the `PLUGIN_API` the author wrote against.
+    summary: one line for `gankit plugins`.
+    """
+
+    name: str
+    target: str
+    api: int
+    summary: str = ""
+
+
+class Specs:
+    """The hooks. All are alike: no arguments, an iterable of `Entry`."""
+
+    @hookspec
+    def gankit_backends(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are classes: `Backend(device=..., dtype=...)`."""
+
+    @hookspec
+    def gankit_generators(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are functions: `f(spec: GameSpec, **settings) -> tuple of layer records`."""
+
+    @hookspec
+    def gankit_discriminators(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are functions: `f(spec: GameSpec, **settings) -> tuple of layer records`."""
+
+    @hookspec
+    def gankit_losses(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are callables that return a `Loss`: `Hinge(**settings)`."""
+
+    @hookspec
+    def gankit_penalties(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are callables that return a `Penalty`: `R1(weight=..., every=...)`."""
+
+    @hookspec
+    def gankit_optimizers(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are callables that return an `OptimizerSpec`: `Adam(lr=...)`."""
+
+    @hookspec
+    def gankit_trainers(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are classes that implement `Trainer`."""
+
+    @hookspec
+    def gankit_recipes(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are mappings of settings, the keys those of `gankit.build`."""
+
+    @hookspec
+    def gankit_data(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are functions: `f(split="train") -> Dataset`."""
+
+
+KINDS: tuple[str, ...] = tuple(name.removeprefix("gankit_") for name in vars(Specs) if name.startswith("gankit_"))
+"""`("backends", "generators", "discriminators", "losses", …)`: the plural is the kind's name everywhere."""

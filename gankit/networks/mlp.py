@@ -1,0 +1,29 @@
+"""A plain pair of multilayer perceptrons for any float array: images, vectors, tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from gankit.initializers import HeNormal
+from gankit.layers import Dense, Flatten, Layer, Layers, LeakyRelu, Relu, Reshape, Sigmoid
+from gankit.networks.spec import GameSpec
+
+
+def generator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256)) -> Layers:
+    """z (and label) -> dense relu layers -> an example; ends in a sigmoid where examples are bounded."""
+    layers: list[Layer] = [*spec.labels()]
+    for width in hidden:
+        layers += [Dense(width), Relu()]
+    layers.append(Dense(math.prod(spec.shape), kernel=HeNormal(gain=1.0)))
+    if spec.bounded:
+        layers.append(Sigmoid())
+    return (*layers, Reshape(spec.shape))
+
+
+def discriminator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256), slope: float = 0.2) -> Layers:
+    """An example (and label) -> dense leaky-relu layers -> one logit."""
+    layers: list[Layer] = [Flatten(), *spec.labels()]
+    for width in hidden:
+        layers += [Dense(width), LeakyRelu(slope)]
+    return (*layers, Dense(1, kernel=HeNormal(gain=1.0)), Reshape(()))

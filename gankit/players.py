@@ -1,0 +1,38 @@
+"""G and D of a game in progress, as the user reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gankit.interfaces import Network, Player
+
+
+@dataclass(frozen=True)
+class PlayerView:
+    """One player, always with its current parameters."""
+
+    network: Network
+    current: Callable[[], Player]
+
+    @property
+    def native(self) -> Any:
+        """The `torch.nn.Module` or `flax.nnx.Module` with the current parameters, in evaluation mode.
+
+        In torch it lives on the memory that training changes; in JAX it is a copy, so ask again after training.
+        """
+        player = self.current()
+        return self.network.with_params(player.params, player.buffers)
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Every parameter by canonical name (`dense0/kernel`), in the canonical layout, as NumPy."""
+        return self.network.export(self.current().params)
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers the network learns."""
+        return sum(array.size for array in self.parameters.values())

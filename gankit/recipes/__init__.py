@@ -1,0 +1,1 @@
+"""Named games: one short file each, whose numbers carry their source."""

@@ -1,0 +1,98 @@
+"""Noise is data: latents, data order and labels as pure functions of (seed, purpose, step).
+
+Nothing here has state that could be lost: a resumed run asks for the same steps and gets the same numbers, and
+every backend is handed the same arrays. Draws are made a block of steps at a time because seeding a generator costs
+more than drawing a small batch; which steps share a block is part of the definition, not a tuning knob.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from gankit.errors import ConfigError
+
+Array = np.ndarray[Any, Any]
+Prior = Literal["normal", "uniform"]
+
+BLOCK = 64
+"""Steps drawn together. Changing it changes every run."""
+
+
+class Streams:
+    """All the randomness of one run, outside the networks. The methods are pure; a few last draws are kept."""
+
+    def __init__(self, seed: int) -> None:
+        if seed < 0:
+            raise ConfigError(f"seed={seed}: a seed is a whole number, 0 or greater.")
+        self.seed = seed
+        self._blocks: dict[tuple[Any, ...], tuple[int, Array]] = {}
+        self._orders: dict[tuple[str, int], tuple[int, Array]] = {}
+
+    def generator(self, purpose: str, index: int = 0) -> np.random.Generator:
+        """A fresh Philox generator for one purpose and index."""
+        entropy = np.random.SeedSequence([self.seed, zlib.crc32(purpose.encode()), index])
+        return np.random.Generator(np.random.Philox(entropy))
+
+    def first_latents(self, purpose: str, n: int, latent_dim: int, prior: Prior) -> Array:
+        """n latents for sampling, (n, latent_dim); a longer draw begins with the shorter one."""
+        return _noise(self.generator(purpose), (n, latent_dim), prior)
+
+    def latents(self, purpose: str, start: int, stop: int, shape: tuple[int, ...], prior: Prior) -> Array:
+        """Noise for steps start..stop-1: (stop - start, *shape) float64 with mean 0 and variance 1."""
+        return self._rows(purpose, (shape, prior), start, stop, lambda rng: _noise(rng, (BLOCK, *shape), prior))
+
+    def words(self, purpose: str, start: int, stop: int) -> Array:
+        """Two random 32-bit words a step, (stop - start, 2) uint32: what a backend makes its dropout keys from."""
+
+        def draw(rng: np.random.Generator) -> Array:
+            return rng.integers(0, 2**32, (BLOCK, 2), dtype=np.uint32)
+
+        return self._rows(purpose, (), start, stop, draw)
+
+    def order(self, purpose: str, start: int, stop: int, per_step: int, examples: int) -> Array:
+        """Which examples steps start..stop-1 see: (stop - start, per_step) int32 indices into the data.
+
+        The stream is one shuffled epoch after another, each its own permutation; a batch may straddle two, so every
+        example is seen exactly once an epoch and none is dropped.
+        """
+        first, last = start * per_step, stop * per_step
+        out = np.empty(last - first, np.int32)
+        position = first
+        while position < last:
+            epoch, offset = divmod(position, examples)
+            count = min(examples - offset, last - position)
+            out[position - first : position - first + count] = self._epoch(purpose, epoch, examples)[
+                offset : offset + count
+            ]
+            position += count
+        return out.reshape(stop - start, per_step)
+
+    def _epoch(self, purpose: str, epoch: int, examples: int) -> Array:
+        key = (purpose, examples)
+        if key not in self._orders or self._orders[key][0] != epoch:
+            self._orders[key] = (epoch, self.generator(purpose, epoch).permutation(examples))
+        return self._orders[key][1]
+
+    def _rows(
+        self, purpose: str, form: tuple[Any, ...], start: int, stop: int, draw: Callable[[np.random.Generator], Array]
+    ) -> Array:
+        """Rows start..stop-1 of the blocks of one purpose; `form` tells apart draws of different shapes."""
+        key = (purpose, *form)
+        parts = []
+        for block in range(start // BLOCK, -(-stop // BLOCK)):
+            if key not in self._blocks or self._blocks[key][0] != block:
+                self._blocks[key] = (block, draw(self.generator(purpose, block)))
+            first = block * BLOCK
+            parts.append(self._blocks[key][1][max(start - first, 0) : stop - first])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, ...], prior: Prior) -> Array:
+    """Mean 0, variance 1. "uniform" is U(-sqrt 3, sqrt 3), the prior of Goodfellow et al. 2014 on MNIST."""
+    if prior == "uniform":
+        return rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), shape)
+    return rng.standard_normal(shape)

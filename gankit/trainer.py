@@ -1,0 +1,364 @@
+"""The loop around the step: data in, samples, scores and checkpoints out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gankit import checkpoint
+from gankit.batches import Batches
+from gankit.config import Config
+from gankit.data.dataset import Dataset
+from gankit.data.sources import open_data
+from gankit.errors import ConfigError, DataError
+from gankit.game import Assembled
+from gankit.interfaces import Batch, Callback, Draw, State, Step, Terms
+from gankit.interrupt import deferred_interrupt
+from gankit.players import PlayerView
+from gankit.step import algorithm_1, scores
+from gankit.streams import BLOCK, Streams
+
+Array = np.ndarray[Any, Any]
+
+RESIDENT_BYTES = 2 * 1024**3
+"""A data set up to this size is put on the device whole; a larger one is sent a chunk at a time."""
+CHUNK_BYTES = 64 * 1024**2
+BREATH = 0.25
+"""Seconds between looks at the clock, Ctrl-C and the callbacks: steps are run in chunks of about this long."""
+SAMPLES_AT_ONCE = 128
+
+
+class AdversarialTrainer:
+    """A game in progress. Made by `gankit.build` and `gankit.load`."""
+
+    def __init__(self, game: Assembled, dataset: Dataset | None) -> None:
+        self._game = game
+        self._dataset = dataset
+        self._state = game.initial_state(dataset)
+        self._steps_done = 0
+        self._batches = Batches(
+            game.config, game.optimizer_specs, game.rules.penalties, bool(game.rules.loss.generator_needs_real)
+        )
+        scaling = game.spec.scaling
+        self._units = (game.backend.ops.asarray(scaling.offset), game.backend.ops.asarray(scaling.scale))
+        self._step = in_user_units(algorithm_1(game.rules), game.backend.ops)
+        self._generate = game.backend.ops.compile(self._apply_generator)
+        self._judge = game.backend.ops.compile(self._apply_discriminator)
+        self._resident: tuple[Dataset, Any] | None = None
+
+    # ---- what a user asks for
+
+    @property
+    def config(self) -> Config:
+        return self._game.config
+
+    @property
+    def loss(self) -> Any:
+        return self._game.rules.loss
+
+    @property
+    def backend(self) -> Any:
+        return self._game.backend
+
+    @property
+    def spec(self) -> Any:
+        """Shape, classes and units of the examples."""
+        return self._game.spec
+
+    @property
+    def steps_done(self) -> int:
+        """Iterations of Algorithm 1 so far."""
+        return self._steps_done
+
+    @property
+    def generator(self) -> PlayerView:
+        return PlayerView(self._game.rules.generator, lambda: self._state.generator)
+
+    @property
+    def discriminator(self) -> PlayerView:
+        return PlayerView(self._game.rules.discriminator, lambda: self._state.discriminator)
+
+    def fit(self, data: Any = None, *, steps: int, callbacks: Iterable[Callback] = ()) -> AdversarialTrainer:
+        """Play `steps` more iterations and return the trainer.
+
+        data: what to train on, in any form that `gankit.build` takes; by default what the game was built with.
+        callbacks: each called after every `every`-th step, counted from the first step of the run; with `every = 0`,
+            a few times a second.
+
+        Ctrl-C raises KeyboardInterrupt between two steps, so the trainer can be saved and used.
+        """
+        dataset = self._training_data(data)
+        callbacks = list(callbacks)
+        pace = Pace()
+        stop, running = self._steps_done + steps, None
+        with deferred_interrupt() as interrupted:
+            while self._steps_done < stop:
+                until = min(self._boundary(callbacks), stop, self._steps_done + pace.steps(self._capacity(dataset)))
+                batches = self._chunk(until, dataset)  # drawn while the device may still be busy with the last one
+                if running is not None:
+                    self._wait(running)
+                started = self._steps_done
+                self._state, running = self._run(batches, dataset)
+                self._steps_done = until
+                self._call(callbacks, running)
+                pace.took(until - started)
+                if interrupted():
+                    raise KeyboardInterrupt
+        return self
+
+    def step(self, real: Any, labels: Any = None) -> dict[str, float]:
+        """One iteration of Algorithm 1 on examples you bring; returns its terms.
+
+        real: (m, *shape) in the data's own units, or (j, m, *shape) with a minibatch for each time the iteration
+            draws one: k for D, and one more for G if the loss compares fakes with real examples or the game is
+            conditional.
+        labels: (m,) or (j, m) classes, in a conditional game.
+        """
+        batch = self._given(np.asarray(real), labels)
+        self._state, terms = self._game.backend.ops.run(self._step, self._state, batch, *self._units, capacity=1)
+        self._steps_done += 1
+        return self._floats(terms)
+
+    def sample(self, n: int, *, labels: Any = None, seed: int = 0, ema: bool | None = None) -> Array:
+        """n examples from G, (n, *shape) in the data's own units and dtype.
+
+        labels: (n,) classes, or one class for all; by default every class in turn. Conditional games only.
+        seed: of the latents. The first examples of a longer draw are those of a shorter one.
+        ema: whether to use the moving average of G's parameters; by default where the game keeps one.
+        """
+        if n < 0:
+            raise ConfigError(f"sample(n={n}): n is how many examples to draw, 0 or more.")
+        config = self.config
+        z = Streams(seed).first_latents("sample", n, config.latent_dim, config.prior)
+        return self.spec.scaling.to_user(self.generate(z, self._sample_labels(n, labels), ema=ema))
+
+    def generate(self, z: Array, labels: Array | None = None, *, ema: bool | None = None) -> Array:
+        """G(z) in model units, float: (n, latent_dim) latents to (n, *shape)."""
+        if ema and not self._state.ema:
+            raise ConfigError("This game keeps no moving average of G. Build it with ema=0.999, or sample with ema=False.")
+        g = self._state.generator
+        params = self._state.ema if self._state.ema and ema is not False else g.params
+        out = self._in_pieces(lambda z, y: self._generate(params, g.buffers, z, y), z, labels)
+        return out if len(z) else np.zeros((0, *self.spec.shape), config_dtype(self.config))
+
+    def score(self, x: Any, labels: Any = None) -> Array:
+        """D's logits on examples in the data's own units, (n,) float; D(x) of the paper is their sigmoid."""
+        x = self._examples(np.asarray(x))
+        labels = self._labels(labels, (len(x),)) if self.config.conditional else self._no_labels(labels)
+        model = self.spec.scaling.to_model(x, self.config.dtype)
+        d = self._state.discriminator
+        out = self._in_pieces(lambda x, y: self._judge(d.params, d.buffers, x, y), model, labels)
+        return out if len(x) else np.zeros((0,), config_dtype(self.config))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the whole state to one file, `.safetensors` at its end, and return its path."""
+        path = checkpoint.with_suffix(Path(path))
+        arrays, meta = self._game.pack(self._state)
+        checkpoint.write(path, arrays, {**meta, "steps_done": self._steps_done})
+        return path
+
+    def restore(self, path: str | os.PathLike[str]) -> AdversarialTrainer:
+        """Take over the state of a checkpoint of the same architecture, written by any backend; returns the trainer."""
+        path = checkpoint.find(path)
+        arrays, meta = checkpoint.read(path)
+        self._state = self._game.unpack(path, arrays, meta)
+        self._steps_done = int(meta["steps_done"])
+        return self
+
+    def __repr__(self) -> str:
+        c = self.config
+        size = f"G {self.generator.num_parameters:,} + D {self.discriminator.num_parameters:,} parameters"
+        return f"<gankit {c.recipe} on {c.data}, {c.loss.name}, {size}, {self._steps_done:,} steps, {self.backend.name}>"
+
+    # ---- fit, piece by piece
+
+    def _training_data(self, source: Any) -> Dataset:
+        if source is None:
+            if self._dataset is None:
+                raise DataError("This game was loaded without its data. Pass it: trainer.fit(data, steps=...).")
+            return self._dataset
+        dataset = open_data(source, num_classes=self.spec.num_classes)
+        self._examples(dataset.x[:1])
+        if self.config.conditional and dataset.labels is None:
+            raise DataError(f"{dataset.name} has no labels, and this game is conditional. Pass data=(x, labels).")
+        return dataset
+
+    def _boundary(self, callbacks: list[Callback]) -> int:
+        """The next step after which some callback is due."""
+        done = self._steps_done
+        return min(((done // c.every + 1) * c.every for c in callbacks if c.every), default=done + BLOCK)
+
+    def _capacity(self, dataset: Dataset) -> int:
+        """The most steps of one chunk: a block of the streams, or fewer where examples must be sent along."""
+        if is_resident(dataset):
+            return BLOCK
+        c = self.config
+        step_bytes = dataset.x[:1].nbytes * c.batch_size * (c.k + bool(self.loss.generator_needs_real))
+        return max(1, min(BLOCK, CHUNK_BYTES // step_bytes))
+
+    def _chunk(self, until: int, dataset: Dataset) -> Batch:
+        labels = dataset.labels if self.config.conditional else None
+        batch = self._batches.make(self._steps_done, until, len(dataset), labels)
+        if is_resident(dataset):
+            return batch
+        d, g = batch.discriminator, batch.generator
+        return batch._replace(
+            discriminator=d._replace(real=dataset.x[d.real]),
+            generator=g._replace(real=None if g.real is None else dataset.x[g.real]),
+        )
+
+    def _run(self, batches: Batch, dataset: Dataset) -> tuple[State, Terms]:
+        ops = self._game.backend.ops
+        if not is_resident(dataset):
+            capacity = self._capacity(dataset)
+            return ops.run(self._step, self._state, batches, *self._units, capacity=capacity)
+        if self._resident is None or self._resident[0] is not dataset:
+            self._resident = (dataset, ops.asarray(dataset.x))
+        return ops.run(self._step, self._state, batches, *self._units, self._resident[1], capacity=BLOCK)
+
+    def _wait(self, terms: Terms) -> None:
+        self._game.backend.ops.to_numpy(next(iter(terms.values())))
+
+    def _call(self, callbacks: list[Callback], terms: Terms) -> None:
+        due = [c for c in callbacks if not c.every or self._steps_done % c.every == 0]
+        if due:
+            values = self._floats(terms)
+            for callback in due:
+                callback(self, self._steps_done, values)
+
+    def _floats(self, terms: Terms) -> dict[str, float]:
+        return {name: float(self._game.backend.ops.to_numpy(term)) for name, term in terms.items()}
+
+    # ---- what comes in from users
+
+    def _given(self, real: Array, labels: Any) -> Batch:
+        shape, k = self.spec.shape, self.config.k
+        needed = k + int(bool(self.loss.generator_needs_real) or self.config.conditional)
+        if self.config.schedule == "simultaneous":
+            needed = 1
+        if real.shape[1:] == shape:
+            real = np.broadcast_to(real, (needed, *real.shape)) if needed == k + 1 == 2 else real[None]
+            labels = None if labels is None else np.broadcast_to(np.asarray(labels), (len(real), real.shape[1]))
+        if real.ndim != len(shape) + 2 or real.shape[2:] != shape or len(real) != needed:
+            raise DataError(
+                f"step: examples of shape {real.shape} don't fit this game. It takes (m, {_commas(shape)}) when one "
+                f"minibatch is enough, else ({needed}, m, {_commas(shape)}): a minibatch for each of its draws."
+            )
+        self._examples(real[0])
+        y = self._labels(labels, real.shape[:2]) if self.config.conditional else self._no_labels(labels)
+        g = -1 if needed > k else 0
+        g_real = real[g] if self.loss.generator_needs_real else None
+        return self._batches.given(
+            self._steps_done, (real[:k], g_real), (None, None) if y is None else (y[:k], y[g])
+        )
+
+    def _examples(self, x: Array) -> Array:
+        if x.shape[1:] != self.spec.shape or x.dtype.kind not in "fu" or (x.dtype.kind == "u" and x.dtype != np.uint8):
+            raise DataError(
+                f"Expected examples of shape (n, {_commas(self.spec.shape)}) like those the game was built on "
+                f"(uint8 or float), got {x.shape}, {x.dtype}."
+            )
+        return x
+
+    def _labels(self, labels: Any, shape: tuple[int, ...]) -> Array:
+        if labels is None:
+            raise DataError(f"This game is conditional: pass labels, {shape} integers below {self.spec.num_classes}.")
+        y = np.asarray(labels)
+        if y.shape != shape or not np.issubdtype(y.dtype, np.integer) or not self._in_range(y):
+            raise DataError(
+                f"labels must be {shape} integers from 0 to {self.spec.num_classes - 1}; got shape {y.shape}, {y.dtype}"
+                + (f", from {y.min()} to {y.max()}." if y.size else ".")
+            )
+        return y.astype(np.int32)
+
+    def _in_range(self, y: Array) -> bool:
+        return y.size == 0 or bool(0 <= y.min() and y.max() < self.spec.num_classes)
+
+    def _no_labels(self, labels: Any) -> None:
+        if labels is not None:
+            raise ConfigError(
+                f"Labels were given, but this game is unconditional ({self.config.loss.name}). Build it with "
+                "loss='conditional' and num_classes=..., or with recipe='cgan'."
+            )
+
+    def _sample_labels(self, n: int, labels: Any) -> Array | None:
+        if not self.config.conditional:
+            return self._no_labels(labels)
+        if labels is None:
+            return np.arange(n, dtype=np.int32) % self.spec.num_classes
+        return self._labels(np.full(n, labels) if np.ndim(labels) == 0 else labels, (n,))
+
+    # ---- networks outside training
+
+    def _apply_generator(self, params: Any, buffers: Any, z: Any, labels: Any) -> Any:
+        return self._game.rules.generator.apply(params, buffers, z, labels, train=False, key=None)[0]
+
+    def _apply_discriminator(self, params: Any, buffers: Any, x: Any, labels: Any) -> Any:
+        return scores(self._game.rules, params, buffers, x, labels, None, train=False)[0].logits
+
+    def _in_pieces(self, f: Any, x: Array, labels: Array | None) -> Array:
+        """f over pieces of one size, so a compiled f is compiled once and an example never depends on how many."""
+        ops, pieces = self._game.backend.ops, []
+        for start in range(0, len(x), SAMPLES_AT_ONCE):
+            rows = x[start : start + SAMPLES_AT_ONCE]
+            padding = SAMPLES_AT_ONCE - len(rows)
+            full = np.concatenate([rows, np.zeros((padding, *x.shape[1:]), x.dtype)])
+            y = None if labels is None else np.pad(labels[start : start + SAMPLES_AT_ONCE], (0, padding))
+            out = f(ops.asarray(full), None if y is None else ops.asarray(y))
+            pieces.append(ops.to_numpy(out)[: len(rows)])
+        return np.concatenate(pieces) if pieces else np.zeros((0,))
+
+
+def in_user_units(step: Step, ops: Any) -> Any:
+    """The step on a batch in the user's units, or on indices into a data set that lies on the device."""
+
+    def prepared(state: State, batch: Batch, offset: Any, scale: Any, *resident: Any) -> tuple[State, Terms]:
+        def in_model_units(draw: Draw) -> Draw:
+            if draw.real is None:
+                return draw
+            real = ops.take(resident[0], draw.real) if resident else draw.real
+            return draw._replace(real=(ops.to_float(real) - offset) / scale)
+
+        d, g = in_model_units(batch.discriminator), in_model_units(batch.generator)
+        return step(state, batch._replace(discriminator=d, generator=g))
+
+    return prepared
+
+
+@dataclass
+class Pace:
+    """How many steps make a chunk: doubled while chunks are short, halved when they get long."""
+
+    limit: int = 4
+    since: float = 0.0
+
+    def steps(self, most: int) -> int:
+        self.since = time.perf_counter()
+        return min(self.limit, most)
+
+    def took(self, steps: int) -> None:
+        seconds = time.perf_counter() - self.since
+        if seconds > 2 * BREATH:
+            self.limit = max(1, self.limit // 2)
+        elif seconds < BREATH and steps >= self.limit:
+            self.limit = min(BLOCK, 2 * self.limit)
+
+
+def is_resident(dataset: Dataset) -> bool:
+    """Whether the data set is small enough to lie on the device whole; memory-mapped files stay where they are."""
+    return dataset.x.nbytes <= RESIDENT_BYTES and not isinstance(dataset.x, np.memmap)
+
+
+def config_dtype(config: Config) -> np.dtype[Any]:
+    return np.dtype(config.dtype)
+
+
+def _commas(shape: tuple[int, ...]) -> str:
+    return ", ".join(map(str, shape))
+

@@ -1,0 +1,32 @@
+"""Trees of arrays: dicts, tuples and named tuples; None and () are empty. For backends that bring no trees of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Tree = Any
+
+
+def tree_map(f: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
+    """f over the leaves, with trees of the same structure in step."""
+    if tree is None:
+        return None
+    if isinstance(tree, dict):
+        return {key: tree_map(f, value, *(other[key] for other in others)) for key, value in tree.items()}
+    if isinstance(tree, tuple | list):
+        items = [tree_map(f, *parts) for parts in zip(tree, *others, strict=True)]
+        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+    return f(tree, *others)
+
+
+def leaves(tree: Tree) -> Iterator[Any]:
+    """The leaves, in the order in which `tree_map` meets them."""
+    if isinstance(tree, dict):
+        tree = tree.values()
+    elif not isinstance(tree, tuple | list):
+        if tree is not None:
+            yield tree
+        return
+    for part in tree:
+        yield from leaves(part)
