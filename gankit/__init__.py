@@ -1,8 +1,8 @@
 """gankit: the adversarial game written once, every array framework a plugin.
 
-    gan = gankit.build(backend="jax")
-    gan.fit(steps=2000)
-    gan.sample(64)
+gan = gankit.build(backend="jax")
+gan.fit(steps=2000)
+gan.sample(64)
 """
 
 from __future__ import annotations

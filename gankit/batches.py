@@ -70,9 +70,7 @@ class Batches:
             numbers[penalty.name] = np.where(steps % penalty.every == 0, penalty.weight * penalty.every, 0.0)
         return numbers
 
-    def _batch(
-        self, start: int, stop: int, real: tuple[Any, Any], labels: tuple[Array | None, Array | None]
-    ) -> Batch:
+    def _batch(self, start: int, stop: int, real: tuple[Any, Any], labels: tuple[Array | None, Array | None]) -> Batch:
         c, streams = self._config, self._streams
         m = real[0].shape[2]
         d_z = streams.latents("z/discriminator", start, stop, (c.k, m, c.latent_dim), c.prior)

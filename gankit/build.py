@@ -50,7 +50,7 @@ def build(
     spec = GameSpec(dataset.shape, config.latent_dim, _classes(config, dataset), dataset.value_range is not None)
     units = scaling(dataset, output_range(_layers("generators", config.generator, spec)))
     data_spec = DataSpec(dataset.shape, spec.num_classes, units)
-    return _trainer(config, open_backend(backend, device, config.dtype), data_spec, dataset)
+    return assemble(config, open_backend(backend, device, config.dtype), data_spec, dataset)
 
 
 def load(path: str | os.PathLike[str], backend: str | None = None, device: str = "auto") -> Trainer:
@@ -69,7 +69,7 @@ def load(path: str | os.PathLike[str], backend: str | None = None, device: str =
     if backend is None and meta["backend"] in registry.names("backends"):
         backend = meta["backend"]
     dataset = open_data(config.data, num_classes=config.num_classes) if _reopens(config.data) else None
-    trainer = _trainer(config, open_backend(backend, device, config.dtype), spec, dataset)
+    trainer = assemble(config, open_backend(backend, device, config.dtype), spec, dataset)
     return trainer.restore(path)
 
 
@@ -122,7 +122,8 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
         raise ConfigError(f"{part.name!r} ({kind}) does not take {dict(part.settings)}: {error}.") from error
 
 
-def _trainer(config: Config, backend: Backend, spec: DataSpec, dataset: Dataset | None) -> Any:
+def assemble(config: Config, backend: Backend, spec: DataSpec, dataset: Dataset | None) -> Any:
+    """The trainer of a game on a backend that is already open; raises ConfigError when its networks don't fit the data."""
     game_spec = GameSpec(spec.shape, config.latent_dim, spec.num_classes, spec.bounded)
     latent = (config.latent_dim,)
     g_placed = place(_layers("generators", config.generator, game_spec), latent)

@@ -63,7 +63,9 @@ def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
         with safe_open(path, framework="numpy") as file:
             header = (file.metadata() or {}).get("gankit")
             if header is None:
-                raise CheckpointError(f"{path} is a safetensors file, but no gankit checkpoint: it has no game in its header.")
+                raise CheckpointError(
+                    f"{path} is a safetensors file, but no gankit checkpoint: it has no game in its header."
+                )
             meta = json.loads(header)
             if meta.get("format", 0) > FORMAT:
                 raise CheckpointError(
@@ -72,7 +74,9 @@ def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
                 )
             return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise CheckpointError(f"{path} is not a whole checkpoint: {error}. It may have been cut short in copying.") from error
+        raise CheckpointError(
+            f"{path} is not a whole checkpoint: {error}. It may have been cut short in copying."
+        ) from error
 
 
 def find(path: str | os.PathLike[str]) -> Path:
@@ -84,7 +88,9 @@ def find(path: str | os.PathLike[str]) -> Path:
         return latest(path)
     if with_suffix(path).is_file():
         return with_suffix(path)
-    raise CheckpointError(f"There is no checkpoint at {path}: expected a {SUFFIX} file, or a run folder made by `gankit train`.")
+    raise CheckpointError(
+        f"There is no checkpoint at {path}: expected a {SUFFIX} file, or a run folder made by `gankit train`."
+    )
 
 
 def latest(run: Path) -> Path:

@@ -66,7 +66,9 @@ class Config:
         changes: dict[str, Any] = {}
         for name, value in settings.items():
             if name not in NAMES:
-                raise ConfigError(f"There is no setting {name!r}.{did_you_mean(name, NAMES)} Possible: {one_of(NAMES)}.")
+                raise ConfigError(
+                    f"There is no setting {name!r}.{did_you_mean(name, NAMES)} Possible: {one_of(NAMES)}."
+                )
             old = getattr(self, name)
             if name == "loss":
                 value = _loss(old, value)
@@ -142,7 +144,9 @@ def _toml(value: Setting) -> str:
         return json.dumps(value, ensure_ascii=False)  # a JSON string, boolean or integer is a TOML one
     if isinstance(value, float):
         return repr(value)
-    raise ConfigError(f"A setting can be a string, number, boolean, list or table, not {type(value).__name__}: {value!r}.")
+    raise ConfigError(
+        f"A setting can be a string, number, boolean, list or table, not {type(value).__name__}: {value!r}."
+    )
 
 
 def _toml_key(key: str) -> str:
@@ -161,7 +165,9 @@ def _check(config: Config) -> None:
     for name, choices in CHOICES.items():
         value = getattr(config, name)
         if value not in choices:
-            raise ConfigError(f"{name}={value!r} is not possible.{did_you_mean(str(value), choices)} Choose {one_of(choices)}.")
+            raise ConfigError(
+                f"{name}={value!r} is not possible.{did_you_mean(str(value), choices)} Choose {one_of(choices)}."
+            )
     for name, least in MINIMUM.items():
         value = getattr(config, name)
         if value is None and name == "num_classes":
@@ -171,8 +177,9 @@ def _check(config: Config) -> None:
     if isinstance(config.ema, bool) or not isinstance(config.ema, int | float) or not 0.0 <= config.ema < 1.0:
         raise ConfigError(f"ema={config.ema!r}: expected a decay in [0, 1), such as 0.999; 0 switches it off.")
     if config.schedule == "simultaneous" and config.k != 1:
-        raise ConfigError(f"schedule='simultaneous' moves both players once together, so k={config.k} cannot hold; use k=1.")
+        raise ConfigError(
+            f"schedule='simultaneous' moves both players once together, so k={config.k} cannot hold; use k=1."
+        )
     for name in ("recipe", "data", "trainer"):
         if not isinstance(getattr(config, name), str):
             raise ConfigError(f"{name}={getattr(config, name)!r}: expected a name.")
-

@@ -115,7 +115,9 @@ class Assembled:
         dtype = np.dtype(self.config.dtype)
         floats = {name: array for name, array in arrays.items() if not name.startswith("data/")}
         if other := sorted({str(array.dtype) for array in floats.values()} - {dtype.name}):
-            raise CheckpointError(f"{path} holds {', '.join(other)}, and this game computes in {dtype}; build it with that dtype.")
+            raise CheckpointError(
+                f"{path} holds {', '.join(other)}, and this game computes in {dtype}; build it with that dtype."
+            )
         players = []
         for (role, _, network, optimizer), spec in zip(self._roles(), self.optimizer_specs, strict=True):
             params = network.restore(checkpoint.under(f"{role}/params", arrays))

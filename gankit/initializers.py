@@ -70,4 +70,4 @@ class LogitOfMean:
         if data_mean is None:
             return np.zeros(shape)
         p = np.clip(data_mean.reshape(shape), self.eps, 1 - self.eps)
-        return np.log(p) - np.log1p(-p)
+        return np.asarray(np.log(p) - np.log1p(-p))

@@ -6,12 +6,15 @@ the functions of `Ops`, native to the backend."
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from gankit.config import Config
 from gankit.layers import Placed
 
 Array = Any
@@ -133,7 +136,9 @@ class Ops(Protocol):
     def grad(self, f: Callable[[Tree], Array]) -> Callable[[Tree], Tree]:
         """The gradient of a scalar function; may be nested. Inputs that f does not use have gradient 0."""
 
-    def value_and_grad(self, f: Callable[[Tree], tuple[Array, Any]]) -> Callable[[Tree], tuple[tuple[Array, Any], Tree]]:
+    def value_and_grad(
+        self, f: Callable[[Tree], tuple[Array, Any]]
+    ) -> Callable[[Tree], tuple[tuple[Array, Any], Tree]]:
         """f returns (scalar, aux); the result returns ((scalar, aux), gradient of the scalar)."""
 
     def when(self, number: Any, f: Callable[[], Array]) -> Array:
@@ -189,7 +194,9 @@ class Network(Protocol):
     def init(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> tuple[Tensors, Tensors]:
         """(params, buffers) on the device from canonical float64 arrays."""
 
-    def apply(self, params: Tensors, buffers: Tensors, x: Array, labels: Array | None, *, train: bool, key: Key | None) -> tuple[Any, Tensors]:
+    def apply(
+        self, params: Tensors, buffers: Tensors, x: Array, labels: Array | None, *, train: bool, key: Key | None
+    ) -> tuple[Any, Tensors]:
         """(output, new buffers). The key feeds dropout, and is needed only in training."""
 
     def with_params(self, params: Tensors, buffers: Tensors) -> Any:
@@ -222,7 +229,9 @@ class Optimizer(Protocol):
     def updates(self, slots: Mapping[str, Any]) -> int:
         """How many updates these slots have seen; 0 where the optimizer does not count them."""
 
-    def update(self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, Any]) -> tuple[Mapping[str, Any], Tensors]:
+    def update(
+        self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], Tensors]:
         """One step downhill: (new slots, new params)."""
 
 
@@ -296,7 +305,6 @@ class Callback(Protocol):
     def __call__(self, trainer: Trainer, step: int, terms: Mapping[str, float]) -> None: ...
 
 
-@runtime_checkable
 class Generator(Protocol):
     """G: latents (and labels) to examples."""
 
@@ -305,7 +313,6 @@ class Generator(Protocol):
         """The native module with the current parameters."""
 
 
-@runtime_checkable
 class Discriminator(Protocol):
     """D: examples (and labels) to Scores."""
 
@@ -315,12 +322,24 @@ class Discriminator(Protocol):
 
 
 class Trainer(Protocol):
-    """A game in progress; what `gankit.build` and `gankit.load` return."""
+    """A game in progress; what `gankit.build` and `gankit.load` return. Documented at `AdversarialTrainer`."""
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def generator(self) -> Generator: ...
+
+    @property
+    def discriminator(self) -> Discriminator: ...
+
+    @property
+    def loss(self) -> Loss: ...
 
     @property
     def steps_done(self) -> int: ...
 
-    def fit(self, data: Any = None, *, steps: int, callbacks: Iterable[Callback] = ()) -> Any: ...
+    def fit(self, data: Any = None, *, steps: int, callbacks: Iterable[Callback] = ()) -> Trainer: ...
 
     def step(self, real: Any, labels: Any = None) -> Mapping[str, float]: ...
 
@@ -328,4 +347,6 @@ class Trainer(Protocol):
 
     def score(self, x: Any, labels: Any = None) -> np.ndarray[Any, Any]: ...
 
-    def save(self, path: Any) -> Any: ...
+    def save(self, path: str | os.PathLike[str]) -> Path: ...
+
+    def restore(self, path: str | os.PathLike[str]) -> Trainer: ...

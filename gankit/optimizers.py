@@ -22,7 +22,7 @@ class Decay:
     floor: float = 0.0
 
     def __call__(self, steps: Array) -> Array:
-        return np.maximum(self.start * np.exp(-steps * np.log(self.factor)), self.floor)
+        return np.asarray(np.maximum(self.start * np.exp(-steps * np.log(self.factor)), self.floor))
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,9 @@ def schedule(value: Number | Mapping[str, Any]) -> Number:
     settings = dict(value)
     name = settings.pop("schedule", None)
     if name not in SCHEDULES:
-        raise ConfigError(f"schedule={name!r} is unknown.{did_you_mean(str(name), SCHEDULES)} Possible: {one_of(SCHEDULES)}.")
+        raise ConfigError(
+            f"schedule={name!r} is unknown.{did_you_mean(str(name), SCHEDULES)} Possible: {one_of(SCHEDULES)}."
+        )
     try:
         return SCHEDULES[name](**settings)  # type: ignore[no-any-return]
     except TypeError as error:

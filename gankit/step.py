@@ -157,7 +157,14 @@ def judge(
 
 
 def scores(
-    game: Game, params: Tensors, buffers: Tensors, x: Array, labels: Array | None, key: Key | None, *, train: bool = True
+    game: Game,
+    params: Tensors,
+    buffers: Tensors,
+    x: Array,
+    labels: Array | None,
+    key: Key | None,
+    *,
+    train: bool = True,
 ) -> tuple[Scores, Tensors]:
     """D's output on x as Scores, with D's new buffers; raises ShapeError unless logits are (m,)."""
     out, buffers = game.discriminator.apply(params, buffers, x, labels, train=train, key=key)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from gankit.errors import ConfigError
 
 Array = np.ndarray[Any, Any]
-Prior = Literal["normal", "uniform"]
 
 BLOCK = 64
 """Steps drawn together. Changing it changes every run."""
@@ -37,11 +36,11 @@ class Streams:
         entropy = np.random.SeedSequence([self.seed, zlib.crc32(purpose.encode()), index])
         return np.random.Generator(np.random.Philox(entropy))
 
-    def first_latents(self, purpose: str, n: int, latent_dim: int, prior: Prior) -> Array:
+    def first_latents(self, purpose: str, n: int, latent_dim: int, prior: str) -> Array:
         """n latents for sampling, (n, latent_dim); a longer draw begins with the shorter one."""
         return _noise(self.generator(purpose), (n, latent_dim), prior)
 
-    def latents(self, purpose: str, start: int, stop: int, shape: tuple[int, ...], prior: Prior) -> Array:
+    def latents(self, purpose: str, start: int, stop: int, shape: tuple[int, ...], prior: str) -> Array:
         """Noise for steps start..stop-1: (stop - start, *shape) float64 with mean 0 and variance 1."""
         return self._rows(purpose, (shape, prior), start, stop, lambda rng: _noise(rng, (BLOCK, *shape), prior))
 
@@ -91,7 +90,7 @@ class Streams:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _noise(rng: np.random.Generator, shape: tuple[int, ...], prior: Prior) -> Array:
+def _noise(rng: np.random.Generator, shape: tuple[int, ...], prior: str) -> Array:
     """Mean 0, variance 1. "uniform" is U(-sqrt 3, sqrt 3), the prior of Goodfellow et al. 2014 on MNIST."""
     if prior == "uniform":
         return rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), shape)

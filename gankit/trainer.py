@@ -15,9 +15,9 @@ from gankit import checkpoint
 from gankit.batches import Batches
 from gankit.config import Config
 from gankit.data.dataset import Dataset
-from gankit.data.sources import open_data
 from gankit.errors import ConfigError, DataError
 from gankit.game import Assembled
+from gankit.inputs import Inputs
 from gankit.interfaces import Batch, Callback, Draw, State, Step, Terms
 from gankit.interrupt import deferred_interrupt
 from gankit.players import PlayerView
@@ -45,6 +45,7 @@ class AdversarialTrainer:
         self._batches = Batches(
             game.config, game.optimizer_specs, game.rules.penalties, bool(game.rules.loss.generator_needs_real)
         )
+        self._inputs = Inputs(game.config, game.spec)
         scaling = game.spec.scaling
         self._units = (game.backend.ops.asarray(scaling.offset), game.backend.ops.asarray(scaling.scale))
         self._step = in_user_units(algorithm_1(game.rules), game.backend.ops)
@@ -93,6 +94,8 @@ class AdversarialTrainer:
 
         Ctrl-C raises KeyboardInterrupt between two steps, so the trainer can be saved and used.
         """
+        if steps < 0:
+            raise ConfigError(f"fit(steps={steps}): steps is how many more iterations to play, 0 or more.")
         dataset = self._training_data(data)
         callbacks = list(callbacks)
         pace = Pace()
@@ -115,12 +118,11 @@ class AdversarialTrainer:
     def step(self, real: Any, labels: Any = None) -> dict[str, float]:
         """One iteration of Algorithm 1 on examples you bring; returns its terms.
 
-        real: (m, *shape) in the data's own units, or (j, m, *shape) with a minibatch for each time the iteration
-            draws one: k for D, and one more for G if the loss compares fakes with real examples or the game is
-            conditional.
-        labels: (m,) or (j, m) classes, in a conditional game.
+        real: (m, *shape) in the data's own units; with k > 1, (k, m, *shape), a minibatch for each of D's steps. One
+            more minibatch may follow for G's phase, which otherwise takes its labels and reals from the last.
+        labels: (m,), or (k, m), classes in a conditional game.
         """
-        batch = self._given(np.asarray(real), labels)
+        batch = self._inputs.one_step(self._batches, self._steps_done, real, labels)
         self._state, terms = self._game.backend.ops.run(self._step, self._state, batch, *self._units, capacity=1)
         self._steps_done += 1
         return self._floats(terms)
@@ -136,25 +138,26 @@ class AdversarialTrainer:
             raise ConfigError(f"sample(n={n}): n is how many examples to draw, 0 or more.")
         config = self.config
         z = Streams(seed).first_latents("sample", n, config.latent_dim, config.prior)
-        return self.spec.scaling.to_user(self.generate(z, self._sample_labels(n, labels), ema=ema))
+        return self.spec.scaling.to_user(self.generate(z, self._inputs.sample_labels(n, labels), ema=ema))
 
     def generate(self, z: Array, labels: Array | None = None, *, ema: bool | None = None) -> Array:
         """G(z) in model units, float: (n, latent_dim) latents to (n, *shape)."""
         if ema and not self._state.ema:
-            raise ConfigError("This game keeps no moving average of G. Build it with ema=0.999, or sample with ema=False.")
+            raise ConfigError(
+                "This game keeps no moving average of G. Build it with ema=0.999, or sample with ema=False."
+            )
         g = self._state.generator
         params = self._state.ema if self._state.ema and ema is not False else g.params
         out = self._in_pieces(lambda z, y: self._generate(params, g.buffers, z, y), z, labels)
-        return out if len(z) else np.zeros((0, *self.spec.shape), config_dtype(self.config))
+        return out.reshape(len(z), *self.spec.shape)
 
     def score(self, x: Any, labels: Any = None) -> Array:
         """D's logits on examples in the data's own units, (n,) float; D(x) of the paper is their sigmoid."""
-        x = self._examples(np.asarray(x))
-        labels = self._labels(labels, (len(x),)) if self.config.conditional else self._no_labels(labels)
+        x = self._inputs.examples(x)
+        labels = self._inputs.labels(labels, (len(x),))
         model = self.spec.scaling.to_model(x, self.config.dtype)
         d = self._state.discriminator
-        out = self._in_pieces(lambda x, y: self._judge(d.params, d.buffers, x, y), model, labels)
-        return out if len(x) else np.zeros((0,), config_dtype(self.config))
+        return self._in_pieces(lambda x, y: self._judge(d.params, d.buffers, x, y), model, labels)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole state to one file, `.safetensors` at its end, and return its path."""
@@ -174,20 +177,18 @@ class AdversarialTrainer:
     def __repr__(self) -> str:
         c = self.config
         size = f"G {self.generator.num_parameters:,} + D {self.discriminator.num_parameters:,} parameters"
-        return f"<gankit {c.recipe} on {c.data}, {c.loss.name}, {size}, {self._steps_done:,} steps, {self.backend.name}>"
+        return (
+            f"<gankit {c.recipe} on {c.data}, {c.loss.name}, {size}, {self._steps_done:,} steps, {self.backend.name}>"
+        )
 
     # ---- fit, piece by piece
 
     def _training_data(self, source: Any) -> Dataset:
-        if source is None:
-            if self._dataset is None:
-                raise DataError("This game was loaded without its data. Pass it: trainer.fit(data, steps=...).")
-            return self._dataset
-        dataset = open_data(source, num_classes=self.spec.num_classes)
-        self._examples(dataset.x[:1])
-        if self.config.conditional and dataset.labels is None:
-            raise DataError(f"{dataset.name} has no labels, and this game is conditional. Pass data=(x, labels).")
-        return dataset
+        if source is not None:
+            return self._inputs.training_data(source)
+        if self._dataset is None:
+            raise DataError("This game was loaded without its data. Pass it: trainer.fit(data, steps=...).")
+        return self._dataset
 
     def _boundary(self, callbacks: list[Callback]) -> int:
         """The next step after which some callback is due."""
@@ -235,65 +236,6 @@ class AdversarialTrainer:
     def _floats(self, terms: Terms) -> dict[str, float]:
         return {name: float(self._game.backend.ops.to_numpy(term)) for name, term in terms.items()}
 
-    # ---- what comes in from users
-
-    def _given(self, real: Array, labels: Any) -> Batch:
-        shape, k = self.spec.shape, self.config.k
-        needed = k + int(bool(self.loss.generator_needs_real) or self.config.conditional)
-        if self.config.schedule == "simultaneous":
-            needed = 1
-        if real.shape[1:] == shape:
-            real = np.broadcast_to(real, (needed, *real.shape)) if needed == k + 1 == 2 else real[None]
-            labels = None if labels is None else np.broadcast_to(np.asarray(labels), (len(real), real.shape[1]))
-        if real.ndim != len(shape) + 2 or real.shape[2:] != shape or len(real) != needed:
-            raise DataError(
-                f"step: examples of shape {real.shape} don't fit this game. It takes (m, {_commas(shape)}) when one "
-                f"minibatch is enough, else ({needed}, m, {_commas(shape)}): a minibatch for each of its draws."
-            )
-        self._examples(real[0])
-        y = self._labels(labels, real.shape[:2]) if self.config.conditional else self._no_labels(labels)
-        g = -1 if needed > k else 0
-        g_real = real[g] if self.loss.generator_needs_real else None
-        return self._batches.given(
-            self._steps_done, (real[:k], g_real), (None, None) if y is None else (y[:k], y[g])
-        )
-
-    def _examples(self, x: Array) -> Array:
-        if x.shape[1:] != self.spec.shape or x.dtype.kind not in "fu" or (x.dtype.kind == "u" and x.dtype != np.uint8):
-            raise DataError(
-                f"Expected examples of shape (n, {_commas(self.spec.shape)}) like those the game was built on "
-                f"(uint8 or float), got {x.shape}, {x.dtype}."
-            )
-        return x
-
-    def _labels(self, labels: Any, shape: tuple[int, ...]) -> Array:
-        if labels is None:
-            raise DataError(f"This game is conditional: pass labels, {shape} integers below {self.spec.num_classes}.")
-        y = np.asarray(labels)
-        if y.shape != shape or not np.issubdtype(y.dtype, np.integer) or not self._in_range(y):
-            raise DataError(
-                f"labels must be {shape} integers from 0 to {self.spec.num_classes - 1}; got shape {y.shape}, {y.dtype}"
-                + (f", from {y.min()} to {y.max()}." if y.size else ".")
-            )
-        return y.astype(np.int32)
-
-    def _in_range(self, y: Array) -> bool:
-        return y.size == 0 or bool(0 <= y.min() and y.max() < self.spec.num_classes)
-
-    def _no_labels(self, labels: Any) -> None:
-        if labels is not None:
-            raise ConfigError(
-                f"Labels were given, but this game is unconditional ({self.config.loss.name}). Build it with "
-                "loss='conditional' and num_classes=..., or with recipe='cgan'."
-            )
-
-    def _sample_labels(self, n: int, labels: Any) -> Array | None:
-        if not self.config.conditional:
-            return self._no_labels(labels)
-        if labels is None:
-            return np.arange(n, dtype=np.int32) % self.spec.num_classes
-        return self._labels(np.full(n, labels) if np.ndim(labels) == 0 else labels, (n,))
-
     # ---- networks outside training
 
     def _apply_generator(self, params: Any, buffers: Any, z: Any, labels: Any) -> Any:
@@ -312,7 +254,7 @@ class AdversarialTrainer:
             y = None if labels is None else np.pad(labels[start : start + SAMPLES_AT_ONCE], (0, padding))
             out = f(ops.asarray(full), None if y is None else ops.asarray(y))
             pieces.append(ops.to_numpy(out)[: len(rows)])
-        return np.concatenate(pieces) if pieces else np.zeros((0,))
+        return np.concatenate(pieces) if pieces else np.zeros((0,), self.config.dtype)
 
 
 def in_user_units(step: Step, ops: Any) -> Any:
@@ -353,12 +295,3 @@ class Pace:
 def is_resident(dataset: Dataset) -> bool:
     """Whether the data set is small enough to lie on the device whole; memory-mapped files stay where they are."""
     return dataset.x.nbytes <= RESIDENT_BYTES and not isinstance(dataset.x, np.memmap)
-
-
-def config_dtype(config: Config) -> np.dtype[Any]:
-    return np.dtype(config.dtype)
-
-
-def _commas(shape: tuple[int, ...]) -> str:
-    return ", ".join(map(str, shape))
-

@@ -88,5 +88,3 @@ def _turned(name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def _owner(root: nn.Module, path: str) -> tuple[nn.Module, str]:
     module, _, attribute = path.rpartition(".")
     return root.get_submodule(module), attribute
-
-

@@ -1,0 +1,229 @@
+"""The functions of `Ops` that move, index, average and draw arrays."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from gankit.conformance.compare import DTYPES, Array, agree, epsilon, require
+from gankit.conformance.results import Check
+from gankit.conformance.subject import Subject
+
+MANY = 20_000
+"""Draws whose moments are judged, at five standard errors."""
+
+
+def words(a: int, b: int) -> tuple[Any, Any]:
+    """Two 32-bit words, as the streams hand them out."""
+    return np.uint32(a), np.uint32(b)
+
+
+def check_one_hot(subject: Subject) -> None:
+    """Labels would reach the networks as another class, or as integers that do not multiply with floats."""
+    labels = np.array([2, 0, 3, 3], np.int32)
+    for dtype in DTYPES:
+        ops = subject.open(dtype).ops
+        got = ops.to_numpy(ops.one_hot(ops.asarray(labels), 4))
+        agree(got, np.eye(4)[labels], "one_hot", rtol=0)
+        require(got.dtype == dtype, f"one_hot is {got.dtype} on a {dtype} backend.")
+
+
+def check_take(subject: Subject) -> None:
+    """Batches are rows taken from the data set: examples would be mixed up or of another shape."""
+    x = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3)
+    ops = subject.open().ops
+    for indices in (np.array([4, 0, 4], np.int32), np.array([[1, 2], [4, 0], [3, 3]], np.int32)):
+        got = ops.to_numpy(ops.take(ops.asarray(x), ops.asarray(indices)))
+        agree(got, x[indices], f"take with {indices.ndim}-D indices", rtol=0, cause="the axes of the indices are flattened.")
+        require(got.dtype == np.uint8, f"take made {got.dtype} of uint8.")
+
+
+def check_average(subject: Subject) -> None:
+    """Samples are drawn from the moving average of G: it would follow too fast, too slowly, or not at all."""
+    mean, new = np.array([1.0, -2.0, 0.0]), np.array([3.0, 5.0, 1.0])
+    ops = subject.open().ops
+    for decay in (0.0, 0.1, 0.999, 1.0):
+        kept = ops.asarray(new)
+        got = ops.average({"a": ops.asarray(mean)}, {"a": kept}, decay)
+        want = decay * mean + (1 - decay) * new
+        agree(ops.to_numpy(got["a"]), want, f"average with decay {decay}", rtol=1e-12, atol=1e-15, cause="decay and 1 - decay swapped.")
+        agree(ops.to_numpy(kept), new, f"the new tensors after average with decay {decay}", rtol=0)
+
+
+def check_copy(subject: Subject) -> None:
+    """The moving average begins as a copy of G: sharing memory, it is G itself, or it is consumed with G."""
+    ops = subject.open().ops
+    tree = {"a": (ops.asarray(np.array([1.0, 2.0])),), "b": {}}
+    copied = ops.copy(tree)
+    ops.average({"a": tree["a"][0]}, {"a": ops.asarray(np.zeros(2))}, 0.0)  # consumes the original
+    require(set(copied) == {"a", "b"}, f"copy changed the structure of the tree: {sorted(copied)}.")
+    agree(ops.to_numpy(copied["a"][0]), [1.0, 2.0], "a copy after its original was consumed", rtol=0, cause="copy returns the same memory.")
+
+
+def check_tree_map(subject: Subject) -> None:
+    """A network's tensors would be lost or exchanged on their way through the step."""
+    ops = subject.open().ops
+    tree = {"b": (ops.asarray(np.ones(2)), None), "a": {"c": ops.asarray(np.zeros(()))}}
+    got = ops.tree_map(lambda x, y: x + 2.0 * y, tree, tree)
+    agree(ops.to_numpy(got["b"][0]), np.full(2, 3.0), "tree_map over a tuple", rtol=0)
+    agree(ops.to_numpy(got["a"]["c"]), 0.0, "tree_map over a dict", rtol=0)
+    require(got["b"][1] is None, "tree_map turned None into a leaf.")
+
+
+def check_keys_repeat(subject: Subject) -> None:
+    """A resumed run would draw other dropout masks than the uninterrupted one."""
+    for dtype in DTYPES:
+        first, second = subject.open(dtype).ops, subject.open(dtype).ops
+        for draw in ("uniform", "normal"):
+            a, b, c = (
+                ops.to_numpy(getattr(ops, draw)(ops.fold_in(ops.key(words(7, 2**32 - 1)), 3), (50,)))
+                for ops in (first, first, second)
+            )
+            require(a.tobytes() == b.tobytes() == c.tobytes(), f"{draw} gives other numbers for the same key: it keeps a state.")
+
+
+def check_keys_are_independent(subject: Subject) -> None:
+    """Dropout would drop the same units at every step, in every layer, or for both players."""
+    ops = subject.open().ops
+    base = ops.key(words(1, 2))
+    keys = {
+        "key(1, 2)": base,
+        "key(2, 2)": ops.key(words(2, 2)),
+        "key(1, 3)": ops.key(words(1, 3)),
+        "key(2, 1)": ops.key(words(2, 1)),
+        "fold_in(key(1, 2), 0)": ops.fold_in(base, 0),
+        "fold_in(key(1, 2), 1)": ops.fold_in(base, 1),
+        "fold_in(fold_in(key(1, 2), 0), 0)": ops.fold_in(ops.fold_in(base, 0), 0),
+        "fold_in(key(2, 2), 0)": ops.fold_in(ops.key(words(2, 2)), 0),
+    }
+    draws = {name: ops.to_numpy(ops.normal(key, (MANY,))) for name, key in keys.items()}
+    for (a, x), (b, y) in combinations(draws.items(), 2):
+        correlation = abs(float(np.corrcoef(x, y)[0, 1]))
+        require(
+            correlation < 5 / np.sqrt(MANY),
+            f"Draws from {a} and {b} correlate by {correlation:.3f}. Likely cause: a word or an index is ignored.",
+        )
+
+
+def check_uniform(subject: Subject) -> None:
+    """Penalties that interpolate between real and fake, and every mask, would be drawn from another distribution."""
+    for dtype in DTYPES:
+        ops = subject.open(dtype).ops
+        x = ops.to_numpy(ops.uniform(ops.fold_in(ops.key(words(3, 4)), 0), (MANY // 4, 4)))
+        require(x.shape == (MANY // 4, 4) and x.dtype == dtype, f"uniform is {x.dtype}{x.shape} on a {dtype} backend.")
+        require(bool(0 <= x.min() and x.max() < 1), f"uniform runs from {x.min()} to {x.max()}, outside [0, 1).")
+        moments(x, (1 / 2, 1 / 3, 1 / 5), "uniform")
+
+
+def check_normal(subject: Subject) -> None:
+    """Noise inside networks and penalties would have another variance than their papers say."""
+    for dtype in DTYPES:
+        ops = subject.open(dtype).ops
+        x = ops.to_numpy(ops.normal(ops.fold_in(ops.key(words(3, 4)), 0), (MANY // 4, 4)))
+        require(x.shape == (MANY // 4, 4) and x.dtype == dtype, f"normal is {x.dtype}{x.shape} on a {dtype} backend.")
+        moments(x, (0.0, 1.0, 3.0), "normal")
+
+
+def moments(x: Array, want: tuple[float, float, float], what: str) -> None:
+    """The first, second and fourth raw moment, each within five standard errors."""
+    for power, value in zip((1, 2, 4), want, strict=True):
+        sample = x.astype(np.float64) ** power
+        agree(sample.mean(), value, f"{what}: mean of x^{power}", rtol=0, atol=5 * sample.std() / np.sqrt(x.size))
+
+
+def check_dtype_is_kept(subject: Subject) -> None:
+    """A float32 run would silently turn into float64, at half the speed, or a float64 run lose half its digits."""
+    for dtype in DTYPES:
+        ops = subject.open(dtype).ops
+        x, y = ops.asarray(np.array([[0.5, -1.5]])), ops.asarray(np.array([1], np.int32))
+        results = {
+            "asarray": x,
+            "softplus": ops.softplus(x),
+            "log_sigmoid": ops.log_sigmoid(x),
+            "sigmoid": ops.sigmoid(x),
+            "relu": ops.relu(x),
+            "log_softmax": ops.log_softmax(x),
+            "one_hot": ops.one_hot(y, 3),
+            "to_float": ops.to_float(y),
+            "take": ops.take(x, y * 0),
+            "grad": ops.grad(lambda x, ops=ops: ops.xp.sum(ops.softplus(x)))(x),
+            "when on": ops.when(1.0, lambda x=x, ops=ops: ops.xp.sum(x)),
+            "when off": ops.when(0.0, lambda x=x, ops=ops: ops.xp.sum(x)),
+            "average": ops.average({"a": ops.asarray(np.ones(2))}, {"a": ops.asarray(np.zeros(2))}, 0.9)["a"],
+            "copy": ops.copy(x),
+            "arithmetic with Python numbers": 1.0 + 0.5 * x / 3 - 2,
+            "mean": ops.xp.mean(x),
+        }
+        for name, array in results.items():
+            got = ops.to_numpy(array).dtype
+            require(got == dtype, f"{name} is {got} on a {dtype} backend. Likely cause: a constant of another dtype.")
+
+
+def check_to_numpy(subject: Subject) -> None:
+    """Checkpoints would hold scrambled arrays (safetensors takes C order only), or numbers that training changes later."""
+    for dtype in DTYPES:
+        ops = subject.open(dtype).ops
+        x = np.arange(6.0).reshape(2, 3)
+        for name, tensor, want in (
+            ("a matrix", ops.asarray(x), x),
+            ("a transposed matrix", ops.asarray(x).T, x.T),
+            ("a slice", ops.asarray(x)[:, 1], x[:, 1]),
+            ("a 0-d array", ops.xp.sum(ops.asarray(x)), x.sum()),
+        ):
+            got = ops.to_numpy(tensor)
+            require(type(got) is np.ndarray, f"to_numpy of {name} returned {type(got).__name__}.")
+            agree(got, want, f"to_numpy of {name}", rtol=0, cause="np.ascontiguousarray, which turns 0-d into (1,).")
+            flags = got.flags
+            require(flags.c_contiguous and flags.owndata, f"to_numpy of {name} is a view, or not C-ordered: copy with order='C'.")
+
+
+def check_asarray_copies(subject: Subject) -> None:
+    """Changing an array after it was handed over would change the data set or the parameters under training."""
+    ops = subject.open().ops
+    for dtype in ("float64", "float32", "uint8", "int32"):
+        x = np.array([[1, 2], [3, 4]], dtype)
+        tensor = ops.asarray(x)
+        ops.to_numpy(tensor)  # waits for a transfer that may still be under way
+        x[:] = 9
+        agree(ops.to_numpy(tensor), [[1, 2], [3, 4]], f"asarray of {dtype} after the original changed", rtol=0, cause="shared memory.")
+
+
+def check_integers_keep_their_dtype(subject: Subject) -> None:
+    """uint8 images would lie on the device four times as large, and labels would arrive as floats."""
+    for dtype in DTYPES:
+        ops = subject.open(dtype).ops
+        for kind in ("uint8", "int32"):
+            x = np.array([[0, 1], [200, 255]], kind)
+            got = ops.to_numpy(ops.asarray(x))
+            require(got.dtype == kind, f"asarray made {got.dtype} of {kind}.")
+            agree(ops.to_numpy(ops.to_float(ops.asarray(x))), x, f"to_float of {kind}", rtol=epsilon(dtype))
+
+
+def check_compile(subject: Subject) -> None:
+    """Sampling and scoring go through `compile`: pictures would not be the network's."""
+    ops = subject.open().ops
+    f = ops.compile(lambda x, y: ops.sigmoid(x) if y is None else ops.sigmoid(x) + y)
+    x = np.array([0.0, 1.0])
+    for _ in range(2):
+        agree(ops.to_numpy(f(ops.asarray(x), None)), 1 / (1 + np.exp(-x)), "a compiled function", rtol=1e-12)
+        agree(ops.to_numpy(f(ops.asarray(x), ops.asarray(x))), x + 1 / (1 + np.exp(-x)), "the same with labels", rtol=1e-12)
+
+
+CHECKS: tuple[Check, ...] = (
+    check_one_hot,
+    check_take,
+    check_average,
+    check_copy,
+    check_tree_map,
+    check_keys_repeat,
+    check_keys_are_independent,
+    check_uniform,
+    check_normal,
+    check_dtype_is_kept,
+    check_to_numpy,
+    check_asarray_copies,
+    check_integers_keep_their_dtype,
+    check_compile,
+)

@@ -1,0 +1,184 @@
+"""The functions of `Ops` that are mathematics: values and derivatives against float64 NumPy closed forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gankit.conformance.compare import DTYPES, Array, agree, epsilon
+from gankit.conformance.results import Check
+from gankit.conformance.subject import Subject
+
+# Where implementations differ: exactly 0, both sides of thresholds at 20 and 40, where float32's exp overflows, and far out.
+POINTS = np.array([0, 0.3, -0.7, 1, -1, 2.5, -3.1, 12, -12, 20.5, -20.5, 40, -40, 89, -89, 1e4, -1e4], np.float64)
+RTOL = {"float32": 1e-5, "float64": 1e-12}
+TINY = {"float32": 1e-37, "float64": 1e-300}
+"""Below this a device may flush to zero."""
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)) without overflow."""
+    return np.asarray(np.exp(-np.logaddexp(0, -x)))
+
+
+def elementwise(subject: Subject, name: str, closed: tuple[Callable[[Array], Array], ...], cause: str) -> None:
+    """Compare ops.<name> with closed forms of its value, its derivative and its second derivative."""
+    for dtype in DTYPES:
+        ops = subject.open(dtype).ops
+        f = getattr(ops, name)
+        # Values to relative accuracy, tails included; a derivative may lose what is below epsilon.
+        for order, (want, atol) in enumerate(zip(closed, (TINY[dtype], 4 * epsilon(dtype), 32 * epsilon(dtype)), strict=False)):
+            what = f"{name} in {dtype}, {('value', 'first derivative', 'second derivative')[order]} at {POINTS.tolist()}"
+            agree(ops.to_numpy(f(ops.asarray(POINTS))), want(POINTS), what, rtol=RTOL[dtype], atol=atol, cause=cause)
+            f = derivative(ops, f)
+
+
+def derivative(ops: Any, f: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The derivative of an elementwise function."""
+    gradient: Callable[[Any], Any] = ops.grad(lambda x: ops.xp.sum(f(x)))
+    return gradient
+
+
+def check_softplus(subject: Subject) -> None:
+    """Every loss is made of softplus: a wrong value or a dead derivative at a logit of 0 keeps D from ever moving."""
+    closed = (lambda x: np.logaddexp(0, x), sigmoid, lambda x: sigmoid(x) * sigmoid(-x))
+    elementwise(subject, "softplus", closed, "softplus by hand as max + log1p, or a threshold at 20; use the native one.")
+
+
+def check_log_sigmoid(subject: Subject) -> None:
+    """Losses that take log D(x) become infinite once D is sure of itself, and the run is lost."""
+    closed = (lambda x: -np.logaddexp(0, -x), lambda x: sigmoid(-x), lambda x: -sigmoid(x) * sigmoid(-x))
+    elementwise(subject, "log_sigmoid", closed, "sigmoid followed by log; it is -softplus(-x).")
+
+
+def check_sigmoid(subject: Subject) -> None:
+    """D(x) and D(G(z)) in the log, and every generator that ends in a sigmoid, would be wrong."""
+    closed = (
+        sigmoid,
+        lambda x: sigmoid(x) * sigmoid(-x),
+        lambda x: sigmoid(x) * sigmoid(-x) * (sigmoid(-x) - sigmoid(x)),
+    )
+    elementwise(subject, "sigmoid", closed, "exp(x) overflows to inf / inf.")
+
+
+def check_relu(subject: Subject) -> None:
+    """Zero-initialised units take another path on every framework, so the same seed is not the same run."""
+    closed = (lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(float), np.zeros_like)
+    elementwise(subject, "relu", closed, "maximum(x, 0), whose derivative at exactly 0 is 1/2 or 1; it must be 0.")
+
+
+def check_log_softmax(subject: Subject) -> None:
+    """The class head of a conditional game trains on wrong probabilities, or on NaN when logits are large."""
+    rows = np.array([[0.3, -1.2, 2.0], [0, 0, 0], [1e4, -1e4, 0], [89, 88, -89]], np.float64)
+    w, v = np.array([1.0, -2.0, 0.5]), np.array([0.7, 0.1, -1.3])
+    shifted = rows - rows.max(axis=1, keepdims=True)
+    value = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    p = np.exp(value)
+    second = -w.sum() * (p * v - p * (p * v).sum(axis=1, keepdims=True))
+    for dtype in DTYPES:
+        ops = subject.open(dtype).ops
+        xp, x, w_, v_ = ops.xp, ops.asarray(rows), ops.asarray(w), ops.asarray(v)
+        first = ops.grad(lambda x, ops=ops, w_=w_: ops.xp.sum(ops.log_softmax(x) * w_))
+        of_first = ops.grad(lambda x, xp=xp, first=first, v_=v_: xp.sum(first(x) * v_))
+        results = {"value": ops.log_softmax(x), "first derivative": first(x), "second derivative": of_first(x)}
+        for (what, got), want in zip(results.items(), (value, w - p * w.sum(), second), strict=True):
+            cause = "softmax followed by log, or not over the last axis."
+            agree(ops.to_numpy(got), want, f"log_softmax in {dtype}, {what}", rtol=RTOL[dtype], atol=8 * epsilon(dtype), cause=cause)
+
+
+def check_grad_of_grad_of_a_cubic(subject: Subject) -> None:
+    """Gradient penalties differentiate a gradient: without it no regularised game trains."""
+    ops = subject.open().ops
+    x = np.array([-2.0, 0.0, 0.5, 3.0])
+    first = derivative(ops, lambda x: x * x * x)
+    second = derivative(ops, first)
+    agree(ops.to_numpy(first(ops.asarray(x))), 3 * x**2, "derivative of x^3", rtol=1e-12)
+    cause = "the inner gradient is cut from the graph (create_graph)."
+    agree(ops.to_numpy(second(ops.asarray(x))), 6 * x, "second derivative of x^3", rtol=1e-12, cause=cause)
+
+
+def check_unused_inputs_have_gradient_zero(subject: Subject) -> None:
+    """A network with a parameter that a phase does not use would crash, or leave a None among the gradients."""
+    for dtype in DTYPES:
+        ops = subject.open(dtype).ops
+        tree = {"used": ops.asarray(np.ones(3)), "unused": ops.asarray(np.ones((2, 2)))}
+        gradient = ops.grad(lambda t, ops=ops: ops.xp.sum(2.0 * t["used"]))(tree)
+        for name, want in (("used", np.full(3, 2.0)), ("unused", np.zeros((2, 2)))):
+            if gradient[name] is None:
+                raise AssertionError(f"The gradient of the {name} input is None; it must be zeros.")
+            agree(ops.to_numpy(gradient[name]), want, f"gradient of the {name} input", rtol=0)
+
+
+def check_value_and_grad_returns_aux(subject: Subject) -> None:
+    """The step carries its terms and new buffers out through `aux`: the log would show something else."""
+    ops = subject.open().ops
+
+    def f(tree: Any) -> tuple[Any, Any]:
+        return ops.xp.sum(tree["a"] * tree["a"]), {"aux": 3.0 * tree["a"], "more": (tree["b"],)}
+
+    a, b = np.array([1.0, -2.0]), np.array([5.0])
+    (value, aux), gradient = ops.value_and_grad(f)({"a": ops.asarray(a), "b": ops.asarray(b)})
+    agree(ops.to_numpy(value), 5.0, "value_and_grad: value", rtol=1e-12)
+    agree(ops.to_numpy(aux["aux"]), 3 * a, "value_and_grad: aux", rtol=1e-12)
+    agree(ops.to_numpy(aux["more"][0]), b, "value_and_grad: nested aux", rtol=1e-12)
+    agree(ops.to_numpy(gradient["a"]), 2 * a, "value_and_grad: gradient", rtol=1e-12)
+
+
+def check_nested_gradient_sees_outer_parameters(subject: Subject) -> None:
+    """A gradient penalty that does not reach D's parameters is in the log but changes nothing."""
+    ops = subject.open().ops
+    rng = np.random.default_rng(0)
+    w, x = rng.normal(size=(4,)), rng.normal(size=(5, 4))
+
+    def penalty(params: Any) -> Any:  # D(x) = 1/2 (x . w)^2, so grad_x D = (x . w) w
+        inner = ops.grad(lambda x: ops.xp.sum(0.5 * (x @ params["w"]) ** 2))(ops.asarray(x))
+        return ops.xp.mean(ops.xp.sum(inner * inner, axis=1))
+
+    s, n = x @ w, float(w @ w)
+    want = (2 * s[:, None] * x * n + 2 * s[:, None] ** 2 * w).mean(axis=0)
+    (value, _), gradient = ops.value_and_grad(lambda p: (penalty(p), None))({"w": ops.asarray(w)})
+    agree(ops.to_numpy(value), (s**2 * n).mean(), "gradient penalty", rtol=1e-10)
+    cause = "the inner gradient is a constant to the outer one."
+    agree(ops.to_numpy(gradient["w"]), want, "gradient of a gradient penalty", rtol=1e-10, cause=cause)
+
+
+def check_stop_gradient(subject: Subject) -> None:
+    """D's phase would reach through the fakes into G, at the price of a second backward pass or a wrong gradient."""
+    ops = subject.open().ops
+    x = np.array([1.0, 2.0])
+    gradient = ops.grad(lambda x: ops.xp.sum(ops.stop_gradient(x) * x))(ops.asarray(x))
+    agree(ops.to_numpy(ops.stop_gradient(ops.asarray(x))), x, "stop_gradient: value", rtol=0)
+    agree(ops.to_numpy(gradient), x, "gradient of stop_gradient(x) * x", rtol=0, cause="stop_gradient lets derivatives through.")
+
+
+def check_when(subject: Subject) -> None:
+    """Lazy penalties would act at every step or never, or poison the gradient with a NaN where they are off."""
+    for dtype in DTYPES:
+        ops = subject.open(dtype).ops
+        x = ops.asarray(np.array([2.0, 3.0]))
+        for number, value, gradient in ((0.0, 0.0, np.zeros(2)), (2.0, 26.0, np.array([8.0, 12.0]))):
+
+            def f(x: Any, ops: Any = ops, number: float = number) -> Any:
+                return ops.when(number, lambda: number * ops.xp.sum(x * x))
+
+            agree(ops.to_numpy(f(x)), value, f"when({number}, f)", rtol=1e-6)
+            agree(ops.to_numpy(ops.grad(lambda x, f=f, ops=ops: f(x) + 0.0 * ops.xp.sum(x))(x)), gradient, f"gradient of when({number}, f)", rtol=1e-6)
+        poisoned = ops.grad(lambda x, ops=ops: ops.xp.sum(x) + ops.when(0.0, lambda: ops.xp.sum(x / (0.0 * x))))(x)
+        agree(ops.to_numpy(poisoned), np.ones(2), "gradient around when(0, NaN)", rtol=1e-6, cause="f is computed and multiplied by 0.")
+
+
+CHECKS: tuple[Check, ...] = (
+    check_softplus,
+    check_log_sigmoid,
+    check_sigmoid,
+    check_relu,
+    check_log_softmax,
+    check_grad_of_grad_of_a_cubic,
+    check_unused_inputs_have_gradient_zero,
+    check_value_and_grad_returns_aux,
+    check_nested_gradient_sees_outer_parameters,
+    check_stop_gradient,
+    check_when,
+)

@@ -1,0 +1,33 @@
+"""What is judged: a backend, by its name and a way to open it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gankit.build import open_backend
+from gankit.interfaces import Backend
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A backend under judgement.
+
+    name: under which it is registered, so that a new process can open it.
+    make: a dtype ("float32", "float64") to the backend in that dtype.
+    quick: shorter trajectories and fewer cases of the same checks.
+    """
+
+    name: str
+    make: Callable[[str], Backend]
+    quick: bool = False
+
+    def open(self, dtype: str = "float64") -> Backend:
+        """The backend in that dtype."""
+        return self.make(dtype)
+
+
+def registered(name: str, *, quick: bool = False, device: str = "auto") -> Subject:
+    """The subject for an installed backend; raises UnknownNameError, naming those that are installed."""
+    open_backend(name, device, "float32")
+    return Subject(name, lambda dtype: open_backend(name, device, dtype), quick)

@@ -1,0 +1,71 @@
+"""The maintainer's manual: `nox -l` lists it, `nox` runs all of it. Backends are found by their folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nox
+
+HERE = Path(__file__).parent
+BACKENDS = sorted(path.parent.name for path in HERE.glob("backends/*/pyproject.toml"))
+PYTEST = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
+LINT = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lint")
+
+nox.options.error_on_missing_interpreters = True
+nox.needs_version = ">=2024.10.9"
+
+
+def install(session: nox.Session, *backends: str, extras: str = "") -> None:
+    """gankit and some of its backends from this checkout, with what CI pins."""
+    folders = [argument for name in backends for argument in ("-e", f"backends/{name}")]
+    session.install("-c", "constraints.txt", "-e", f".{extras}", *folders, *PYTEST)
+    session.env["GANKIT_DATA"] = os.environ.get("GANKIT_DATA", "")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff on everything, mypy strict on the core."""
+    session.install("-c", "constraints.txt", "-e", ".", *LINT)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def core(session: nox.Session) -> None:
+    """The core's tests where no framework is installed."""
+    install(session)
+    session.run("python", "-c", "import sys, gankit; assert not {'torch', 'jax'} & set(sys.modules)")
+    session.run("pytest", "tests", "--ignore=tests/backends", "--ignore=tests/parity", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("backend", BACKENDS, ids=BACKENDS)
+def conformance(session: nox.Session, backend: str) -> None:
+    """The conformance suite on one backend, in an environment that has only that framework."""
+    install(session, backend, extras="[conformance]")
+    session.run("python", "-m", "gankit.conformance", "--backend", backend)
+
+
+@nox.session
+@nox.parametrize("backend", BACKENDS, ids=BACKENDS)
+def backend(session: nox.Session, backend: str) -> None:
+    """Trainers, run folders and the command line on one backend; the suite's mutants; the backend's own tests."""
+    install(session, backend)
+    own = [str(path) for path in HERE.glob(f"backends/{backend}/tests")]
+    session.run("pytest", "tests/backends", "tests/conformance", *own, *session.posargs)
+
+
+@nox.session
+def parity(session: nox.Session) -> None:
+    """Same seed, same run; open anywhere: every backend beside every other, float64."""
+    install(session, *BACKENDS)
+    session.run("pytest", "tests/parity", *session.posargs)
+
+
+@nox.session(default=False)
+def benchmark(session: nox.Session) -> None:
+    """`Trainer.fit` against plain hand-written loops, in turn. Needs MNIST and a quiet machine."""
+    install(session, *BACKENDS)
+    session.run("python", "benchmarks/gan_2014.py", *(session.posargs or BACKENDS))
