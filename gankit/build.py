@@ -122,8 +122,8 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
         raise ConfigError(f"{part.name!r} ({kind}) does not take {dict(part.settings)}: {error}.") from error
 
 
-def assemble(config: Config, backend: Backend, spec: DataSpec, dataset: Dataset | None) -> Any:
-    """The trainer of a game on a backend that is already open; raises ConfigError when its networks don't fit the data."""
+def assemble(config: Config, backend: Backend, spec: DataSpec, dataset: Dataset | None) -> Trainer:
+    """The trainer of a game on an open backend; raises ConfigError when its networks don't fit the data."""
     game_spec = GameSpec(spec.shape, config.latent_dim, spec.num_classes, spec.bounded)
     latent = (config.latent_dim,)
     g_placed = place(_layers("generators", config.generator, game_spec), latent)
@@ -144,7 +144,7 @@ def assemble(config: Config, backend: Backend, spec: DataSpec, dataset: Dataset 
         schedule=cast(Any, config.schedule),
     )
     assembled = Assembled(config, backend, spec, rules, (g_placed, d_placed), (g_optimizer, d_optimizer))
-    return cast(Callable[..., Any], registry.load("trainers", config.trainer))(assembled, dataset)
+    return cast(Callable[..., Trainer], registry.load("trainers", config.trainer))(assembled, dataset)
 
 
 def _penalties(parts: Iterable[Part]) -> tuple[Any, ...]:

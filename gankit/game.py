@@ -78,7 +78,7 @@ class Assembled:
         mean = None if dataset is None else feature_mean(dataset, self.spec.scaling)
         players = []
         for role, placed, network, optimizer in self._roles():
-            arrays = initial_parameters(placed, lambda name, role=role: streams.generator(f"init/{role}/{name}"), mean)
+            arrays = initial_parameters(placed, f"init/{role}", streams, mean)
             params, buffers = network.init(arrays)
             players.append(Player(params, buffers, optimizer.init(params)))
         return self._state(players, None)

@@ -34,7 +34,8 @@ class Inputs:
     def examples(self, x: Any) -> Array:
         """(n, *shape), uint8 or float."""
         x = np.asarray(x)
-        if x.shape[1:] != self._spec.shape or not (x.dtype == np.uint8 or x.dtype.kind == "f"):
+        known = x.dtype == np.uint8 or x.dtype.kind == "f"
+        if x.shape[1:] != self._spec.shape or not known:
             raise DataError(
                 f"Expected examples of shape (n, {_commas(self._spec.shape)}), uint8 or float, like those the game was "
                 f"built on; got {x.shape}, {x.dtype}."
@@ -44,7 +45,7 @@ class Inputs:
                 f"Expected {self._spec.scaling.dtype} examples, like those the game was built on; got {x.dtype}, whose "
                 "range may be another. Convert them first."
             )
-        return x
+        return np.asarray(x)
 
     def labels(self, labels: Any, shape: tuple[int, ...]) -> Array | None:
         """Integers of that shape in a conditional game; None, and nothing else, in an unconditional one."""
@@ -82,10 +83,11 @@ class Inputs:
             real = real[None]
             labels = None if labels is None else np.asarray(labels)[None]
         if real.shape[2:] != self._spec.shape or len(real) not in (k, k + 1):
-            one = f"(m, {_commas(self._spec.shape)})"
+            m = f"m, {_commas(self._spec.shape)}"
+            possible = f"({m}) or (1, {m})" if k == 1 else f"({k}, {m})"
             raise DataError(
-                f"step: examples of shape {real.shape} don't fit a game with k={k}. Pass {one + ' or ' if k == 1 else ''}"
-                f"({k}, m, {_commas(self._spec.shape)}), a minibatch for each of D's steps; one more, if you want, for G's."
+                f"step: examples of shape {real.shape} don't fit a game with k={k}. Pass {possible}, a minibatch for "
+                "each of D's steps; one more may follow for G's."
             )
         self.examples(real[0])
         y = self.labels(labels, real.shape[:2])

@@ -173,7 +173,7 @@ class Ops(Protocol):
     ) -> tuple[State, Terms]:
         """Many steps in one call: `state, terms = step(state, batch, *shared)` for each.
 
-        batches: a Batch of host arrays with a leading axis of steps. A leaf that has no other axis is one number a step.
+        batches: a Batch of host arrays that lead with an axis of steps; a leaf without another is one number a step.
         shared: arrays already on the device that every step reads, such as the data set.
         capacity: the most steps any call with this `step` brings, so that one compiled program serves them all.
         Returns the last state and the last step's terms, still on the device. Consumes `state`.
@@ -236,7 +236,7 @@ class Optimizer(Protocol):
 
 
 class Backend(Protocol):
-    """An array framework. Constructed as `Backend(device="auto", dtype="float32")`; holds no mathematics of the game."""
+    """An array framework, made as `Backend(device="auto", dtype="float32")`. Holds no mathematics of the game."""
 
     @property
     def name(self) -> str: ...

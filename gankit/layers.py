@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from gankit.errors import ConfigError, ShapeError
 from gankit.initializers import Constant, HeNormal, Initializer
+from gankit.streams import Streams
 
 Shape = tuple[int, ...]
 
@@ -180,15 +181,18 @@ def place(layers: Sequence[Layer], shape: Shape) -> tuple[Placed, ...]:
 
 def initial_parameters(
     placed: Sequence[Placed],
-    rng_for: Callable[[str], np.random.Generator],
+    purpose: str,
+    streams: Streams,
     data_mean: np.ndarray[Any, Any] | None = None,
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Draw every parameter, float64, keyed `dense0/kernel`.
 
-    rng_for: gives each name a generator of its own, so that adding a layer changes no other layer's draw.
+    Each name has a stream of its own, so adding a layer changes no other layer's draw.
     """
     return {
-        (name := f"{place.name}/{key}"): parameter.init(rng_for(name), parameter.shape, data_mean)
+        (name := f"{place.name}/{key}"): parameter.init(
+            streams.generator(f"{purpose}/{name}"), parameter.shape, data_mean
+        )
         for place in placed
         for key, parameter in place.layer.parameters(place.input_shape).items()
     }

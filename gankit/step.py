@@ -190,7 +190,7 @@ def rows(both: Scores, part: slice) -> Scores:
 def penalize(
     game: Game, player: str, net: Any, draw: Draw, fake: Array, numbers: Mapping[str, Any], key: Key
 ) -> tuple[Any, Terms]:
-    """The sum of a player's penalties and each by name, weighted; a penalty with weight 0 at this step isn't computed."""
+    """The weighted sum of a player's penalties, and each by name; one whose weight is 0 at this step costs nothing."""
     total: Any = 0.0
     terms: Terms = {}
     for i, penalty in enumerate(game.penalties):

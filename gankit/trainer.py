@@ -32,6 +32,8 @@ CHUNK_BYTES = 64 * 1024**2
 BREATH = 0.25
 """Seconds between looks at the clock, Ctrl-C and the callbacks: steps are run in chunks of about this long."""
 SAMPLES_AT_ONCE = 128
+TERMS = ("d_loss", "g_loss", "D(x)", "D(G(z))")
+"""In this order in every log, on every backend; penalties follow."""
 
 
 class AdversarialTrainer:
@@ -138,7 +140,7 @@ class AdversarialTrainer:
             raise ConfigError(f"sample(n={n}): n is how many examples to draw, 0 or more.")
         config = self.config
         z = Streams(seed).first_latents("sample", n, config.latent_dim, config.prior)
-        return self.spec.scaling.to_user(self.generate(z, self._inputs.sample_labels(n, labels), ema=ema))
+        return self._game.spec.scaling.to_user(self.generate(z, self._inputs.sample_labels(n, labels), ema=ema))
 
     def generate(self, z: Array, labels: Array | None = None, *, ema: bool | None = None) -> Array:
         """G(z) in model units, float: (n, latent_dim) latents to (n, *shape)."""
@@ -149,7 +151,7 @@ class AdversarialTrainer:
         g = self._state.generator
         params = self._state.ema if self._state.ema and ema is not False else g.params
         out = self._in_pieces(lambda z, y: self._generate(params, g.buffers, z, y), z, labels)
-        return out.reshape(len(z), *self.spec.shape)
+        return np.asarray(out.reshape(len(z), *self.spec.shape))
 
     def score(self, x: Any, labels: Any = None) -> Array:
         """D's logits on examples in the data's own units, (n,) float; D(x) of the paper is their sigmoid."""
@@ -234,7 +236,8 @@ class AdversarialTrainer:
                 callback(self, self._steps_done, values)
 
     def _floats(self, terms: Terms) -> dict[str, float]:
-        return {name: float(self._game.backend.ops.to_numpy(term)) for name, term in terms.items()}
+        names = sorted(terms, key=lambda name: (TERMS.index(name) if name in TERMS else len(TERMS), name))
+        return {name: float(self._game.backend.ops.to_numpy(terms[name])) for name in names}
 
     # ---- networks outside training
 

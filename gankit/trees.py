@@ -1,4 +1,4 @@
-"""Trees of arrays: dicts, tuples and named tuples; None and () are empty. For backends that bring no trees of their own."""
+"""Trees of arrays (dicts, tuples, named tuples; None is empty), for backends that bring no trees of their own."""
 
 from __future__ import annotations
 
