@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 
+class StoppedAtOnce(KeyboardInterrupt):
+    """A second Ctrl-C: the step it fell into may be half done, so the state must not be saved or used."""
+
+
 @contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], bool]]:
     """Inside, the first Ctrl-C only sets a flag, which the yielded function tells; the second interrupts at once.
@@ -24,7 +28,7 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
 
     def handle(number: int, frame: Any) -> None:
         if pressed.is_set():
-            raise KeyboardInterrupt
+            raise StoppedAtOnce
         pressed.set()
 
     signal.signal(signal.SIGINT, handle)

@@ -189,13 +189,13 @@ def initial_parameters(
 
     Each name has a stream of its own, so adding a layer changes no other layer's draw.
     """
-    return {
-        (name := f"{place.name}/{key}"): parameter.init(
-            streams.generator(f"{purpose}/{name}"), parameter.shape, data_mean
-        )
-        for place in placed
-        for key, parameter in place.layer.parameters(place.input_shape).items()
-    }
+    arrays = {}
+    for name, layer, input_shape, _ in placed:
+        for key, parameter in layer.parameters(input_shape).items():
+            full = f"{name}/{key}"
+            rng = streams.generator(f"{purpose}/{full}")
+            arrays[full] = parameter.init(rng, parameter.shape, data_mean)
+    return arrays
 
 
 def output_range(layers: Sequence[Layer]) -> str:

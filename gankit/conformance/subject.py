@@ -16,11 +16,13 @@ class Subject:
     name: under which it is registered, so that a new process can open it.
     make: a dtype ("float32", "float64") to the backend in that dtype.
     quick: shorter trajectories and fewer cases of the same checks.
+    device: for a new process to open it on.
     """
 
     name: str
     make: Callable[[str], Backend]
     quick: bool = False
+    device: str = "auto"
 
     def open(self, dtype: str = "float64") -> Backend:
         """The backend in that dtype."""
@@ -30,4 +32,4 @@ class Subject:
 def registered(name: str, *, quick: bool = False, device: str = "auto") -> Subject:
     """The subject for an installed backend; raises UnknownNameError, naming those that are installed."""
     open_backend(name, device, "float32")
-    return Subject(name, lambda dtype: open_backend(name, device, dtype), quick)
+    return Subject(name, lambda dtype: open_backend(name, device, dtype), quick, device)

@@ -32,10 +32,13 @@ class TorchSgd:
     def update(
         self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, float]
     ) -> tuple[Mapping[str, Any], Tensors]:
-        velocity: list[Tensor | None] = list(slots["velocity"].values())
+        velocity: list[Tensor] = list(slots["velocity"].values())
+        gradients = [grads[name] for name in params]
+        if numbers["momentum"] == 0:  # torch then leaves the buffers as they were, and a ramp would meet them again
+            torch._foreach_copy_(velocity, gradients)
         sgd(
             list(params.values()),
-            [grads[name] for name in params],
+            gradients,
             velocity,
             lr=numbers["lr"],
             momentum=numbers["momentum"],

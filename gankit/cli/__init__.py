@@ -1,0 +1,57 @@
+"""The command line. `gankit --help` imports no framework and no NumPy: a command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from gankit import GankitError, __version__
+from gankit.cli import show, train
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="gankit",
+    help="Generative adversarial networks: the game written once, every array framework a plugin.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train.demo)
+app.command()(train.train)
+app.command()(show.sample)
+app.command()(show.plugins)
+app.command()(show.recipes)
+app.command()(show.doctor)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"gankit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Generative adversarial networks: the game written once, every array framework a plugin."""
+
+
+def main() -> None:
+    """The console script: gankit's own errors become one line, everything else keeps its traceback."""
+    # Threads of OpenMP that wait by spinning make a small game on a busy machine 50 times slower (torch, 2 cores).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app()
+    except (GankitError, OSError) as error:
+        if os.environ.get("GANKIT_DEBUG", "") not in ("", "0"):
+            raise
+        if isinstance(error, BrokenPipeError):  # `gankit plugins | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(2)

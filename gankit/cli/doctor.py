@@ -1,0 +1,86 @@
+"""`gankit doctor`: look at each piece the way a user would use it, and say what to type where one does not work."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gankit import __version__, registry
+from gankit.errors import GankitError
+
+Say = Callable[[str], None]
+
+STEPS = 2
+
+
+def examine(say: Say) -> bool:
+    """Print one line for each thing looked at; False when something that is installed is broken."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", registry.GankitPluginWarning)
+        problems = registry.problems()
+    say(f"python {platform.python_version()}   gankit {__version__}   numpy {np.__version__}   {platform.system()}")
+    healthy = _backends(say)
+    _data(say)
+    for problem in problems:
+        name = problem.distribution
+        say(f"plugin    BROKEN  {problem}")
+        say(f"          Reinstall it: pip install -U {name}, or switch it off: GANKIT_DISABLE_PLUGINS={name}")
+    say("All is well." if healthy and not problems else "Something is broken; see above.")
+    return healthy and not problems
+
+
+def _backends(say: Say) -> bool:
+    installed = registry.names("backends")
+    known = {name: extra for (kind, name), extra in registry.KNOWN.items() if kind == "backends"}
+    for name in sorted(known.keys() - set(installed)):
+        say(f"{name:<9} not installed; to get it: pip install '{known[name]}'")
+    working = [_works(say, name) for name in installed]
+    if not installed:
+        say("          Without a backend nothing can be trained.")
+    return bool(installed) and all(working)
+
+
+def _works(say: Say, name: str) -> bool:
+    """Import a backend and train for a moment, as `gankit train` would."""
+    from gankit.build import build
+
+    started = time.perf_counter()
+    try:
+        trainer: Any = build(backend=name, data="digits")
+        trainer.fit(steps=STEPS)
+        finite = bool(np.isfinite(trainer.score(np.zeros((1, 8, 8, 1), np.uint8))).all())
+        if not finite:
+            raise GankitError("its numbers are not finite")
+    except Exception as error:  # whatever a broken framework may raise is what we are here to tell
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        extra = registry.KNOWN.get(("backends", name), f"gankit-{name}")
+        say(f"{name:<9} BROKEN  {reason}\n          Reinstall it: pip install -U --force-reinstall '{extra}'")
+        return False
+    seconds = time.perf_counter() - started
+    versions = ", ".join(f"{package} {version}" for package, version in trainer.backend.versions.items())
+    took = f"{STEPS} steps on the digits in {seconds:.1f} s, start included"
+    say(f"{name:<9} works   {versions}; device {trainer.backend.device}; {took}")
+    return True
+
+
+def _data(say: Say) -> None:
+    """Where MNIST would come from; nothing is downloaded to find out."""
+    from gankit.data import mnist
+
+    root = os.environ.get(mnist.FOLDER_VARIABLE)
+    if not root:
+        say(f"data      {mnist.FOLDER_VARIABLE} is not set: MNIST is downloaded when it is first used (gankit[fetch])")
+        return
+    names = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+    for folder in (Path(root).expanduser() / "mnist", Path(root).expanduser()):
+        if all((folder / name).is_file() or (folder / f"{name}.gz").is_file() for name in names):
+            say(f"data      {mnist.FOLDER_VARIABLE}={root}: MNIST is there")
+            return
+    say(f"data      {mnist.FOLDER_VARIABLE}={root}: no MNIST in it; put its four idx files into {Path(root) / 'mnist'}")

@@ -1,0 +1,102 @@
+"""From what is typed to settings: `--set generator.hidden=[64,64]` and the flags that mirror `gankit.build`."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from gankit.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Everything `gankit train` was told; None is what was not."""
+
+    backend: str | None = None
+    recipe: str | None = None
+    data: str | None = None
+    steps: int = 5_000
+    seed: int | None = None
+    dtype: str | None = None
+    device: str | None = None
+    loss: str | None = None
+    penalty: tuple[str, ...] = ()
+    set: tuple[str, ...] = ()
+    log_every: int = 100
+    sample_every: int = 1_000
+    checkpoint_every: int = 1_000
+    out: Path | None = None
+
+    def names_a_game(self) -> bool:
+        """Whether anything was said about the game itself, rather than about how to run it."""
+        named = (self.recipe, self.data, self.seed, self.dtype, self.loss)
+        return bool(self.penalty or self.set) or any(value is not None for value in named)
+
+    def command(self) -> str:
+        """The command that says the same, ready to be typed."""
+        words = ["gankit", "train"]
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value != f.default:
+                for each in value if isinstance(value, tuple) else (value,):
+                    words += [f"--{f.name.replace('_', '-')}", str(each)]
+        return shlex.join(words)
+
+    def without_paths(self) -> Options:
+        """For env.json, which others may read."""
+        data = None if self.data is None else Path(self.data).name
+        return replace(self, out=None, data=data)
+
+    def settings(self) -> dict[str, Any]:
+        """Arguments of `gankit.build.configure`."""
+        settings: dict[str, Any] = {} if self.seed is None else {"seed": self.seed}
+        if self.dtype is not None:
+            settings["dtype"] = self.dtype
+        if self.loss is not None:
+            settings["loss"] = {"name": self.loss}
+        if self.penalty:
+            settings["penalties"] = list(self.penalty)
+        return assigned(self.set, settings)
+
+
+def assigned(assignments: Sequence[str], onto: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Settings from `key=value` texts; dots in a key lead into a table, later ones win.
+
+    Raises ConfigError for a text without "=", or a key that leads nowhere.
+    """
+    settings = dict(onto or {})
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        path = [part.strip() for part in key.split(".")]
+        if not equals or not all(path):
+            raise ConfigError(f"--set {text!r}: expected key=value, such as k=2 or generator.hidden=[64,64].")
+        if path[0] in ("recipe", "data"):
+            raise ConfigError(f"--set {text!r}: what to type is --{path[0]} {value.strip()}")
+        _assign(settings, path, parsed(value.strip()), text)
+    return settings
+
+
+def parsed(value: str) -> Any:
+    """The TOML value that a text is, such as 3, 1e-3, true, [64, 64] or {name = "adam"}; else the text itself."""
+    try:
+        document = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        return value
+    return document["value"] if list(document) == ["value"] else value
+
+
+def _assign(table: dict[str, Any], path: Sequence[str], value: Any, text: str) -> None:
+    for key in path[:-1]:
+        inner = table.get(key, {})
+        if isinstance(inner, str):
+            inner = {"name": inner}
+        if not isinstance(inner, Mapping):
+            raise ConfigError(f"--set {text!r}: {key} is {inner!r}, which has no settings of its own.")
+        table[key] = dict(inner)
+        table = table[key]
+    old = table.get(path[-1])
+    table[path[-1]] = {**old, "name": value} if isinstance(old, dict) and isinstance(value, str) else value

@@ -1,0 +1,136 @@
+"""Commands that look: `sample`, `plugins`, `recipes`, `doctor`."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gankit.errors import CheckpointError, ConfigError
+
+ARRAYS = (".npy", ".npz")
+
+
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="How many.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Of the latents.")] = 0,
+    out: Annotated[Path, typer.Option(help="A picture (.png), or numbers (.npy, .npz).")] = Path("grid.png"),
+    labels: Annotated[str | None, typer.Option(help="A class, or several in turn: 3, or 0,1,2.")] = None,
+    backend: Annotated[str | None, typer.Option(help="By default the one that wrote the run.")] = None,
+    device: Annotated[str, typer.Option()] = "auto",
+    step: Annotated[int | None, typer.Option(min=0, help="Of the checkpoint; by default the latest.")] = None,
+    no_ema: Annotated[bool, typer.Option("--no-ema", help="Use G itself, not its moving average.")] = False,
+) -> None:
+    """Draw samples from a trained game."""
+    if out.suffix not in (*ARRAYS, ".png"):
+        raise ConfigError(f"--out {out}: samples are written as .png, .npy or .npz.")
+    from gankit.build import load
+
+    trainer: Any = load(_checkpoint(run, step), backend, device)
+    classes = _classes(labels, n, trainer)
+    samples = trainer.sample(n, labels=classes, seed=seed, ema=False if no_ema else None)
+    if out.suffix in ARRAYS:
+        _write_arrays(out, samples, classes)
+    else:
+        from gankit.records import draw, reference
+
+        draw(out, samples, trainer, _columns(labels, n, trainer), reference(trainer))
+    typer.echo(f"{out}: {n} samples after {trainer.steps_done:,} steps")
+
+
+def _checkpoint(run: Path, step: int | None) -> Path:
+    from gankit import checkpoint
+    from gankit.runs import Run
+
+    if step is None:
+        return checkpoint.find(run)
+    path = Run(run).checkpoint_file(step)
+    if not path.is_file():
+        there = ", ".join(str(checkpoint.step_of(path)) for path in Run(run).checkpoints()) or "none"
+        raise CheckpointError(f"{run} has no checkpoint of step {step}. There: {there}.")
+    return path
+
+
+def _classes(labels: str | None, n: int, trainer: Any) -> Any:
+    """(n,) labels from "3" or "0,1,2", every class in turn by default; None in an unconditional game."""
+    import numpy as np
+
+    if labels is None:
+        return np.arange(n) % trainer.spec.num_classes if trainer.config.conditional else None
+    try:
+        given = [int(label) for label in labels.split(",")]
+    except ValueError:
+        raise ConfigError(f"--labels {labels}: expected a class or several, such as 3 or 0,1,2.") from None
+    return np.resize(given, n)
+
+
+def _columns(labels: str | None, n: int, trainer: Any) -> int | None:
+    """One for each class in turn, where that makes a grid that can be looked at."""
+    if not trainer.config.conditional:
+        return None
+    classes = trainer.spec.num_classes if labels is None else labels.count(",") + 1
+    return min(n, classes) if 1 < classes <= 32 else None
+
+
+def _write_arrays(out: Path, samples: Any, classes: Any) -> None:
+    import numpy as np
+
+    from gankit.checkpoint import write_atomically
+
+    file = io.BytesIO()
+    if out.suffix == ".npy":
+        np.save(file, samples)
+    elif classes is None:
+        np.savez(file, x=samples)
+    else:
+        np.savez(file, x=samples, labels=classes)
+    write_atomically(out, file.getvalue())
+
+
+def plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Everything that is installed, and every plugin that could not be read."""
+    found = _listing()
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("kind", "name", "summary", "distribution", "version"):
+        table.add_column(title, overflow="fold")
+    for row in found.rows:
+        table.add_row(row.kind, row.name, row.summary, row.distribution, row.version)
+    Console(markup=False, highlight=False).print(table)
+    for problem in found.problems:
+        typer.secho(f"problem: {problem}", fg="red", err=True)
+
+
+def recipes() -> None:
+    """The named games."""
+    found = {row.name: row.summary for row in _listing().rows if row.kind == "recipes"}
+    for name, summary in found.items():
+        typer.echo(f"{name:<{max(map(len, found))}}  {summary}")
+
+
+def doctor() -> None:
+    """Whether everything that is installed works; exits 1 when something does not."""
+    from gankit.cli.doctor import examine
+
+    if not examine(typer.echo):
+        raise typer.Exit(1)
+
+
+def _listing() -> Any:
+    import warnings
+
+    from gankit import registry
+
+    with warnings.catch_warnings():  # the problems are printed, one line each
+        warnings.simplefilter("ignore", registry.GankitPluginWarning)
+        return registry.listing()

@@ -1,0 +1,188 @@
+"""`gankit train` and `gankit demo`: begin a run, or take one up where it was left."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from gankit.cli.settings import Options
+from gankit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gankit.config import Config
+    from gankit.runs import Run
+
+DEMO_STEPS = 3_000
+"""By trial: 98 of 100 samples then lie nearest to a real digit of the class asked for; 95 after 1,000 steps."""
+
+Backend = Annotated[str | None, typer.Option(help="torch, jax, or another that is installed; by default the first.")]
+Name = Annotated[str | None, typer.Option(metavar="NAME")]
+Every = Annotated[int, typer.Option(min=1, metavar="STEPS")]
+Names = Annotated[list[str] | None, typer.Option(metavar="NAME", help="May be given more than once.")]
+
+
+def demo(
+    backend: Backend = None,
+    out: Annotated[Path, typer.Option(help="The folder; if it is taken, a numbered one.")] = Path("runs/demo"),
+    steps: Annotated[int, typer.Option(min=1)] = DEMO_STEPS,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Train on the built-in digits for a minute at most, and look at what comes out."""
+    from gankit.runs import fresh
+
+    # Matrices this small are multiplied sooner by one thread than shared out: 5 ms a step against 8 (torch, 2 cores).
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    folder = fresh(out)
+    options = Options(backend=backend, recipe="cgan", data="digits", steps=steps, seed=seed, out=folder)
+    play(options)
+    typer.echo(
+        f"\nEach column of {folder / 'samples.png'} is a class, 0 to 9; each row starts from noise of its own.\n"
+        "What to try next:\n"
+        f"  gankit sample {_quoted(folder)} --labels 3 --n 64 --out threes.png\n"
+        f"  gankit train --out {_quoted(folder)} --steps {2 * steps}\n"
+        "  gankit train --data ring --steps 3000\n"
+        "  gankit train --help"
+    )
+
+
+def train(
+    backend: Backend = None,
+    recipe: Annotated[str | None, typer.Option(help="A named game; see `gankit recipes`.  [default: mlp]")] = None,
+    data: Annotated[str | None, typer.Option(help="A named data set, or an .npz or .npy file.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="How many in all, those of an earlier run included.")] = 5_000,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.  [default: 0]")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder.  [default: runs/RECIPE-DATA]")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as generator.hidden=[64,64]; repeatable."),
+    ] = None,
+    loss: Name = None,
+    penalty: Names = None,
+    log_every: Every = 100,
+    sample_every: Every = 1_000,
+    checkpoint_every: Every = 1_000,
+    new: Annotated[bool, typer.Option("--new", help="Start over, in a fresh folder.")] = False,
+) -> None:
+    """Train a game. The same command again goes on where the run was left."""
+    options = Options(
+        backend=backend, recipe=recipe, data=data, steps=steps, seed=seed, dtype=dtype, device=device, loss=loss,
+        penalty=tuple(penalty or ()), set=tuple(set_ or ()), out=out,
+        log_every=log_every, sample_every=sample_every, checkpoint_every=checkpoint_every,
+    )  # fmt: skip
+    play(options, new=new)
+
+
+def play(options: Options, *, new: bool = False) -> None:
+    """Train as told, in a new run folder or in the one that is there; exits 130 after Ctrl-C."""
+    try:
+        run, trainer = _opened(options, new)
+        if trainer is not None:
+            options = replace(options, out=run.folder)
+            _trained(run, trainer, options)
+    except KeyboardInterrupt:
+        typer.echo("\nInterrupted before the first step; nothing is lost.", err=True)
+        raise typer.Exit(130) from None
+
+
+def _opened(options: Options, new: bool) -> tuple[Run, Any]:
+    """The run folder, and its game at the step where it goes on; no game where there is nothing left to do."""
+    from gankit.build import configure
+    from gankit.runs import Run, fresh
+
+    config = configure(options.recipe or "mlp", options.data, **options.settings())
+    folder = options.out or Path("runs") / f"{config.recipe}-{Path(config.data).stem}"
+    run = Run(fresh(folder) if new else folder)
+    if new and run.folder != folder:
+        typer.echo(f"{folder} stays as it is; starting over in {run.folder}.")
+    if run.exists():
+        return run, _resumed(run, config, options)
+    trainer = _built(config, options)
+    run.begin(config)
+    _note(run, trainer, options)
+    typer.echo(f"{run.folder}: {trainer!r}")
+    return run, trainer
+
+
+def _resumed(run: Run, config: Config, options: Options) -> Any:
+    """The game of a run folder at its latest checkpoint; None when it is done."""
+    from gankit.build import load
+    from gankit.runs import differences
+
+    old = run.config()
+    if not options.names_a_game():
+        config = old  # `gankit train --out RUN --steps 9000` means the game that is there
+    if changes := differences(old, config):
+        raise ConfigError(
+            f"{run.folder} holds a run with other settings:\n  " + "\n  ".join(changes) + "\n"
+            "Add --new to start over in a fresh folder, name another with --out, or go on with the old settings: "
+            f"gankit train --out {_quoted(run.folder)} --steps {options.steps}"
+        )
+    found = run.usable_checkpoint(lambda text: typer.secho(text, fg="yellow", err=True))
+    if found is None:
+        typer.echo(f"{run.folder} was begun, but has no checkpoint yet: starting from step 0.")
+        run.rewind(0)
+        return _built(config, options)
+    path, meta = found
+    done = int(meta["steps_done"])
+    if done >= options.steps:
+        typer.echo(f"{run.folder} has done {done:,} steps already. To go on, ask for more: --steps {2 * done}")
+        return None
+    trainer: Any = load(path, options.backend, options.device or "auto")
+    across = "" if meta["backend"] == trainer.backend.name else f" (written by {meta['backend']})"
+    typer.echo(f"Resuming {run.folder} on {trainer.backend.name} from step {done:,}{across}.")
+    run.rewind(done)
+    _note(run, trainer, options)
+    return trainer
+
+
+def _built(config: Config, options: Options) -> Any:
+    from gankit.build import build
+
+    plain = config.to_plain()
+    return build(options.backend, plain.pop("recipe"), plain.pop("data"), device=options.device or "auto", **plain)
+
+
+def _note(run: Run, trainer: Any, options: Options) -> None:
+    from gankit.runs import environment
+
+    run.note_environment(environment(trainer, options.without_paths().command()), trainer.steps_done)
+
+
+def _trained(run: Run, trainer: Any, options: Options) -> None:
+    from gankit.interrupt import StoppedAtOnce
+    from gankit.progress import progress
+    from gankit.records import Checkpoints, MetricsLog, SampleGrid
+
+    grid = SampleGrid(run, options.sample_every, typer.echo)
+    checkpoints = Checkpoints(run, options.checkpoint_every)
+    bar = progress(options.steps, trainer.steps_done)
+    # The checkpoint comes last of the three: what it stands for must be on the disk before it.
+    callbacks = [MetricsLog(run, options.log_every), grid, checkpoints, bar]
+    try:
+        with bar:
+            trainer.fit(steps=options.steps - trainer.steps_done, callbacks=callbacks)
+    except StoppedAtOnce:
+        _interrupted("Stopped at once: what came after the last checkpoint is lost.", options)
+    except KeyboardInterrupt:
+        checkpoints.save(trainer)
+        grid.latest(trainer)
+        _interrupted(f"Interrupted at step {trainer.steps_done:,}; everything is saved.", options)
+    checkpoints.save(trainer)
+    shown = f"; look at {run.picture}" if grid.latest(trainer) else ""
+    typer.echo(f"{trainer.steps_done:,} steps are in {run.folder}{shown}")
+
+
+def _interrupted(what: str, options: Options) -> NoReturn:
+    typer.echo(f"\n{what} To go on:\n  {options.command()}", err=True)
+    raise typer.Exit(130) from None
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))

@@ -1,0 +1,258 @@
+"""Algorithm 1 on the backend: against the oracle, phase by phase, and however a run is cut."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gankit.conformance.compare import DTYPES, Array, agree, agree_by_name, bit_equal, require
+from gankit.conformance.follow import TOLERANCE, compare_terms, follow
+from gankit.conformance.games import (
+    CONDITIONAL,
+    SGD,
+    Recorder,
+    examples,
+    leaves,
+    minibatches,
+    oracle_of,
+    small,
+    start,
+    with_dropout,
+)
+from gankit.conformance.results import Check
+from gankit.conformance.subject import Subject
+from gankit.errors import ShapeError
+from gankit.interfaces import Backend, Batch, Draw
+
+
+def check_sgd_momentum_follows_the_oracle(subject: Subject) -> None:
+    """The paper's own optimizer, with its schedules, would train another game on this backend."""
+    follow(subject, 100 if subject.quick else 1000, **SGD)
+
+
+def check_conditional_sgd_follows_the_oracle(subject: Subject) -> None:
+    """Labels would not reach both players, or be paired with other examples."""
+    follow(subject, 50 if subject.quick else 300, **SGD, **CONDITIONAL)
+
+
+def check_minimax_follows_the_oracle(subject: Subject) -> None:
+    """The game of eq. 1 would be another game."""
+    follow(subject, 50 if subject.quick else 200, loss="minimax")
+
+
+def check_simultaneous_schedule_follows_the_oracle(subject: Subject) -> None:
+    """The authors' released configuration moves both players at once, from the same point and on the same samples."""
+    follow(subject, 50 if subject.quick else 200, schedule="simultaneous", **SGD)
+
+
+def check_k_steps_draw_fresh_batches_and_latents(subject: Subject) -> None:
+    """k steps of D on one batch, or against one z, are not Algorithm 1: D overfits what it was just shown."""
+    config = small(k=3)
+    steps = 30 if subject.quick else 100
+    trainer = start(subject.open(), config)
+    right, reused = oracle_of(trainer), oracle_of(trainer)
+    recorder = Recorder()
+    trainer.fit(steps=steps, callbacks=[recorder])
+    compare_terms(recorder.terms, right, minibatches(config, 0, steps))
+    for b in minibatches(config, 0, steps):
+        reused.step(b._replace(x=b.x[[0, 0, 0]], z=b.z[[0, 0, 0]]))
+    got, want, wrong = leaves(trainer), right.leaves(), reused.leaves()
+    agree_by_name(got, want, f"k=3: state after {steps} steps", atol=TOLERANCE, cause="a batch or z is used twice.")
+    gap = max(np.abs(want[name] - wrong[name]).max() for name in want)
+    require(gap > 1e-4, f"The k minibatches of an iteration are the same one: reuse changes the state by {gap:.2g} only.")
+
+
+def check_step_on_given_examples(subject: Subject) -> None:
+    """`Trainer.step`, for loops of one's own, would play another game than `fit`."""
+    config = small()
+    trainer, data = start(subject.open(), config), examples()
+    oracle, terms, batches = oracle_of(trainer), [], []
+    for t, batch in enumerate(minibatches(config, 0, 5)):
+        given = data.x[8 * t : 8 * t + 8]
+        terms.append(trainer.step(given))
+        batches.append(batch._replace(x=given.reshape(1, 8, -1) / 255.0))
+    compare_terms(terms, oracle, batches)
+    agree_by_name(leaves(trainer), oracle.leaves(), "state after 5 steps by hand", atol=TOLERANCE)
+
+
+def check_only_the_discriminator_moves_in_its_phase(subject: Subject) -> None:
+    """D's phase would drag G along, towards examples that D finds easy to reject."""
+    for optimizer in ("sgd", "adam"):
+        moves_only(subject, "discriminator", "generator", optimizer)
+
+
+def check_only_the_generator_moves_in_its_phase(subject: Subject) -> None:
+    """G's phase would spoil D, the only teacher that G has."""
+    for optimizer in ("sgd", "adam"):
+        moves_only(subject, "generator", "discriminator", optimizer)
+
+
+def moves_only(subject: Subject, mover: str, still: str, optimizer: str) -> None:
+    """With the learning rate of one player at 0, five steps move the other alone."""
+    settings = {f"{mover}_optimizer": {"name": optimizer, "lr": 0.1}, f"{still}_optimizer": {"name": optimizer, "lr": 0.0}}
+    trainer = start(subject.open(), small(**settings))
+    before = {player: getattr(trainer, player).parameters for player in (mover, still)}
+    trainer.fit(steps=5)
+    bit_equal(getattr(trainer, still).parameters, before[still], f"{still}'s parameters at learning rate 0 ({optimizer})")
+    for name, array in getattr(trainer, mover).parameters.items():
+        require(bool((array != before[mover][name]).any()), f"{mover}: {name} did not move in five steps of {optimizer}.")
+
+
+class ColumnLogits:
+    """A backend whose networks return (N, 1) where they should return (N,)."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.backend, name)
+
+    def network(self, placed: Sequence[Any]) -> Any:
+        return ColumnNetwork(self.backend.network(placed))
+
+
+class ColumnNetwork:
+    """The network of a `ColumnLogits`."""
+
+    def __init__(self, network: Any) -> None:
+        self.network = network
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.network, name)
+
+    def apply(self, *inputs: Any, **options: Any) -> Any:
+        out, buffers = self.network.apply(*inputs, **options)
+        return (out[:, None] if out.ndim == 1 else out), buffers
+
+
+def check_column_logits_are_rejected(subject: Subject) -> None:
+    """A discriminator that returns (N, 1) trains, without a word, on all N x N pairs of scores."""
+    backend: Any = ColumnLogits(subject.open())
+    for what in ("fit", "score"):
+        trainer = start(backend, small())
+        try:
+            trainer.fit(steps=1) if what == "fit" else trainer.score(examples().x[:4])
+        except ShapeError as error:
+            require("(8, 1)" in str(error) or "1)" in str(error), f"The error does not name the shape: {error}")
+            continue
+        raise AssertionError(f"{what} took logits of shape (N, 1); it must raise ShapeError.")
+
+
+def toy_batch(n: int) -> Batch:
+    """n iterations of arrays that only `check_many_steps_in_one_call` reads."""
+    rng = np.random.default_rng(0)
+    draw = Draw(rng.integers(0, 4, (n, 1, 3)).astype(np.int32), None, rng.normal(size=(n, 2)))
+    words = rng.integers(0, 2**32, (2, n), dtype=np.uint32)
+    return Batch(draw, draw, {"lr": rng.normal(size=n)}, (words[0], words[1]))
+
+
+def check_many_steps_in_one_call(subject: Subject) -> None:
+    """`fit` hands steps over in blocks: some would be left out, repeated, or get the numbers of another step."""
+    ops, n = subject.open().ops, 7
+    whole, shared = toy_batch(n), np.arange(4.0)
+
+    def step(state: Any, batch: Batch, shared: Any) -> Any:
+        rows = ops.take(shared, batch.discriminator.real[0])
+        total = state["total"] * batch.numbers["lr"] + ops.xp.sum(rows) + ops.xp.sum(batch.generator.z)
+        return {"total": total, "steps": state["steps"] + 1.0}, {"total": total}
+
+    def cut(part: slice) -> Batch:
+        return Batch(*(ops_free_map(field, part) for field in whole))
+
+    results = []
+    for parts in ([slice(0, 7)], [slice(0, 3), slice(3, 4), slice(4, 7)]):
+        state: Any = {"total": ops.asarray(np.array(1.0)), "steps": ops.asarray(np.array(0.0))}
+        terms: Any = {}
+        for part in parts:
+            state, terms = ops.run(step, state, cut(part), ops.asarray(shared), capacity=8)
+        results.append({"total": ops.to_numpy(state["total"]), "steps": ops.to_numpy(state["steps"]), "term": ops.to_numpy(terms["total"])})
+    want = 1.0
+    for i in range(n):
+        want = want * whole.numbers["lr"][i] + shared[whole.discriminator.real[i, 0]].sum() + whole.generator.z[i].sum()
+    agree(results[0]["steps"], 7.0, "steps counted by ops.run", rtol=0)
+    agree(results[0]["total"], want, "the state after 7 steps in one call", rtol=1e-12)
+    agree(results[0]["term"], want, "the terms after 7 steps in one call", rtol=1e-12, cause="they are not the last step's.")
+    bit_equal(results[1], results[0], "7 steps in three calls")
+
+
+def ops_free_map(tree: Any, part: slice) -> Any:
+    """Rows of every array of a Batch's field."""
+    if isinstance(tree, dict):
+        return {name: value[part] for name, value in tree.items()}
+    if isinstance(tree, Draw):
+        return Draw(*(None if value is None else value[part] for value in tree))
+    return tuple(value[part] for value in tree)
+
+
+def played(subject: Subject, *fits: int, recorder: Recorder | None = None, disturb: bool = False, **settings: Any) -> dict[str, Array]:
+    """The state of a game with dropout after these calls of `fit`."""
+    config = with_dropout(**settings)
+    trainer = start(subject.open(config.dtype), config)
+    for steps in fits:
+        trainer.fit(steps=steps, callbacks=[recorder] if recorder else [])
+        if disturb:
+            trainer.sample(3)
+            trainer.score(np.zeros((2, 8, 8, 1), np.uint8))
+            _ = trainer.generator.native, trainer.discriminator.native
+    return leaves(trainer)
+
+
+def check_two_runs_are_bit_equal(subject: Subject) -> None:
+    """Nothing could be repeated: not a figure, not a bug."""
+    for dtype in DTYPES:
+        bit_equal(played(subject, 12, dtype=dtype), played(subject, 12, dtype=dtype), f"second run of the same seed, {dtype}")
+
+
+def check_cuts_do_not_matter(subject: Subject) -> None:
+    """Saving, logging or stopping more often would change the result of a run."""
+    whole = played(subject, 21)
+    cause = "a state outside the step, or another program for another number of steps."
+    bit_equal(played(subject, 7, 13, 1), whole, "7 + 13 + 1 steps against 21", cause=cause)
+    bit_equal(played(subject, 21, recorder=Recorder()), whole, "21 steps with a callback after each", cause=cause)
+
+
+def check_looking_does_not_disturb(subject: Subject) -> None:
+    """Looking at samples, scores or the native module during a run would change the run."""
+    cause = "evaluation mode, parameters or a key that stay behind in the native module."
+    bit_equal(played(subject, 4, 4, disturb=True), played(subject, 8), "a run that was looked at", cause=cause)
+
+
+def check_float32_stays_float32(subject: Subject) -> None:
+    """A float32 run would hold float64 arrays: slower, larger, and refused by its own checkpoint."""
+    for name, array in played(subject, 3).items():
+        require(array.dtype == np.float32, f"{name} is {array.dtype} in a float32 run. Likely cause: a float64 number of the step.")
+
+
+def check_streamed_data_is_the_same_run(subject: Subject) -> None:
+    """Data too large for the device is sent a block at a time, and would train another model."""
+    config, data = small(), examples()
+    resident = start(subject.open(), config).fit(steps=9)
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder) / "x.npy", data.x)
+        mapped = replace(data, x=np.load(Path(folder) / "x.npy", mmap_mode="r"))
+        streamed = start(subject.open(), config, mapped).fit(steps=9)
+        agree_by_name(leaves(streamed), leaves(resident), "a run on memory-mapped data", atol=1e-12)
+
+
+CHECKS: tuple[Check, ...] = (
+    check_sgd_momentum_follows_the_oracle,
+    check_conditional_sgd_follows_the_oracle,
+    check_minimax_follows_the_oracle,
+    check_simultaneous_schedule_follows_the_oracle,
+    check_k_steps_draw_fresh_batches_and_latents,
+    check_step_on_given_examples,
+    check_only_the_discriminator_moves_in_its_phase,
+    check_only_the_generator_moves_in_its_phase,
+    check_column_logits_are_rejected,
+    check_many_steps_in_one_call,
+    check_two_runs_are_bit_equal,
+    check_cuts_do_not_matter,
+    check_looking_does_not_disturb,
+    check_float32_stays_float32,
+    check_streamed_data_is_the_same_run,
+)

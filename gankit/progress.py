@@ -1,0 +1,118 @@
+"""How training goes, for a person: a bar on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+SECONDS = 5.0
+"""Between two plain lines."""
+WINDOW = 20
+"""The speed shown is that between so many last calls; the first comes after compilation, which is not counted."""
+
+COLUMNS = (("d_loss", "D loss"), ("g_loss", "G loss"), ("D(x)", "D(x)"), ("D(G(z))", "D(G(z))"))
+
+
+class Progress(Protocol):
+    """A callback of `Trainer.fit`, used in a `with` block around it."""
+
+    every: int
+
+    def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None: ...
+    def __enter__(self) -> Progress: ...
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None: ...
+
+
+def progress(total: int, start: int = 0) -> Progress:
+    """A bar where stdout is a terminal, plain lines where it is a file or a pipe."""
+    return Bar(total, start) if sys.stdout.isatty() else Lines(total)
+
+
+class Pace:
+    """Steps a second, and the time left."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._seen: deque[tuple[float, int]] = deque(maxlen=WINDOW)
+
+    def seen(self, step: int) -> None:
+        self._seen.append((time.monotonic(), step))
+
+    @property
+    def speed(self) -> float:
+        (t0, first), (t1, last) = self._seen[0], self._seen[-1]
+        return (last - first) / (t1 - t0) if t1 > t0 else 0.0
+
+    def __str__(self) -> str:
+        if not self.speed:
+            return ""
+        left = self.total - self._seen[-1][1]
+        return f"{self.speed:6.1f} it/s" + (f"  {_clock(left / self.speed)} left" if left else "")
+
+
+class Lines:
+    """A line for the first call, for the last step, and every few seconds between."""
+
+    every = 0
+
+    def __init__(self, total: int) -> None:
+        self._pace, self._due, self._total = Pace(total), 0.0, total
+        self._last: tuple[int, str] | None = None
+        self._printed = -1
+
+    def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
+        self._pace.seen(step)
+        width = len(str(self._total))
+        self._last = (step, f"step {step:>{width}}/{self._total}  {losses(terms)}  {self._pace}".rstrip())
+        if time.monotonic() >= self._due or step >= self._total:
+            self._print()
+
+    def _print(self) -> None:
+        if self._last is not None and self._printed != self._last[0]:
+            print(self._last[1], flush=True)
+            self._printed, self._due = self._last[0], time.monotonic() + SECONDS
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._print()
+
+
+class Bar:
+    """rich's progress bar with the game's terms beside it."""
+
+    every = 0
+
+    def __init__(self, total: int, start: int = 0) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.fields[terms]}", markup=False))
+        self._pace, self._rich = Pace(total), RichProgress(*columns, refresh_per_second=4)
+        self._task = self._rich.add_task("", total=total, completed=start, terms="starting")
+
+    def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
+        self._pace.seen(step)
+        self._rich.update(self._task, completed=step, terms=f"{losses(terms)}  {self._pace}")
+
+    def __enter__(self) -> Bar:
+        self._rich.start()
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._rich.stop()
+
+
+def losses(terms: Mapping[str, float]) -> str:
+    """Both losses and D's mean verdicts: `D loss 1.386  G loss 0.693  D(x) 0.50  D(G(z)) 0.50`."""
+    return "  ".join(f"{title} {terms[name]:.3f}" for name, title in COLUMNS if name in terms)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

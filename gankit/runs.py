@@ -1,0 +1,194 @@
+"""The run folder of `gankit train`: what lies where, and what happens to it when a run is begun or taken up again.
+
+    config.toml                          the game, written once
+    env.json                             what it ran on
+    metrics.jsonl                        one line every `log_every` steps
+    samples/step-001000.png              the same latents every time
+    samples.png                          the latest of them
+    checkpoints/step-001000.safetensors  the last few
+
+A run stopped at any step and resumed leaves the metrics, pictures and final checkpoint of the uninterrupted one, byte
+for byte. So nothing in them comes from the clock, and what lies beyond the checkpoint taken up is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gankit import __version__, checkpoint
+from gankit.config import Config
+from gankit.errors import CheckpointError, ConfigError
+
+
+@dataclass(frozen=True)
+class Run:
+    """The paths of one run folder."""
+
+    folder: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.folder / "config.toml"
+
+    @property
+    def env_file(self) -> Path:
+        return self.folder / "env.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def picture(self) -> Path:
+        """The latest samples."""
+        return self.folder / "samples.png"
+
+    def sample_file(self, step: int) -> Path:
+        """The samples after that step."""
+        return self.folder / "samples" / f"step-{step:06d}.png"
+
+    def checkpoint_file(self, step: int) -> Path:
+        """The checkpoint after that step."""
+        return self.folder / "checkpoints" / f"step-{step:06d}{checkpoint.SUFFIX}"
+
+    def checkpoints(self) -> list[Path]:
+        """All that are there, oldest first."""
+        found = (self.folder / "checkpoints").glob(f"step-*{checkpoint.SUFFIX}")
+        return sorted((path for path in found if checkpoint.step_of(path) >= 0), key=checkpoint.step_of)
+
+    def exists(self) -> bool:
+        """Whether a run was begun here. Raises ConfigError when the folder holds something else."""
+        if self.config_file.is_file():
+            return True
+        if _is_empty(self.folder):
+            return False
+        raise ConfigError(
+            f"{self.folder} is there and is no run folder: it has no config.toml. "
+            "Nothing was touched. Choose another with --out."
+        )
+
+    def config(self) -> Config:
+        """The game of this run; raises ConfigError when its file cannot be read."""
+        try:
+            plain = tomllib.loads(self.config_file.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{self.config_file} cannot be read: {error}. Start over with --new.") from error
+        return Config().with_settings({"penalties": (), **plain})
+
+    def begin(self, config: Config) -> None:
+        """Make the folder, or take an empty one."""
+        # The config comes first and whole, so a folder without one holds nothing of ours.
+        checkpoint.write_atomically(self.config_file, config.to_toml().encode())
+
+    def note_environment(self, environment: Mapping[str, Any], from_step: int) -> None:
+        """Write env.json; a resumed run adds to it."""
+        first = _read_json(self.env_file)
+        if from_step and first:
+            first.setdefault("resumed", []).append({"from_step": from_step, **environment})
+        else:
+            first = dict(environment)
+        checkpoint.write_atomically(self.env_file, (json.dumps(first, indent=2) + "\n").encode())
+
+    def usable_checkpoint(self, say: Callable[[str], None]) -> tuple[Path, Mapping[str, Any]] | None:
+        """(path, header) of the latest checkpoint that is whole; None where none was ever written.
+
+        Says which damaged ones were passed over. Raises CheckpointError when all are damaged, or one is of a format
+        that this gankit does not know.
+        """
+        found = self.checkpoints()
+        for path in reversed(found):
+            try:
+                return path, checkpoint.read(path)[1]
+            except CheckpointError as error:
+                if error.__cause__ is None:  # whole, but nothing that we may pass over and write anew
+                    raise
+                say(f"{error} Falling back to the one before it.")
+        if found:
+            raise CheckpointError(f"None of the checkpoints in {self.folder} can be read. Start over with --new.")
+        return None
+
+    def rewind(self, step: int) -> None:
+        """Drop the metrics and pictures of later steps: they will come again."""
+        for path in (self.folder / "samples").glob("step-*.png"):
+            if checkpoint.step_of(path) > step:
+                path.unlink()
+        for aside in [*self.folder.glob(".*.tmp"), *self.folder.glob("*/.*.tmp")]:  # of a process that was killed
+            aside.unlink(missing_ok=True)
+        if not self.metrics_file.exists():
+            return
+        old = self.metrics_file.read_bytes()
+        new = b"".join(line for line in old.splitlines(keepends=True) if _step_of_line(line) <= step)
+        if new != old:
+            checkpoint.write_atomically(self.metrics_file, new)
+
+
+def fresh(folder: Path) -> Path:
+    """The folder itself if it is free, else the first free one of folder-2, folder-3, ..."""
+    candidates = (folder if i == 1 else folder.with_name(f"{folder.name}-{i}") for i in range(1, 1_000_000))
+    return next(candidate for candidate in candidates if _is_empty(candidate))
+
+
+def environment(trainer: Any, command: str) -> dict[str, Any]:
+    """What a run runs on; no name of a host or a user's folder in it."""
+    import numpy as np
+
+    return {
+        "gankit": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "numpy": np.__version__,
+        "backend": trainer.backend.name,
+        "device": trainer.backend.device,
+        "versions": dict(trainer.backend.versions),
+        "command": command,
+    }
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """`["seed: 0 → 1", "generator.hidden: [64] → [256]"]`: each setting in which two games differ."""
+    before, after = dict(_flat("", old.to_plain())), dict(_flat("", new.to_plain()))
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    return [f"{key}: {_shown(before, key)} → {_shown(after, key)}" for key in keys]
+
+
+def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flat(f"{prefix}.{key}" if prefix else str(key), item)
+    else:
+        yield prefix, value
+
+
+def _shown(settings: Mapping[str, Any], key: str) -> str:
+    return repr(settings[key]) if key in settings else "(not set)"
+
+
+def _is_empty(folder: Path) -> bool:
+    """Nothing there but what a killed process left behind."""
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(
+        path.name.startswith(".") and path.name.endswith(".tmp") for path in folder.iterdir()
+    )
+
+
+def _step_of_line(line: bytes) -> float:
+    """The step of a line of metrics; infinity for one that was torn."""
+    try:
+        return int(json.loads(line)["step"]) if line.endswith(b"\n") else float("inf")
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,74 @@
+"""Config: what users write, what is stored, and what is refused."""
+
+import tomllib
+
+import pytest
+
+from gankit.build import configure
+from gankit.config import Config, Part
+from gankit.errors import ConfigError, UnknownNameError
+
+RECIPES = ["mlp", "cgan", "gan-2014"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_config_survives_toml(recipe):
+    config = configure(recipe, seed=7)
+    assert Config().with_settings({"penalties": (), **tomllib.loads(config.to_toml())}) == config
+
+
+def test_a_table_without_a_name_changes_the_recipes_part():
+    config = configure("mlp", generator_optimizer={"lr": 0.5})
+    assert config.generator_optimizer == Part("adam", {"lr": 0.5, "b1": 0.0, "b2": 0.99})
+
+
+def test_another_name_replaces_the_recipes_part():
+    config = configure("mlp", generator_optimizer={"name": "sgd", "lr": 0.5})
+    assert config.generator_optimizer == Part("sgd", {"lr": 0.5})
+
+
+def test_conditional_alone_wraps_the_recipes_loss():
+    loss = configure("gan-2014", loss="conditional").loss
+    assert loss == Part("conditional", {"base": {"name": "non-saturating", "d_weight": 0.5}})
+
+
+def test_a_loss_named_for_a_conditional_recipe_becomes_what_it_plays():
+    config = configure("cgan", loss="minimax")
+    assert config.conditional and config.loss.settings["base"] == {"name": "minimax"}
+
+
+def test_penalties_can_be_taken_away():
+    assert configure("mlp").penalties and not configure("mlp", penalties=[]).penalties
+
+
+def test_the_paper_s_numbers():
+    config = configure("gan-2014")
+    assert (config.latent_dim, config.prior, config.batch_size, config.k) == (100, "uniform", 100, 1)
+    assert config.schedule == "alternating" and config.discriminator_optimizer == config.generator_optimizer
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batchsize": 3}, "Did you mean 'batch_size'"),
+        ({"batch_size": 0}, "at least 1"),
+        ({"batch_size": 2.5}, "whole number"),
+        ({"k": True}, "whole number"),
+        ({"seed": -1}, "at least 0"),
+        ({"dtype": "float16"}, "Choose 'float32', 'float64'"),
+        ({"prior": "gaussian"}, "Choose 'normal', 'uniform'"),
+        ({"schedule": "alternate"}, "Did you mean 'alternating'"),
+        ({"schedule": "simultaneous", "k": 2}, "use k=1"),
+        ({"ema": 1.0}, r"\[0, 1\)"),
+        ({"generator": 3}, "expected a name"),
+        ({"penalties": [{"weight": 1}]}, "needs a 'name'"),
+    ],
+)
+def test_a_wrong_setting_says_what_is_possible(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        configure("mlp", **settings)
+
+
+def test_unknown_recipe_names_the_closest():
+    with pytest.raises(UnknownNameError, match="Did you mean 'gan-2014'"):
+        configure("gan-2104")
