@@ -21,6 +21,7 @@ def install(session: nox.Session, *backends: str, extras: str = "") -> None:
     folders = [argument for name in backends for argument in ("-e", f"backends/{name}")]
     session.install("-c", "constraints.txt", "-e", f".{extras}", *folders, *PYTEST)
     session.env["GANKIT_DATA"] = os.environ.get("GANKIT_DATA", "")
+    session.env["OMP_NUM_THREADS"] = "1"  # tiny networks; two processes' spinning threads would starve each other
 
 
 @nox.session
@@ -68,4 +69,5 @@ def parity(session: nox.Session) -> None:
 def benchmark(session: nox.Session) -> None:
     """`Trainer.fit` against plain hand-written loops, in turn. Needs MNIST and a quiet machine."""
     install(session, *BACKENDS)
+    del session.env["OMP_NUM_THREADS"]
     session.run("python", "benchmarks/gan_2014.py", *(session.posargs or BACKENDS))

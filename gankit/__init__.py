@@ -21,7 +21,7 @@ from gankit.errors import (
 )
 
 if TYPE_CHECKING:
-    from gankit.build import build, load
+    from gankit.building import build, load
     from gankit.config import Config
     from gankit.data.dataset import Dataset
     from gankit.hookspecs import PLUGIN_API, Entry, hookimpl
@@ -51,8 +51,8 @@ __all__ = [
 
 # Names are found when they are first used, so that `import gankit` (and every `--help`) stays quick.
 _HOMES = {
-    "build": "gankit.build",
-    "load": "gankit.build",
+    "build": "gankit.building",
+    "load": "gankit.building",
     "Config": "gankit.config",
     "Dataset": "gankit.data.dataset",
     "Entry": "gankit.hookspecs",
@@ -69,7 +69,6 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     value = getattr(import_module(_HOMES[name]), name)
-    # `gankit.build` is the function; importing the module of that name would otherwise have put itself there.
     globals()[name] = value
     return value
 

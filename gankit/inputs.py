@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 
+from gankit import registry
 from gankit.batches import Batches
 from gankit.config import Config
 from gankit.data.dataset import Dataset
@@ -30,6 +32,16 @@ class Inputs:
         if self._config.conditional and dataset.labels is None:
             raise DataError(f"{dataset.name} has no labels, and this game is conditional. Pass data=(x, labels).")
         return dataset
+
+    def own_data(self) -> Dataset:
+        """The data that the game was built on, where its name says how to open it again."""
+        name = self._config.data
+        if name in registry.names("data") or os.path.exists(name):
+            return self.training_data(name)
+        raise DataError(
+            f"This game was loaded without its data ({name!r}), which cannot be opened again from here. "
+            "Pass it: trainer.fit(data, steps=...)."
+        )
 
     def examples(self, x: Any) -> Array:
         """(n, *shape), uint8 or float."""

@@ -13,7 +13,7 @@ SECONDS = 5.0
 WINDOW = 20
 """The speed shown is that between so many last calls; the first comes after compilation, which is not counted."""
 
-COLUMNS = (("d_loss", "D loss"), ("g_loss", "G loss"), ("D(x)", "D(x)"), ("D(G(z))", "D(G(z))"))
+COLUMNS = (("d_loss", "loss D"), ("g_loss", "G"), ("D(x)", "D(x)"), ("D(G(z))", "D(G(z))"))
 
 
 class Progress(Protocol):
@@ -50,7 +50,8 @@ class Pace:
         if not self.speed:
             return ""
         left = self.total - self._seen[-1][1]
-        return f"{self.speed:6.1f} it/s" + (f"  {_clock(left / self.speed)} left" if left else "")
+        speed = f"{self.speed:.0f}" if self.speed >= 10 else f"{self.speed:.1f}"
+        return f"{speed} it/s" + (f" {_clock(left / self.speed)} left" if left else "")
 
 
 class Lines:
@@ -91,13 +92,14 @@ class Bar:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as RichProgress
 
-        columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.fields[terms]}", markup=False))
+        # Narrow, so that all of it fits into the 80 columns of a small terminal.
+        columns = (BarColumn(bar_width=6), MofNCompleteColumn(), TextColumn("{task.fields[terms]}", markup=False))
         self._pace, self._rich = Pace(total), RichProgress(*columns, refresh_per_second=4)
         self._task = self._rich.add_task("", total=total, completed=start, terms="starting")
 
     def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
         self._pace.seen(step)
-        self._rich.update(self._task, completed=step, terms=f"{losses(terms)}  {self._pace}")
+        self._rich.update(self._task, completed=step, terms=f"{losses(terms, 2)} {self._pace}")
 
     def __enter__(self) -> Bar:
         self._rich.start()
@@ -107,9 +109,9 @@ class Bar:
         self._rich.stop()
 
 
-def losses(terms: Mapping[str, float]) -> str:
-    """Both losses and D's mean verdicts: `D loss 1.386  G loss 0.693  D(x) 0.50  D(G(z)) 0.50`."""
-    return "  ".join(f"{title} {terms[name]:.3f}" for name, title in COLUMNS if name in terms)
+def losses(terms: Mapping[str, float], digits: int = 3) -> str:
+    """Both losses and D's mean verdicts: `loss D 1.386 G 0.693 D(x) 0.500 D(G(z)) 0.500`."""
+    return " ".join(f"{title} {terms[name]:.{digits}f}" for name, title in COLUMNS if name in terms)
 
 
 def _clock(seconds: float) -> str:

@@ -29,7 +29,7 @@ SEED = 0
 
 @dataclass
 class MetricsLog:
-    """A JSON line for every `every`-th step: `{"step": 100, "d_loss": 0.69, ...}`; null is a number that is not finite."""
+    """A JSON line for every `every`-th step: `{"step": 100, "d_loss": 0.69, ...}`. NaN and infinity are null."""
 
     run: Run
     every: int

@@ -15,7 +15,7 @@ from gankit import checkpoint
 from gankit.batches import Batches
 from gankit.config import Config
 from gankit.data.dataset import Dataset
-from gankit.errors import ConfigError, DataError
+from gankit.errors import ConfigError
 from gankit.game import Assembled
 from gankit.inputs import Inputs
 from gankit.interfaces import Batch, Callback, Draw, State, Step, Terms
@@ -189,7 +189,7 @@ class AdversarialTrainer:
         if source is not None:
             return self._inputs.training_data(source)
         if self._dataset is None:
-            raise DataError("This game was loaded without its data. Pass it: trainer.fit(data, steps=...).")
+            self._dataset = self._inputs.own_data()
         return self._dataset
 
     def _boundary(self, callbacks: list[Callback]) -> int:

@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from gankit.build import configure
+from gankit.building import configure
 from gankit.config import Config, Part
 from gankit.errors import ConfigError, UnknownNameError
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gankit.build import configure, make
+from gankit.building import configure, make
 from gankit.errors import ConfigError
 from gankit.optimizers import Adam, Decay, Ramp, Sgd, schedule
 

@@ -32,7 +32,7 @@ def examine(say: Say) -> bool:
         name = problem.distribution
         say(f"plugin    BROKEN  {problem}")
         say(f"          Reinstall it: pip install -U {name}, or switch it off: GANKIT_DISABLE_PLUGINS={name}")
-    say("All is well." if healthy and not problems else "Something is broken; see above.")
+    say("All is well." if healthy and not problems else "Something is not right; see above.")
     return healthy and not problems
 
 
@@ -49,7 +49,7 @@ def _backends(say: Say) -> bool:
 
 def _works(say: Say, name: str) -> bool:
     """Import a backend and train for a moment, as `gankit train` would."""
-    from gankit.build import build
+    from gankit.building import build
 
     started = time.perf_counter()
     try:

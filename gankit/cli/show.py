@@ -29,7 +29,7 @@ def sample(
     """Draw samples from a trained game."""
     if out.suffix not in (*ARRAYS, ".png"):
         raise ConfigError(f"--out {out}: samples are written as .png, .npy or .npz.")
-    from gankit.build import load
+    from gankit.building import load
 
     trainer: Any = load(_checkpoint(run, step), backend, device)
     classes = _classes(labels, n, trainer)

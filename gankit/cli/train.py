@@ -93,7 +93,7 @@ def play(options: Options, *, new: bool = False) -> None:
 
 def _opened(options: Options, new: bool) -> tuple[Run, Any]:
     """The run folder, and its game at the step where it goes on; no game where there is nothing left to do."""
-    from gankit.build import configure
+    from gankit.building import configure
     from gankit.runs import Run, fresh
 
     config = configure(options.recipe or "mlp", options.data, **options.settings())
@@ -112,7 +112,7 @@ def _opened(options: Options, new: bool) -> tuple[Run, Any]:
 
 def _resumed(run: Run, config: Config, options: Options) -> Any:
     """The game of a run folder at its latest checkpoint; None when it is done."""
-    from gankit.build import load
+    from gankit.building import load
     from gankit.runs import differences
 
     old = run.config()
@@ -143,7 +143,7 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
 
 
 def _built(config: Config, options: Options) -> Any:
-    from gankit.build import build
+    from gankit.building import build
 
     plain = config.to_plain()
     return build(options.backend, plain.pop("recipe"), plain.pop("data"), device=options.device or "auto", **plain)

@@ -11,7 +11,7 @@ import numpy as np
 
 from gankit import checkpoint
 from gankit.batches import Batches
-from gankit.build import assemble, make
+from gankit.building import assemble, make
 from gankit.config import Config
 from gankit.conformance.oracle import Adam, Minibatches, Momentum, Oracle, Rule
 from gankit.data.dataset import Dataset, scaling
@@ -32,6 +32,7 @@ SGD_G: dict[str, Any] = {**SGD_D, "lr": {"schedule": "decay", "start": 0.06, "fa
 ADAM_D = {"name": "adam", "lr": 2e-3, "b1": 0.5, "b2": 0.99, "eps": 1e-8}
 ADAM_G = {"name": "adam", "lr": 1e-3, "b1": 0.3, "b2": 0.999, "eps": 1e-7}
 SGD = {"generator_optimizer": SGD_G, "discriminator_optimizer": SGD_D}
+MIXED = {"generator_optimizer": SGD_G, "discriminator_optimizer": ADAM_D}
 ADAM = {"generator_optimizer": ADAM_G, "discriminator_optimizer": ADAM_D}
 CONDITIONAL = {"loss": {"name": "conditional", "base": "non-saturating"}}
 
@@ -64,7 +65,7 @@ def with_dropout(**settings: Any) -> Config:
     base = {
         "data": "digits",
         "generator": {"name": "gan-2014", "units": 12},
-        "discriminator": {"name": "gan-2014", "units": 6, "pieces": 3},
+        "discriminator": {"name": "gan-2014", "units": 6, "pieces": 3, "keep_hidden": 1.0},
         "dtype": "float32",
         "latent_dim": 5,
         "batch_size": 16,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gankit.build import make
+from gankit.building import make
 from gankit.config import Part
 from gankit.conformance.compare import DTYPES, Array, agree, epsilon, require
 from gankit.conformance.ops_math import sigmoid

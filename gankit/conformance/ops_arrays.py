@@ -183,11 +183,20 @@ def check_asarray_copies(subject: Subject) -> None:
     """Changing an array after it was handed over would change the data set or the parameters under training."""
     ops = subject.open().ops
     for dtype in ("float64", "float32", "uint8", "int32"):
-        x = np.array([[1, 2], [3, 4]], dtype)
+        x = aligned(np.array([[1, 2], [3, 4]], dtype))
         tensor = ops.asarray(x)
         ops.to_numpy(tensor)  # waits for a transfer that may still be under way
         x[:] = 9
         agree(ops.to_numpy(tensor), [[1, 2], [3, 4]], f"asarray of {dtype} after the original changed", rtol=0, cause="shared memory.")
+
+
+def aligned(x: Array, boundary: int = 64) -> Array:
+    """x at an address that frameworks can take over without copying; JAX on CPU does so at multiples of 64."""
+    room = np.zeros(x.nbytes + boundary, np.uint8)
+    first = -room.ctypes.data % boundary
+    out = room[first : first + x.nbytes].view(x.dtype).reshape(x.shape)
+    out[...] = x
+    return out
 
 
 def check_integers_keep_their_dtype(subject: Subject) -> None:

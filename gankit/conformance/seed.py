@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from gankit.build import make
+from gankit.building import make
 from gankit.conformance.compare import DTYPES, agree, bit_equal
 from gankit.conformance.follow import follow
 from gankit.conformance.games import CONDITIONAL, Recorder, examples, minibatches, oracle_of, small, start
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
-from gankit.layers import initial_parameters, place
+from gankit.layers import place
 from gankit.networks import GameSpec
 from gankit.streams import Streams
 
@@ -25,7 +25,11 @@ def check_initial_parameters_are_cores(subject: Subject) -> None:
         spec, streams = GameSpec((3, 2, 1), config.latent_dim), Streams(config.seed)
         for role, shape in (("generator", (config.latent_dim,)), ("discriminator", (3, 2, 1))):
             placed = place(make(f"{role}s", getattr(config, role), spec), shape)
-            drawn = initial_parameters(placed, lambda name, role=role: streams.generator(f"init/{role}/{name}"))
+            drawn = {
+                f"{p.name}/{key}": parameter.init(streams.generator(f"init/{role}/{p.name}/{key}"), parameter.shape, None)
+                for p in placed
+                for key, parameter in p.layer.parameters(p.input_shape).items()
+            }
             want = {name: array.astype(dtype) for name, array in drawn.items()}
             got: dict[str, Any] = getattr(trainer, role).parameters
             bit_equal(got, want, f"{role}'s initial parameters, {dtype}", cause="the framework's own initialiser.")

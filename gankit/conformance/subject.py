@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gankit.build import open_backend
+from gankit.building import open_backend
 from gankit.interfaces import Backend
 
 

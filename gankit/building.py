@@ -57,7 +57,7 @@ def load(path: str | os.PathLike[str], backend: str | None = None, device: str =
     """Open a checkpoint, or the latest of a run folder, on any backend.
 
     backend: by default the one that wrote it where it is installed, else the one that is.
-    The data is opened again when the game's config names it; else pass it to `fit`.
+    The data is opened again when it is trained on, where the game's config says how; else pass it to `fit`.
     """
     path = checkpoint.find(path)
     arrays, meta = checkpoint.read(path)
@@ -68,8 +68,7 @@ def load(path: str | os.PathLike[str], backend: str | None = None, device: str =
         raise CheckpointError(f"{path} has a damaged header: {type(error).__name__}: {error}.") from error
     if backend is None and meta["backend"] in registry.names("backends"):
         backend = meta["backend"]
-    dataset = open_data(config.data, num_classes=config.num_classes) if _reopens(config.data) else None
-    trainer = assemble(config, open_backend(backend, device, config.dtype), spec, dataset)
+    trainer = assemble(config, open_backend(backend, device, config.dtype), spec, None)
     return trainer.restore(path)
 
 
@@ -188,7 +187,3 @@ def _data_name(data: Any) -> str:
     if isinstance(data, str | os.PathLike):
         return os.fspath(data)
     return data.name if isinstance(data, Dataset) else "array"
-
-
-def _reopens(name: str) -> bool:
-    return name in registry.names("data") or os.path.exists(name)

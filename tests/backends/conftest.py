@@ -1,0 +1,17 @@
+"""Every test here runs on each backend that is installed, and there must be one."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+INSTALLED = [name for name in ("torch", "jax") if importlib.util.find_spec(f"gankit_{name}")]
+
+
+@pytest.fixture(scope="session", params=INSTALLED or ["none installed"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """The name of an installed backend."""
+    if not INSTALLED:
+        pytest.fail("No backend is installed. Type pip install -e backends/torch or pip install -e backends/jax.")
+    return str(request.param)
