@@ -11,8 +11,9 @@ from gankit import checkpoint, registry
 from gankit.config import Config, Part, Setting
 from gankit.data.dataset import Dataset, scaling
 from gankit.data.sources import open_data
+from gankit.data.spec import DataSpec
 from gankit.errors import CheckpointError, ConfigError, DataError, did_you_mean, one_of
-from gankit.game import Assembled, DataSpec
+from gankit.game import Assembled
 from gankit.interfaces import Backend, Trainer
 from gankit.layers import Layers, output_range, place
 from gankit.networks.spec import GameSpec
@@ -45,8 +46,12 @@ def build(
     Raises ConfigError, UnknownNameError, DataError or DeviceError, before anything is computed.
     """
     config = configure(recipe, data, seed=seed, dtype=dtype, loss=loss, penalties=penalties, **settings)
-    source = config.data if data is None else data
-    dataset = open_data(source, num_classes=config.num_classes)
+    return begin(config, backend, device, data)
+
+
+def begin(config: Config, backend: str | None = None, device: str = "auto", data: Any = None) -> Trainer:
+    """The trainer of a config before the first step; data: where it is not what the config names."""
+    dataset = open_data(config.data if data is None else data, num_classes=config.num_classes)
     spec = GameSpec(dataset.shape, config.latent_dim, _classes(config, dataset), dataset.value_range is not None)
     units = scaling(dataset, output_range(_layers("generators", config.generator, spec)))
     data_spec = DataSpec(dataset.shape, spec.num_classes, units)

@@ -11,7 +11,8 @@ import numpy as np
 
 from gankit import checkpoint
 from gankit.config import Config
-from gankit.data.dataset import Dataset, Scaling, feature_mean
+from gankit.data.dataset import Dataset, feature_mean
+from gankit.data.spec import DataSpec
 from gankit.errors import CheckpointError
 from gankit.interfaces import Backend, Network, Optimizer, OptimizerSpec, Player, State, Tensors
 from gankit.layers import Placed, initial_parameters
@@ -19,41 +20,6 @@ from gankit.step import Game
 from gankit.streams import Streams
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class DataSpec:
-    """What a game remembers of its data.
-
-    shape: of one example. num_classes: of the labels in a conditional game. scaling: to and from the user's units.
-    """
-
-    shape: tuple[int, ...]
-    num_classes: int | None
-    scaling: Scaling
-
-    @property
-    def bounded(self) -> bool:
-        """Whether examples have a known least and greatest value."""
-        return self.scaling.low is not None
-
-    def to_plain(self) -> dict[str, Any]:
-        """What of it goes into a checkpoint's header; the arrays go into the file."""
-        s = self.scaling
-        return {
-            "shape": list(self.shape),
-            "num_classes": self.num_classes,
-            "low": s.low,
-            "high": s.high,
-            "dtype": s.dtype,
-        }
-
-    @classmethod
-    def from_checkpoint(cls, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> DataSpec:
-        """The inverse of `to_plain`, with the arrays of the file."""
-        plain = meta["data"]
-        scaling = Scaling(arrays["data/offset"], arrays["data/scale"], plain["low"], plain["high"], plain["dtype"])
-        return cls(tuple(plain["shape"]), plain["num_classes"], scaling)
 
 
 @dataclass(frozen=True, eq=False)

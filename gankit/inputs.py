@@ -12,8 +12,8 @@ from gankit.batches import Batches
 from gankit.config import Config
 from gankit.data.dataset import Dataset
 from gankit.data.sources import open_data
+from gankit.data.spec import DataSpec
 from gankit.errors import ConfigError, DataError
-from gankit.game import DataSpec
 from gankit.interfaces import Batch
 
 Array = np.ndarray[Any, Any]

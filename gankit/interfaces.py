@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 import numpy as np
 
 from gankit.config import Config
+from gankit.data.spec import DataSpec
 from gankit.layers import Placed
 
 Array = Any
@@ -335,6 +336,12 @@ class Trainer(Protocol):
 
     @property
     def loss(self) -> Loss: ...
+
+    @property
+    def backend(self) -> Backend: ...
+
+    @property
+    def spec(self) -> DataSpec: ...
 
     @property
     def steps_done(self) -> int: ...

@@ -9,6 +9,7 @@ from pathlib import Path
 import gankit
 
 ROOT = Path(__file__).parent.parent
+FRAMEWORKS = {"torch", "jax", "flax", "optax", "gankit_torch", "gankit_jax"}
 
 
 def test_import_brings_no_framework_and_nothing_heavy():
@@ -28,11 +29,17 @@ def test_core_names_no_framework_in_an_import():
         for line in path.read_text().splitlines():
             words = line.split()
             if words[:1] in (["import"], ["from"]):
-                assert words[1].split(".")[0] not in {"torch", "jax", "flax", "optax", "gankit_torch", "gankit_jax"}, path
+                assert words[1].split(".")[0] not in {"torch", "jax", "flax", "optax", "gankit_torch", "gankit_jax"}, (
+                    path
+                )
 
 
 def test_every_distribution_has_the_same_version():
-    for path in [ROOT / "pyproject.toml", *ROOT.glob("backends/*/pyproject.toml"), *ROOT.glob("plugins/*/pyproject.toml")]:
+    for path in [
+        ROOT / "pyproject.toml",
+        *ROOT.glob("backends/*/pyproject.toml"),
+        *ROOT.glob("plugins/*/pyproject.toml"),
+    ]:
         project = tomllib.loads(path.read_text())["project"]
         assert project["version"] == gankit.__version__, path
         pinned = [d for d in project["dependencies"] if d.startswith("gankit")]

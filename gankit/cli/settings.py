@@ -52,7 +52,7 @@ class Options:
         return replace(self, out=None, data=data)
 
     def settings(self) -> dict[str, Any]:
-        """Arguments of `gankit.build.configure`."""
+        """Arguments of `gankit.building.configure`."""
         settings: dict[str, Any] = {} if self.seed is None else {"seed": self.seed}
         if self.dtype is not None:
             settings["dtype"] = self.dtype

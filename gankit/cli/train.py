@@ -143,10 +143,9 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
 
 
 def _built(config: Config, options: Options) -> Any:
-    from gankit.building import build
+    from gankit.building import begin
 
-    plain = config.to_plain()
-    return build(options.backend, plain.pop("recipe"), plain.pop("data"), device=options.device or "auto", **plain)
+    return begin(config, options.backend, options.device or "auto")
 
 
 def _note(run: Run, trainer: Any, options: Options) -> None:

@@ -45,7 +45,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m gankit.conformance", description="Judge a backend of gankit.")
     parser.add_argument("--backend", required=True, help="an installed backend, such as torch or jax")
     parser.add_argument("--device", default="auto", help="where it computes")
-    parser.add_argument("--only", action="append", default=[], choices=list(GROUPS), metavar="GROUP", help=f"of {', '.join(GROUPS)}")
+    parser.add_argument(
+        "--only", action="append", default=[], choices=list(GROUPS), metavar="GROUP", help=f"of {', '.join(GROUPS)}"
+    )
     parser.add_argument("--quick", action="store_true", help="shorter trajectories")
     parser.add_argument("--json", action="store_true", help="results as JSON instead of a table")
     return parser.parse_args(argv)

@@ -32,14 +32,30 @@ def check_dropout_keeps_the_expectation(subject: Subject) -> None:
             out = drop(subject.open(dtype), layers.Dropout(keep))
             kept = out != 0
             share = 5 * np.sqrt(keep * (1 - keep) / out.size)
-            agree(kept.mean(), keep, f"Dropout({keep}): share that stays", rtol=0, atol=share, cause="keep taken for the rate.")
-            agree(out[kept], np.full(kept.sum(), 1 / keep), f"Dropout({keep}): what stays of 1", rtol=1e-6, cause="no division by keep.")
+            agree(
+                kept.mean(),
+                keep,
+                f"Dropout({keep}): share that stays",
+                rtol=0,
+                atol=share,
+                cause="keep taken for the rate.",
+            )
+            agree(
+                out[kept],
+                np.full(kept.sum(), 1 / keep),
+                f"Dropout({keep}): what stays of 1",
+                rtol=1e-6,
+                cause="no division by keep.",
+            )
 
 
 def check_dropout_masks_every_example_by_itself(subject: Subject) -> None:
     """All examples of a batch would lose the same units: a different, and worse, regulariser than the paper's."""
     kept = drop(subject.open(), layers.Dropout(0.5)) != 0
-    require(len({row.tobytes() for row in kept}) == N, "Two examples have the same mask. Likely cause: one mask for the batch.")
+    require(
+        len({row.tobytes() for row in kept}) == N,
+        "Two examples have the same mask. Likely cause: one mask for the batch.",
+    )
     require(len({column.tobytes() for column in kept.T}) == FEATURES, "Two units are always dropped together.")
     spread = kept.mean(axis=1).std()
     agree(spread, np.sqrt(0.25 / FEATURES), "Dropout(0.5): spread of the share kept an example", rtol=0.25)
@@ -57,7 +73,9 @@ def check_dropout_repeats_with_its_key(subject: Subject) -> None:
     """A resumed run would drop other units than the uninterrupted one, and no run could be repeated."""
     for dtype in DTYPES:
         first, second = (drop(subject.open(dtype), layers.Dropout(0.5)) for _ in range(2))
-        require(first.tobytes() == second.tobytes(), "Two passes with one key drop different units: the key is ignored.")
+        require(
+            first.tobytes() == second.tobytes(), "Two passes with one key drop different units: the key is ignored."
+        )
 
 
 def check_dropout_varies_with_its_key(subject: Subject) -> None:
@@ -66,13 +84,27 @@ def check_dropout_varies_with_its_key(subject: Subject) -> None:
     masks = [drop(backend, layers.Dropout(0.5), key=key) != 0 for key in ((1, 2), (1, 3), (2, 2))]
     for other in masks[1:]:
         share = float((masks[0] == other).mean())
-        agree(share, 0.5, "share of units on which the masks of two keys agree", rtol=0, atol=0.03, cause="a word of the key is ignored.")
+        agree(
+            share,
+            0.5,
+            "share of units on which the masks of two keys agree",
+            rtol=0,
+            atol=0.03,
+            cause="a word of the key is ignored.",
+        )
 
 
 def check_dropout_layers_differ(subject: Subject) -> None:
     """Two dropout layers of one network would drop the same units, so that the second does nothing."""
     out = drop(subject.open(), layers.Dropout(0.5), layers.Dropout(0.5))
-    agree((out != 0).mean(), 0.25, "share that two layers of Dropout(0.5) keep", rtol=0, atol=0.02, cause="every layer uses the same key.")
+    agree(
+        (out != 0).mean(),
+        0.25,
+        "share that two layers of Dropout(0.5) keep",
+        rtol=0,
+        atol=0.02,
+        cause="every layer uses the same key.",
+    )
 
 
 CHECKS: tuple[Check, ...] = (

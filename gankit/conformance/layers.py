@@ -91,7 +91,8 @@ def check_layer_gradients(subject: Subject) -> None:
         agree(ops.to_numpy(in_x), want, f"{c.what}, gradient in the input", rtol=1e-6, atol=1e-7)
         for name, got in c.network.export(in_params).items():
             want = central_differences(
-                lambda p, c=c, w=w, name=name: float((w * c.reference(c.x, {**c.arrays, name: p})).sum()), c.arrays[name]
+                lambda p, c=c, w=w, name=name: float((w * c.reference(c.x, {**c.arrays, name: p})).sum()),
+                c.arrays[name],
             )
             agree(got, want, f"{c.what}, gradient in {name}", rtol=1e-6, atol=1e-7)
 
@@ -104,7 +105,13 @@ def check_corners(subject: Subject) -> None:
             c, ops = case(backend, layer, (3,)), backend.ops
             gradient = ops.grad(lambda x, c=c, ops=ops: ops.xp.sum(c.apply({}, x)))(ops.asarray(np.zeros((2, 3))))
             cause = "the framework's own convention at the hinge; write it as where(x > 0, x, slope * x)."
-            agree(ops.to_numpy(gradient), np.full((2, 3), want), f"{layer}: derivative at exactly 0", rtol=1e-6, cause=cause)
+            agree(
+                ops.to_numpy(gradient),
+                np.full((2, 3), want),
+                f"{layer}: derivative at exactly 0",
+                rtol=1e-6,
+                cause=cause,
+            )
 
 
 def check_maxout_ties_share_the_gradient(subject: Subject) -> None:
@@ -113,7 +120,13 @@ def check_maxout_ties_share_the_gradient(subject: Subject) -> None:
     ops = c.backend.ops
     params, _ = c.network.init({name: np.zeros_like(array) for name, array in c.arrays.items()})
     gradient = c.network.export(ops.grad(lambda p: ops.xp.sum(c.apply(p, ops.asarray(c.x))))(params))
-    agree(gradient["maxout0/bias"], np.full(8, 5 / 4), "maxout: gradient in the bias where all 4 pieces tie", rtol=1e-12, cause="argmax instead of max.")
+    agree(
+        gradient["maxout0/bias"],
+        np.full(8, 5 / 4),
+        "maxout: gradient in the bias where all 4 pieces tie",
+        rtol=1e-12,
+        cause="argmax instead of max.",
+    )
 
 
 def check_names_and_layout(subject: Subject) -> None:
@@ -122,12 +135,16 @@ def check_names_and_layout(subject: Subject) -> None:
         params, _ = c.network.init(c.arrays)
         exported = c.network.export(params)
         want = {name: array.astype(c.backend.dtype) for name, array in c.arrays.items()}
-        bit_equal(exported, want, f"{c.what}: exported parameters", cause="a kernel left in the framework's own layout.")
+        bit_equal(
+            exported, want, f"{c.what}: exported parameters", cause="a kernel left in the framework's own layout."
+        )
         for name, array in exported.items():
             require(array.flags.c_contiguous, f"{c.what}: {name} is exported F-ordered; safetensors stores it wrongly.")
             array[...] = 7
         again = c.network.export(params)
-        bit_equal(again, want, f"{c.what}: parameters after what was exported changed", cause="export returns a view of them.")
+        bit_equal(
+            again, want, f"{c.what}: parameters after what was exported changed", cause="export returns a view of them."
+        )
 
 
 def check_export_restore_export(subject: Subject) -> None:
@@ -145,7 +162,13 @@ def check_native_module(subject: Subject) -> None:
         want = ops.to_numpy(c.apply(params, x))
         native = c.network.with_params(params, buffers)
         got = ops.to_numpy(native(x) if y is None else native(x, y))
-        agree(got, want, f"{c.what}: the native module", rtol=1e-12, cause="it holds other parameters, or is in training mode.")
+        agree(
+            got,
+            want,
+            f"{c.what}: the native module",
+            rtol=1e-12,
+            cause="it holds other parameters, or is in training mode.",
+        )
 
 
 CHECKS: tuple[Check, ...] = (

@@ -64,7 +64,9 @@ def against_closed_form(subject: Subject, name: str, base: str) -> None:
             }
             for player, want in wanted.items():
                 got = evaluate(ops, loss(name), player, real, fake)
-                for part, g, w in zip(("value", "gradient in real logits", "gradient in fake logits"), got, want, strict=True):
+                for part, g, w in zip(
+                    ("value", "gradient in real logits", "gradient in fake logits"), got, want, strict=True
+                ):
                     agree(g, w, f"{name}, {player}, {situation}, {dtype}: {part}", rtol=rtol, atol=atol)
 
 
@@ -93,7 +95,8 @@ def check_conditional_class_cross_entropy(subject: Subject) -> None:
             ops = subject.open(dtype).ops
             plain, labelled = loss("non-saturating"), loss("conditional", class_weight=0.7)
             r, f = (
-                Scores(ops.asarray(x), ops.asarray(LABELS), ops.asarray(c)) for x, c in ((real, in_real), (fake, in_fake))
+                Scores(ops.asarray(x), ops.asarray(LABELS), ops.asarray(c))
+                for x, c in ((real, in_real), (fake, in_fake))
             )
             for player, c in (("discriminator", in_real), ("generator", in_fake)):
                 added = ops.to_numpy(getattr(labelled, player)(ops, r, f) - getattr(plain, player)(ops, r, f))
@@ -120,7 +123,9 @@ def check_losses_ignore_order(subject: Subject) -> None:
         for player in ("discriminator", "generator"):
             value, in_real, in_fake = evaluate(ops, loss(name), player, *ORDINARY)
             moved = evaluate(ops, loss(name), player, *(x[order] for x in ORDINARY))
-            for part, got, want in zip(("value", "real", "fake"), moved, (value, in_real[order], in_fake[order]), strict=True):
+            for part, got, want in zip(
+                ("value", "real", "fake"), moved, (value, in_real[order], in_fake[order]), strict=True
+            ):
                 agree(got, want, f"{name}, {player}, shuffled: {part}", rtol=1e-12)
 
 
@@ -130,7 +135,10 @@ def check_discriminator_raises_real_and_lowers_fake(subject: Subject) -> None:
     for name in NAMES:
         for situation in ("ordinary logits", "logits of exactly 0"):
             _, in_real, in_fake = evaluate(ops, loss(name), "discriminator", *SITUATIONS[situation])
-            require(bool((in_real < 0).all()), f"{name}: a step of D does not raise the scores of real examples ({situation}).")
+            require(
+                bool((in_real < 0).all()),
+                f"{name}: a step of D does not raise the scores of real examples ({situation}).",
+            )
             require(bool((in_fake > 0).all()), f"{name}: a step of D does not lower the scores of fakes ({situation}).")
 
 
@@ -141,7 +149,10 @@ def check_generator_raises_fake(subject: Subject) -> None:
         for situation in ("ordinary logits", "logits of exactly 0"):
             _, in_real, in_fake = evaluate(ops, loss(name), "generator", *SITUATIONS[situation])
             require(bool((in_fake < 0).all()), f"{name}: a step of G does not raise the scores of fakes ({situation}).")
-            require(bool((in_real == 0).all()), f"{name}: G's objective depends on real examples, which it does not ask for.")
+            require(
+                bool((in_real == 0).all()),
+                f"{name}: G's objective depends on real examples, which it does not ask for.",
+            )
 
 
 def check_minimax_saturates(subject: Subject) -> None:
@@ -174,7 +185,13 @@ def check_gradient_penalties(subject: Subject) -> None:
             lambda w_, p=penalty: (p(ops, lambda x: Scores(0.5 * (x @ w_) ** 2), draw, ops.asarray(fake), None), None)
         )(ops.asarray(w))
         s, n = x @ w, float(w @ w)
-        agree(ops.to_numpy(value[0]), (s**2 * n).mean() / 2, name, rtol=1e-10, cause="the mean over pixels too, or no half.")
+        agree(
+            ops.to_numpy(value[0]),
+            (s**2 * n).mean() / 2,
+            name,
+            rtol=1e-10,
+            cause="the mean over pixels too, or no half.",
+        )
         want = (s[:, None] * x * n + s[:, None] ** 2 * w).mean(axis=0)
         agree(ops.to_numpy(gradient), want, f"{name}: gradient in D's parameters", rtol=1e-10)
 
@@ -195,7 +212,9 @@ def check_losses_without_a_framework(subject: Subject) -> None:
             want = [D_VALUE(real, fake), G_CLOSED[base][0](fake)]
             agree(np.array(got), want, f"{name} on array-api-strict, {situation}", rtol=1e-12)
         classes = strict.asarray(np.zeros((4, 3)))
-        labelled = loss("conditional").generator(ops, None, Scores(strict.asarray(ZERO[1]), strict.asarray(LABELS), classes))
+        labelled = loss("conditional").generator(
+            ops, None, Scores(strict.asarray(ZERO[1]), strict.asarray(LABELS), classes)
+        )
         agree(np.array(float(labelled)), np.log(2) + np.log(3), "class term on array-api-strict", rtol=1e-12)
 
 

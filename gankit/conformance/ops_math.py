@@ -29,8 +29,12 @@ def elementwise(subject: Subject, name: str, closed: tuple[Callable[[Array], Arr
         ops = subject.open(dtype).ops
         f = getattr(ops, name)
         # Values to relative accuracy, tails included; a derivative may lose what is below epsilon.
-        for order, (want, atol) in enumerate(zip(closed, (TINY[dtype], 4 * epsilon(dtype), 32 * epsilon(dtype)), strict=False)):
-            what = f"{name} in {dtype}, {('value', 'first derivative', 'second derivative')[order]} at {POINTS.tolist()}"
+        for order, (want, atol) in enumerate(
+            zip(closed, (TINY[dtype], 4 * epsilon(dtype), 32 * epsilon(dtype)), strict=False)
+        ):
+            what = (
+                f"{name} in {dtype}, {('value', 'first derivative', 'second derivative')[order]} at {POINTS.tolist()}"
+            )
             agree(ops.to_numpy(f(ops.asarray(POINTS))), want(POINTS), what, rtol=RTOL[dtype], atol=atol, cause=cause)
             f = derivative(ops, f)
 
@@ -44,7 +48,9 @@ def derivative(ops: Any, f: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def check_softplus(subject: Subject) -> None:
     """Every loss is made of softplus: a wrong value or a dead derivative at a logit of 0 keeps D from ever moving."""
     closed = (lambda x: np.logaddexp(0, x), sigmoid, lambda x: sigmoid(x) * sigmoid(-x))
-    elementwise(subject, "softplus", closed, "softplus by hand as max + log1p, or a threshold at 20; use the native one.")
+    elementwise(
+        subject, "softplus", closed, "softplus by hand as max + log1p, or a threshold at 20; use the native one."
+    )
 
 
 def check_log_sigmoid(subject: Subject) -> None:
@@ -85,7 +91,14 @@ def check_log_softmax(subject: Subject) -> None:
         results = {"value": ops.log_softmax(x), "first derivative": first(x), "second derivative": of_first(x)}
         for (what, got), want in zip(results.items(), (value, w - p * w.sum(), second), strict=True):
             cause = "softmax followed by log, or not over the last axis."
-            agree(ops.to_numpy(got), want, f"log_softmax in {dtype}, {what}", rtol=RTOL[dtype], atol=8 * epsilon(dtype), cause=cause)
+            agree(
+                ops.to_numpy(got),
+                want,
+                f"log_softmax in {dtype}, {what}",
+                rtol=RTOL[dtype],
+                atol=8 * epsilon(dtype),
+                cause=cause,
+            )
 
 
 def check_grad_of_grad_of_a_cubic(subject: Subject) -> None:
@@ -150,7 +163,13 @@ def check_stop_gradient(subject: Subject) -> None:
     x = np.array([1.0, 2.0])
     gradient = ops.grad(lambda x: ops.xp.sum(ops.stop_gradient(x) * x))(ops.asarray(x))
     agree(ops.to_numpy(ops.stop_gradient(ops.asarray(x))), x, "stop_gradient: value", rtol=0)
-    agree(ops.to_numpy(gradient), x, "gradient of stop_gradient(x) * x", rtol=0, cause="stop_gradient lets derivatives through.")
+    agree(
+        ops.to_numpy(gradient),
+        x,
+        "gradient of stop_gradient(x) * x",
+        rtol=0,
+        cause="stop_gradient lets derivatives through.",
+    )
 
 
 def check_when(subject: Subject) -> None:
@@ -164,9 +183,20 @@ def check_when(subject: Subject) -> None:
                 return ops.when(number, lambda: number * ops.xp.sum(x * x))
 
             agree(ops.to_numpy(f(x)), value, f"when({number}, f)", rtol=1e-6)
-            agree(ops.to_numpy(ops.grad(lambda x, f=f, ops=ops: f(x) + 0.0 * ops.xp.sum(x))(x)), gradient, f"gradient of when({number}, f)", rtol=1e-6)
+            agree(
+                ops.to_numpy(ops.grad(lambda x, f=f, ops=ops: f(x) + 0.0 * ops.xp.sum(x))(x)),
+                gradient,
+                f"gradient of when({number}, f)",
+                rtol=1e-6,
+            )
         poisoned = ops.grad(lambda x, ops=ops: ops.xp.sum(x) + ops.when(0.0, lambda: ops.xp.sum(x / (0.0 * x))))(x)
-        agree(ops.to_numpy(poisoned), np.ones(2), "gradient around when(0, NaN)", rtol=1e-6, cause="f is computed and multiplied by 0.")
+        agree(
+            ops.to_numpy(poisoned),
+            np.ones(2),
+            "gradient around when(0, NaN)",
+            rtol=1e-6,
+            cause="f is computed and multiplied by 0.",
+        )
 
 
 CHECKS: tuple[Check, ...] = (

@@ -166,6 +166,10 @@ class Oracle:
         """G(z), (m, n); with `ema`, of the moving average."""
         return self._generate(z, y, self.ema if ema else None)[-1]
 
+    def score(self, x: Array, y: Array | None) -> Array:
+        """D's logits on x, (m,)."""
+        return self._judge(x, y)[-1]
+
     def _move_d(self, gradient: Params) -> None:
         self.d = self.d_rule.move(self.d, gradient, self.d_slots, self.t, self.d_updates)
         self.d_updates += 1

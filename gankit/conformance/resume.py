@@ -61,10 +61,12 @@ def check_resumed_in_a_new_process(subject: Subject) -> None:
         want, pictures = leaves(trainer), trainer.sample(4, seed=1)
         continue_elsewhere(subject, folder, saved)
         for step in saved:
+            cause = "a count, a key or a slot that is not in the checkpoint; or a switch of the process, such as JAX's x64, "
+            cause += "that an earlier game in float64 has turned here and that is off in the new process."
             what = f"saved at step {step}, resumed in a new process to step {LAST}"
             arrays, _ = checkpoint.read(folder / f"resumed-{step}.safetensors")
             got = {leaf: array for leaf, array in arrays.items() if not leaf.startswith("data/")}
-            bit_equal(got, want, what, cause="a count, a key or a slot that is not in the checkpoint.")
+            bit_equal(got, want, what, cause=cause)
             terms = json.loads((folder / f"resumed-{step}.json").read_text())
             require(terms == recorder.terms[step:], f"{what}: the terms on the way are not the same.")
             bit_equal({"samples": np.load(folder / f"resumed-{step}.npy")}, {"samples": pictures}, what)
@@ -132,10 +134,22 @@ def check_every_leaf_is_saved(subject: Subject) -> None:
     networks = {"generator": (4, 7, 6), "discriminator": (6, 5, 1)}
     want: dict[str, tuple[int, ...]] = {}
     for role, (entry, hidden, out) in networks.items():
-        shapes = {"dense0/kernel": (entry, hidden), "dense0/bias": (hidden,), "dense1/kernel": (hidden, out), "dense1/bias": (out,)}
-        parts = [f"{role}/params", f"{role}/slots/first", f"{role}/slots/second", *(["ema"] if role == "generator" else [])]
+        shapes = {
+            "dense0/kernel": (entry, hidden),
+            "dense0/bias": (hidden,),
+            "dense1/kernel": (hidden, out),
+            "dense1/bias": (out,),
+        }
+        parts = [
+            f"{role}/params",
+            f"{role}/slots/first",
+            f"{role}/slots/second",
+            *(["ema"] if role == "generator" else []),
+        ]
         want |= {f"{part}/{name}": shape for part in parts for name, shape in shapes.items()}
-    require(got == want, f"The leaves of a checkpoint differ:\n  got {sorted(got.items())}\n  want {sorted(want.items())}")
+    require(
+        got == want, f"The leaves of a checkpoint differ:\n  got {sorted(got.items())}\n  want {sorted(want.items())}"
+    )
 
 
 def spoiled(subject: Subject, spoil: Callable[[dict[str, Array], str], None], what: str) -> None:

@@ -26,7 +26,9 @@ def check_initial_parameters_are_cores(subject: Subject) -> None:
         for role, shape in (("generator", (config.latent_dim,)), ("discriminator", (3, 2, 1))):
             placed = place(make(f"{role}s", getattr(config, role), spec), shape)
             drawn = {
-                f"{p.name}/{key}": parameter.init(streams.generator(f"init/{role}/{p.name}/{key}"), parameter.shape, None)
+                f"{p.name}/{key}": parameter.init(
+                    streams.generator(f"init/{role}/{p.name}/{key}"), parameter.shape, None
+                )
                 for p in placed
                 for key, parameter in p.layer.parameters(p.input_shape).items()
             }
@@ -60,7 +62,7 @@ def check_samples_are_the_same(subject: Subject) -> None:
     """`sample(seed=1)` would show other pictures on every framework, or those of G where its average was meant."""
     for settings in ({}, CONDITIONAL):
         config = small(**settings)
-        trainer, oracle = start(subject.open(), config), None
+        trainer = start(subject.open(), config)
         oracle = oracle_of(trainer)
         trainer.fit(steps=10)
         for batch in minibatches(config, 0, 10):
@@ -69,7 +71,13 @@ def check_samples_are_the_same(subject: Subject) -> None:
         y = np.arange(7) % 3 if config.conditional else None
         for ema in (True, False):
             got = trainer.generate(z, None if y is None else y.astype(np.int32), ema=ema)
-            agree(got.reshape(7, -1), oracle.sample(z, y, ema=ema), f"G(z), ema={ema}", rtol=1e-8, cause="ema and G exchanged.")
+            agree(
+                got.reshape(7, -1),
+                oracle.sample(z, y, ema=ema),
+                f"G(z), ema={ema}",
+                rtol=1e-8,
+                cause="ema and G exchanged.",
+            )
         want = np.rint(255 * oracle.sample(z, y, ema=True)).reshape(7, 3, 2, 1)
         agree(trainer.sample(7, seed=1), want, "sample(7, seed=1)", rtol=0)
 
@@ -78,7 +86,7 @@ def check_scores_are_the_same(subject: Subject) -> None:
     """`score`, and every metric made of it, would be another number on every framework."""
     trainer = start(subject.open(), small())
     x = examples().x[:7]
-    want = oracle_of(trainer)._judge(x.reshape(7, -1) / 255.0, None)[-1]
+    want = oracle_of(trainer).score(x.reshape(7, -1) / 255.0, None)
     agree(trainer.score(x), want, "score", rtol=1e-10, atol=1e-12)
 
 

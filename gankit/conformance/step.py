@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import agree, agree_by_name, bit_equal, require
+from gankit.conformance.compare import agree_by_name, bit_equal, require
 from gankit.conformance.follow import TOLERANCE, compare_terms, follow
 from gankit.conformance.games import (
     CONDITIONAL,
@@ -28,7 +28,7 @@ from gankit.conformance.games import (
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.errors import ShapeError
-from gankit.interfaces import Backend, Batch, Draw
+from gankit.interfaces import Backend
 
 
 def check_sgd_momentum_follows_the_oracle(subject: Subject) -> None:
@@ -65,7 +65,9 @@ def check_k_steps_draw_fresh_batches_and_latents(subject: Subject) -> None:
     got, want, wrong = leaves(trainer), right.leaves(), reused.leaves()
     agree_by_name(got, want, f"k=3: state after {steps} steps", atol=TOLERANCE, cause="a batch or z is used twice.")
     gap = max(np.abs(want[name] - wrong[name]).max() for name in want)
-    require(gap > 1e-4, f"The k minibatches of an iteration are the same one: reuse changes the state by {gap:.2g} only.")
+    require(
+        gap > 1e-4, f"The k minibatches of an iteration are the same one: reuse changes the state by {gap:.2g} only."
+    )
 
 
 def check_step_on_given_examples(subject: Subject) -> None:
@@ -100,7 +102,9 @@ def moves_only(subject: Subject, moves: tuple[str, str], stays: tuple[str, str])
     trainer.fit(steps=5)
     bit_equal(getattr(trainer, still).parameters, before[still], f"{still}'s parameters at learning rate 0 ({other})")
     for name, array in getattr(trainer, mover).parameters.items():
-        require(bool((array != before[mover][name]).any()), f"{mover}: {name} did not move in five steps of {optimizer}.")
+        require(
+            bool((array != before[mover][name]).any()), f"{mover}: {name} did not move in five steps of {optimizer}."
+        )
 
 
 class ColumnLogits:
@@ -143,52 +147,6 @@ def check_column_logits_are_rejected(subject: Subject) -> None:
         raise AssertionError(f"{what} took logits of shape (N, 1); it must raise ShapeError.")
 
 
-def toy_batch(n: int) -> Batch:
-    """n iterations of arrays that only `check_many_steps_in_one_call` reads."""
-    rng = np.random.default_rng(0)
-    draw = Draw(rng.integers(0, 4, (n, 1, 3)).astype(np.int32), None, rng.normal(size=(n, 2)))
-    words = rng.integers(0, 2**32, (2, n), dtype=np.uint32)
-    return Batch(draw, draw, {"lr": rng.normal(size=n)}, (words[0], words[1]))
-
-
-def check_many_steps_in_one_call(subject: Subject) -> None:
-    """`fit` hands steps over in blocks: some would be left out, repeated, or get the numbers of another step."""
-    ops, n = subject.open().ops, 7
-    whole, shared = toy_batch(n), np.arange(4.0)
-
-    def step(state: Any, batch: Batch, shared: Any) -> Any:
-        rows = ops.take(shared, batch.discriminator.real[0])
-        total = state["total"] * batch.numbers["lr"] + ops.xp.sum(rows) + ops.xp.sum(batch.generator.z)
-        return {"total": total, "steps": state["steps"] + 1.0}, {"total": total}
-
-    def cut(part: slice) -> Batch:
-        return Batch(*(ops_free_map(field, part) for field in whole))
-
-    results = []
-    for parts in ([slice(0, 7)], [slice(0, 3), slice(3, 4), slice(4, 7)]):
-        state: Any = {"total": ops.asarray(np.array(1.0)), "steps": ops.asarray(np.array(0.0))}
-        terms: Any = {}
-        for part in parts:
-            state, terms = ops.run(step, state, cut(part), ops.asarray(shared), capacity=8)
-        results.append({"total": ops.to_numpy(state["total"]), "steps": ops.to_numpy(state["steps"]), "term": ops.to_numpy(terms["total"])})
-    want = 1.0
-    for i in range(n):
-        want = want * whole.numbers["lr"][i] + shared[whole.discriminator.real[i, 0]].sum() + whole.generator.z[i].sum()
-    agree(results[0]["steps"], 7.0, "steps counted by ops.run", rtol=0)
-    agree(results[0]["total"], want, "the state after 7 steps in one call", rtol=1e-12)
-    agree(results[0]["term"], want, "the terms after 7 steps in one call", rtol=1e-12, cause="they are not the last step's.")
-    bit_equal(results[1], results[0], "7 steps in three calls")
-
-
-def ops_free_map(tree: Any, part: slice) -> Any:
-    """Rows of every array of a Batch's field."""
-    if isinstance(tree, dict):
-        return {name: value[part] for name, value in tree.items()}
-    if isinstance(tree, Draw):
-        return Draw(*(None if value is None else value[part] for value in tree))
-    return tuple(value[part] for value in tree)
-
-
 def check_two_runs_are_bit_equal(subject: Subject) -> None:
     """Nothing could be repeated: not a figure, not a bug."""
     config = with_dropout()
@@ -205,9 +163,16 @@ def check_cuts_do_not_matter(subject: Subject) -> None:
         beginning = trainer.save(Path(folder) / "beginning")
         whole = leaves(trainer.fit(steps=21))
         trainer.restore(beginning)
-        bit_equal(leaves(trainer.fit(steps=7).fit(steps=13).fit(steps=1)), whole, "7 + 13 + 1 steps against 21", cause=cause)
+        bit_equal(
+            leaves(trainer.fit(steps=7).fit(steps=13).fit(steps=1)), whole, "7 + 13 + 1 steps against 21", cause=cause
+        )
         trainer.restore(beginning)
-        bit_equal(leaves(trainer.fit(steps=21, callbacks=[Recorder()])), whole, "21 steps with a callback after each", cause=cause)
+        bit_equal(
+            leaves(trainer.fit(steps=21, callbacks=[Recorder()])),
+            whole,
+            "21 steps with a callback after each",
+            cause=cause,
+        )
 
 
 def check_nothing_is_compiled_twice(subject: Subject) -> None:
@@ -246,7 +211,10 @@ def check_float32_stays_float32(subject: Subject) -> None:
     """A float32 run would hold float64 arrays: slower, larger, and refused by its own checkpoint."""
     config = small(dtype="float32")
     for name, array in leaves(start(subject.open("float32"), config).fit(steps=3)).items():
-        require(array.dtype == np.float32, f"{name} is {array.dtype} in a float32 run. Likely cause: a float64 number of the step.")
+        require(
+            array.dtype == np.float32,
+            f"{name} is {array.dtype} in a float32 run. Likely cause: a float64 number of the step.",
+        )
 
 
 def check_streamed_data_is_the_same_run(subject: Subject) -> None:
@@ -273,7 +241,6 @@ CHECKS: tuple[Check, ...] = (
     check_only_the_discriminator_moves_in_its_phase,
     check_only_the_generator_moves_in_its_phase,
     check_column_logits_are_rejected,
-    check_many_steps_in_one_call,
     check_two_runs_are_bit_equal,
     check_cuts_do_not_matter,
     check_nothing_is_compiled_twice,

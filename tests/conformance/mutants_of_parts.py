@@ -1,0 +1,347 @@
+"""Faults of the functions, layers and losses."""
+
+from __future__ import annotations
+
+import numpy as np
+from planting import Changed, Mutant, drifting, dropout, kernel, layer, network, ops, patch, run
+
+from gankit import layers
+from gankit.trees import tree_map
+
+
+def cut_gradient(o):
+    return lambda f: lambda tree: o.tree_map(o.stop_gradient, o.grad(f)(tree))
+
+
+def none_for_unused(o):
+    def gradient(f):
+        def g(tree):
+            found = o.grad(f)(tree)
+            return (
+                {k: v if np.any(o.to_numpy(v)) else None for k, v in found.items()}
+                if isinstance(found, dict)
+                else found
+            )
+
+        return g
+
+    return gradient
+
+
+def aux_dropped(o):
+    def changed(f):
+        def g(tree):
+            (value, aux), gradient = o.value_and_grad(f)(tree)
+            return (value, tree_map(lambda x: 0.0 * x, aux)), gradient
+
+        return g
+
+    return changed
+
+
+def frozen_compile(o):
+    def changed(f):
+        first = []
+
+        def g(*arguments):
+            first.append(f(*arguments))
+            return first[0]
+
+        return g
+
+    return changed
+
+
+OPS = (
+    Mutant(
+        "softplus is x above 20",
+        "check_softplus",
+        ops(softplus=lambda o: lambda x: o.xp.where(x > 20, x, o.softplus(x))),
+    ),
+    Mutant(
+        "softplus by hand, derivative 0 at 0",
+        "check_softplus",
+        ops(softplus=lambda o: lambda x: o.relu(x) + o.xp.log1p(o.xp.exp(-o.xp.abs(x)))),
+    ),
+    Mutant("softplus overflows", "check_softplus", ops(softplus=lambda o: lambda x: o.xp.log(1 + o.xp.exp(x)))),
+    Mutant("log of sigmoid", "check_log_sigmoid", ops(log_sigmoid=lambda o: lambda x: o.xp.log(o.sigmoid(x)))),
+    Mutant("sigmoid overflows", "check_sigmoid", ops(sigmoid=lambda o: lambda x: o.xp.exp(x) / (1 + o.xp.exp(x)))),
+    Mutant("relu by maximum", "check_relu", ops(relu=lambda o: lambda x: o.xp.maximum(x, o.xp.zeros_like(x)))),
+    Mutant("relu has derivative 1 at 0", "check_relu", ops(relu=lambda o: lambda x: o.xp.where(x >= 0, x, 0 * x))),
+    Mutant(
+        "log of softmax",
+        "check_log_softmax",
+        ops(log_softmax=lambda o: lambda x: o.xp.log(o.xp.exp(x) / o.xp.sum(o.xp.exp(x), axis=-1)[..., None])),
+    ),
+    Mutant(
+        "log_softmax over the batch", "check_log_softmax", ops(log_softmax=lambda o: lambda x: o.log_softmax(x.T).T)
+    ),
+    Mutant("grad is cut from the graph", "check_grad_of_grad_of_a_cubic", ops(grad=cut_gradient)),
+    Mutant("an inner grad is a constant", "check_nested_gradient_sees_outer_parameters", ops(grad=cut_gradient)),
+    Mutant("unused inputs give None", "check_unused_inputs_have_gradient_zero", ops(grad=none_for_unused)),
+    Mutant("aux is lost", "check_value_and_grad_returns_aux", ops(value_and_grad=aux_dropped)),
+    Mutant("stop_gradient does nothing", "check_stop_gradient", ops(stop_gradient=lambda o: lambda x: x)),
+    Mutant("when always computes", "check_when", ops(when=lambda o: lambda number, f: f())),
+    Mutant("when multiplies", "check_when", ops(when=lambda o: lambda number, f: f() * float(number != 0))),
+    Mutant("one_hot is off by one", "check_one_hot", ops(one_hot=lambda o: lambda y, n: o.one_hot(y + 1, n))),
+    Mutant("take flattens the indices", "check_take", ops(take=lambda o: lambda x, i: o.take(x, i.reshape(-1)))),
+    Mutant(
+        "decay swapped",
+        "check_average",
+        ops(average=lambda o: lambda mean, new, decay: o.average(mean, new, 1 - decay)),
+    ),
+    Mutant("the average is the new", "check_average", ops(average=lambda o: lambda mean, new, decay: new)),
+    Mutant("copy is no copy", "check_copy", ops(copy=lambda o: lambda tree: tree)),
+    Mutant(
+        "tree_map exchanges trees",
+        "check_tree_map",
+        ops(tree_map=lambda o: lambda f, *t: o.tree_map(lambda *x: f(*x[::-1]), *t)),
+    ),
+    Mutant(
+        "draws have a state",
+        "check_keys_repeat",
+        ops(normal=lambda o: lambda key, shape: o.normal(drifting(o, key), shape)),
+    ),
+    Mutant(
+        "the second word is ignored",
+        "check_keys_are_independent",
+        ops(key=lambda o: lambda words: o.key((words[0], words[0]))),
+    ),
+    Mutant(
+        "fold_in ignores its index",
+        "check_keys_are_independent",
+        ops(fold_in=lambda o: lambda key, i: o.fold_in(key, 0)),
+    ),
+    Mutant(
+        "uniform on [-1, 1)", "check_uniform", ops(uniform=lambda o: lambda key, shape: 2 * o.uniform(key, shape) - 1)
+    ),
+    Mutant(
+        "normal is uniform",
+        "check_normal",
+        ops(normal=lambda o: lambda key, shape: 12**0.5 * (o.uniform(key, shape) - 0.5)),
+    ),
+    Mutant(
+        "softplus is float32",
+        "check_dtype_is_kept",
+        ops(softplus=lambda o: lambda x: o.xp.astype(o.softplus(x), o.xp.float32)),
+    ),
+    Mutant(
+        "to_numpy is F-ordered", "check_to_numpy", ops(to_numpy=lambda o: lambda x: np.asfortranarray(o.to_numpy(x)))
+    ),
+    Mutant("to_numpy is a view", "check_to_numpy", ops(to_numpy=lambda o: lambda x: o.to_numpy(x)[...])),
+    Mutant("0-d becomes (1,)", "check_to_numpy", ops(to_numpy=lambda o: lambda x: np.atleast_1d(o.to_numpy(x)))),
+    Mutant("asarray shares memory", "check_asarray_copies", ops(asarray=lambda o: lambda x: o.xp.from_dlpack(x))),
+    Mutant(
+        "asarray makes floats of integers",
+        "check_integers_keep_their_dtype",
+        ops(asarray=lambda o: lambda x: o.to_float(o.asarray(x))),
+    ),
+    Mutant("compile remembers its first answer", "check_compile", ops(compile=frozen_compile)),
+    Mutant(
+        "run leaves out the last step", "check_many_steps_in_one_call", run(lambda b: tree_map(lambda x: x[:-1], b))
+    ),
+    Mutant(
+        "run gives every step the first numbers",
+        "check_many_steps_in_one_call",
+        run(lambda b: b._replace(numbers={n: np.full_like(x, x[0]) for n, x in b.numbers.items()})),
+    ),
+)
+
+
+def straight_through(o, layer_, params, x, out):
+    """The right value with the derivative of the identity."""
+    return o.stop_gradient(out) + (x - o.stop_gradient(x))
+
+
+def first_of_ties(o, layer_, params, x, out):
+    affine = (x @ kernel(params, x) + params.get("bias", 0.0)).reshape(-1, layer_.pieces, layer_.units)
+    best = affine[:, 0]
+    for piece in range(1, layer_.pieces):
+        best = o.xp.where(affine[:, piece] > best, affine[:, piece], best)
+    return best
+
+
+def exported(change):
+    return network(
+        export=lambda real, o, placed: lambda tensors: {k: change(v) for k, v in real.export(tensors).items()}
+    )
+
+
+def biases_lost(real, o, placed):
+    return lambda arrays: real.restore({k: 0 * a if k.endswith("bias") else a for k, a in arrays.items()})
+
+
+def scaled_native(real, o, placed):
+    return lambda params, buffers: real.with_params({k: 1.5 * p for k, p in params.items()}, buffers)
+
+
+def applied(real, params, x, labels, options):
+    return real.apply(params, {}, x, labels, **options)[0]
+
+
+def same_mask(real, params, x, labels, options, o):
+    return applied(real, params, x, labels, options)[:1] * x
+
+
+def always_training(real, params, x, labels, options, o):
+    return applied(real, params, x, labels, {**options, "train": True})
+
+
+def own_key(real, params, x, labels, options, o):
+    key = options["key"]
+    return applied(real, params, x, labels, {**options, "key": None if key is None else drifting(o, key)})
+
+
+def constant_key(real, params, x, labels, options, o):
+    key = options["key"]
+    return applied(
+        real, params, x, labels, {**options, "key": None if key is None else o.key((np.uint32(1), np.uint32(1)))}
+    )
+
+
+def one_mask_twice(backend):
+    """A stack of two dropouts applies the mask of one of them twice."""
+
+    def build(placed):
+        kinds = [type(p.layer) for p in placed]
+        if kinds != [layers.Dropout, layers.Dropout]:
+            return backend.network(placed)
+        return dropout(lambda *a: applied(*a[:5]) ** 2)(backend).network(placed[:1])
+
+    return Changed(backend, network=build)
+
+
+LAYERS = (
+    Mutant(
+        "dense forgets its bias", "check_layer_values", layer(layers.Dense, lambda o, l, p, x, out: x @ kernel(p, x))
+    ),
+    Mutant(
+        "maxout groups its columns the other way",
+        "check_layer_values",
+        layer(
+            layers.Maxout,
+            lambda o, l, p, x, out: o.xp.max(
+                (x @ kernel(p, x) + p.get("bias", 0.0)).reshape(-1, l.units, l.pieces), axis=2
+            ),
+        ),
+    ),
+    Mutant(
+        "one-hot label of the next example",
+        "check_layer_values",
+        layer(layers.ConcatLabels, lambda o, l, p, x, out: o.xp.flip(out, axis=0)),
+    ),
+    Mutant("tanh has the derivative of the identity", "check_layer_gradients", layer(layers.Tanh, straight_through)),
+    Mutant(
+        "leaky relu has derivative 1 at 0",
+        "check_corners",
+        layer(layers.LeakyRelu, lambda o, l, p, x, out: o.xp.where(x >= 0, x, l.slope * x)),
+    ),
+    Mutant(
+        "relu layer has derivative 1/2 at 0",
+        "check_corners",
+        layer(layers.Relu, lambda o, l, p, x, out: o.xp.maximum(x, o.xp.zeros_like(x))),
+    ),
+    Mutant(
+        "maxout gives ties to the first", "check_maxout_ties_share_the_gradient", layer(layers.Maxout, first_of_ties)
+    ),
+    Mutant("kernels are exported transposed", "check_names_and_layout", exported(lambda a: np.array(a.T, order="C"))),
+    Mutant("kernels are exported F-ordered", "check_names_and_layout", exported(np.asfortranarray)),
+    Mutant("restore loses biases", "check_export_restore_export", network(restore=biases_lost)),
+    Mutant("the native module holds other numbers", "check_native_module", network(with_params=scaled_native)),
+    Mutant(
+        "dropout is not rescaled",
+        "check_dropout_keeps_the_expectation",
+        layer(layers.Dropout, lambda o, l, p, x, out: out * l.keep),
+    ),
+    Mutant("one mask for the batch", "check_dropout_masks_every_example_by_itself", dropout(same_mask)),
+    Mutant("dropout in evaluation", "check_dropout_is_off_in_evaluation", dropout(always_training)),
+    Mutant("dropout has a state", "check_dropout_repeats_with_its_key", dropout(own_key)),
+    Mutant("dropout ignores its key", "check_dropout_varies_with_its_key", dropout(constant_key)),
+    Mutant("two dropouts share their mask", "check_dropout_layers_differ", one_mask_twice),
+)
+
+
+def times(factor):
+    return lambda real: lambda self, *a: factor * real(self, *a)
+
+
+def summed(real):
+    return lambda self, o, r, f: real(self, o, r, f) * f.logits.shape[0]
+
+
+LOSS = "gankit.losses:CrossEntropy"
+SAT, NON, COND = "gankit.losses:Minimax", "gankit.losses:NonSaturating", "gankit.losses:Conditional"
+
+LOSSES = (
+    Mutant("minimax is halved", "check_minimax", core=patch(SAT, "generator", times(0.5))),
+    Mutant(
+        "log(D + 1e-8)",
+        "check_non_saturating",
+        core=patch(
+            NON, "generator", lambda real: lambda self, o, r, f: -o.xp.mean(o.xp.log(o.sigmoid(f.logits) + 1e-8))
+        ),
+    ),
+    Mutant(
+        "conditional drops the loss it wraps",
+        "check_conditional",
+        core=patch(COND, "discriminator", lambda real: lambda self, o, r, f: 0.0 * self.base.discriminator(o, r, f)),
+    ),
+    Mutant(
+        "softmax before cross-entropy",
+        "check_conditional_class_cross_entropy",
+        ops(log_softmax=lambda o: lambda x: o.log_softmax(o.xp.exp(o.log_softmax(x)))),
+    ),
+    Mutant("sum instead of mean", "check_losses_are_means", core=patch(LOSS, "discriminator", summed)),
+    Mutant(
+        "only the first example counts",
+        "check_losses_ignore_order",
+        core=patch(NON, "generator", lambda real: lambda self, o, r, f: o.softplus(-f.logits[0])),
+    ),
+    Mutant(
+        "D's sign is flipped",
+        "check_discriminator_raises_real_and_lowers_fake",
+        core=patch(LOSS, "discriminator", times(-1.0)),
+    ),
+    Mutant(
+        "real and fake exchanged",
+        "check_discriminator_raises_real_and_lowers_fake",
+        core=patch(LOSS, "discriminator", lambda real: lambda self, o, r, f: real(self, o, f, r)),
+    ),
+    Mutant(
+        "D is compared with itself",
+        "check_discriminator_raises_real_and_lowers_fake",
+        core=patch(LOSS, "discriminator", lambda real: lambda self, o, r, f: real(self, o, r, r)),
+    ),
+    Mutant("G's sign is flipped", "check_generator_raises_fake", core=patch(NON, "generator", times(-1.0))),
+    Mutant(
+        "minimax does not saturate",
+        "check_minimax_saturates",
+        core=patch(SAT, "generator", lambda real: lambda self, o, r, f: o.xp.mean(o.softplus(-f.logits))),
+    ),
+    Mutant(
+        "d_weight is ignored",
+        "check_d_weight",
+        core=patch(LOSS, "discriminator", lambda real: lambda self, o, r, f: real(self, o, r, f) / self.d_weight),
+    ),
+    Mutant(
+        "penalties average over pixels",
+        "check_gradient_penalties",
+        core=patch(
+            "gankit.penalties", "half_squared_gradient", lambda real: lambda o, net, x: real(o, net, x) / x.shape[1]
+        ),
+    ),
+    Mutant(
+        "R2 at real examples",
+        "check_gradient_penalties",
+        core=patch(
+            "gankit.penalties:R2",
+            "__call__",
+            lambda real: lambda self, o, net, draw, fake, key: real(self, o, net, draw, draw.real, key),
+        ),
+    ),
+    Mutant(
+        "a loss leaves the array standard",
+        "check_losses_without_a_framework",
+        core=patch(NON, "generator", lambda real: lambda self, o, r, f: o.softplus(-f.logits).mean()),
+    ),
+)

@@ -1,0 +1,56 @@
+"""Every check is worth its name: a planted fault that it must catch, on a thin wrapper of each real backend."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from mutants_of_parts import LAYERS, LOSSES, OPS
+from mutants_of_play import RESUME, SEED, STEP
+
+from gankit.conformance import GROUPS, registered
+from gankit.conformance.results import judge
+from gankit.conformance.suite import FLOORS
+
+MUTANTS = (*OPS, *LAYERS, *LOSSES, *STEP, *SEED, *RESUME)
+CHECKS = {check.__name__: check for checks in GROUPS.values() for check in checks}
+BACKENDS = [name for name in ("torch", "jax") if importlib.util.find_spec(f"gankit_{name}")]
+
+
+@pytest.fixture(params=BACKENDS or [None])
+def subject(request):
+    if request.param is None:
+        pytest.skip("No backend is installed; the mutants are wrappers of real ones: pip install 'gankit[torch]'.")
+    return registered(request.param, quick=True)
+
+
+@pytest.mark.filterwarnings("default")  # a broken game may divide by zero
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
+def test_planted_fault_is_caught(mutant, subject, monkeypatch):
+    mutant.core(monkeypatch)
+    outcome, message = judge(
+        CHECKS[mutant.check], replace(subject, make=lambda dtype: mutant.backend(subject.make(dtype)))
+    )
+    if outcome == "not applicable":
+        pytest.skip(message)
+    assert outcome == "fail", f"{mutant.check} did not catch it."
+
+
+def test_every_check_has_a_mutant():
+    assert sorted(CHECKS.keys() - {mutant.check for mutant in MUTANTS}) == []
+
+
+def test_mutants_name_checks_that_exist_and_have_names_of_their_own():
+    assert {mutant.check for mutant in MUTANTS} <= CHECKS.keys()
+    assert max(Counter(mutant.name for mutant in MUTANTS).values()) == 1
+
+
+def test_every_check_says_what_a_user_loses():
+    assert [name for name, check in CHECKS.items() if not (check.__doc__ or "").strip()] == []
+
+
+def test_the_floor_is_the_number_of_checks_but_those_that_may_not_apply():
+    may_not_apply = {"losses": 1}  # array-api-strict is optional
+    assert {group: len(checks) - may_not_apply.get(group, 0) for group, checks in GROUPS.items()} == FLOORS
