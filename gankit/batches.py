@@ -34,6 +34,12 @@ class Batches:
         self._generator_needs_real = generator_needs_real
         self._streams = Streams(config.seed)
 
+    @property
+    def examples_per_step(self) -> int:
+        """How many real examples one iteration sees."""
+        c = self._config
+        return c.batch_size * (c.k + int(self._generator_needs_real))
+
     def make(self, start: int, stop: int, examples: int, labels: Array | None) -> Batch:
         """The iterations start..stop-1 of a data set, stacked; `real` holds indices into it.
 

@@ -16,9 +16,10 @@ from gankit.batches import Batches
 from gankit.config import Config
 from gankit.data.dataset import Dataset
 from gankit.errors import ConfigError
+from gankit.feed import Feed, in_user_units
 from gankit.game import Assembled
 from gankit.inputs import Inputs
-from gankit.interfaces import Batch, Callback, Draw, State, Step, Terms
+from gankit.interfaces import Callback, Terms
 from gankit.interrupt import deferred_interrupt
 from gankit.players import PlayerView
 from gankit.step import algorithm_1, scores
@@ -26,9 +27,6 @@ from gankit.streams import BLOCK, Streams
 
 Array = np.ndarray[Any, Any]
 
-RESIDENT_BYTES = 2 * 1024**3
-"""A data set up to this size is put on the device whole; a larger one is sent a chunk at a time."""
-CHUNK_BYTES = 64 * 1024**2
 BREATH = 0.25
 """Seconds between looks at the clock, Ctrl-C and the callbacks: steps are run in chunks of about this long."""
 SAMPLES_AT_ONCE = 128
@@ -53,7 +51,7 @@ class AdversarialTrainer:
         self._step = in_user_units(algorithm_1(game.rules), game.backend.ops)
         self._generate = game.backend.ops.compile(self._apply_generator)
         self._judge = game.backend.ops.compile(self._apply_discriminator)
-        self._resident: tuple[Dataset, Any] | None = None
+        self._last_feed: Feed | None = None
 
     # ---- what a user asks for
 
@@ -98,18 +96,20 @@ class AdversarialTrainer:
         """
         if steps < 0:
             raise ConfigError(f"fit(steps={steps}): steps is how many more iterations to play, 0 or more.")
-        dataset = self._training_data(data)
+        feed, run = self._feed(data), self._game.backend.ops.run
         callbacks = list(callbacks)
         pace = Pace()
         stop, running = self._steps_done + steps, None
         with deferred_interrupt() as interrupted:
             while self._steps_done < stop:
-                until = min(self._boundary(callbacks), stop, self._steps_done + pace.steps(self._capacity(dataset)))
-                batches = self._chunk(until, dataset)  # drawn while the device may still be busy with the last one
+                started = self._steps_done
+                until = min(self._boundary(callbacks), stop, started + pace.steps(feed.capacity))
+                batches = feed.chunk(started, until)  # drawn while the device may still be busy with the last one
                 if running is not None:
                     self._wait(running)
-                started = self._steps_done
-                self._state, running = self._run(batches, dataset)
+                self._state, running = run(
+                    self._step, self._state, batches, *self._units, *feed.shared, capacity=feed.capacity
+                )
                 self._steps_done = until
                 self._call(callbacks, running)
                 pace.took(until - started)
@@ -185,45 +185,22 @@ class AdversarialTrainer:
 
     # ---- fit, piece by piece
 
-    def _training_data(self, source: Any) -> Dataset:
+    def _feed(self, source: Any) -> Feed:
+        """The way from a data set to the step; the last one is kept, so the data is put on the device once."""
         if source is not None:
-            return self._inputs.training_data(source)
-        if self._dataset is None:
-            self._dataset = self._inputs.own_data()
-        return self._dataset
+            dataset = self._inputs.training_data(source)
+        elif self._dataset is not None:
+            dataset = self._dataset
+        else:
+            dataset = self._dataset = self._inputs.own_data()
+        if self._last_feed is None or self._last_feed.dataset is not dataset:
+            self._last_feed = Feed(dataset, self._batches, self._game.backend.ops, self.config.conditional)
+        return self._last_feed
 
     def _boundary(self, callbacks: list[Callback]) -> int:
         """The next step after which some callback is due."""
         done = self._steps_done
         return min(((done // c.every + 1) * c.every for c in callbacks if c.every), default=done + BLOCK)
-
-    def _capacity(self, dataset: Dataset) -> int:
-        """The most steps of one chunk: a block of the streams, or fewer where examples must be sent along."""
-        if is_resident(dataset):
-            return BLOCK
-        c = self.config
-        step_bytes = dataset.x[:1].nbytes * c.batch_size * (c.k + bool(self.loss.generator_needs_real))
-        return max(1, min(BLOCK, CHUNK_BYTES // step_bytes))
-
-    def _chunk(self, until: int, dataset: Dataset) -> Batch:
-        labels = dataset.labels if self.config.conditional else None
-        batch = self._batches.make(self._steps_done, until, len(dataset), labels)
-        if is_resident(dataset):
-            return batch
-        d, g = batch.discriminator, batch.generator
-        return batch._replace(
-            discriminator=d._replace(real=dataset.x[d.real]),
-            generator=g._replace(real=None if g.real is None else dataset.x[g.real]),
-        )
-
-    def _run(self, batches: Batch, dataset: Dataset) -> tuple[State, Terms]:
-        ops = self._game.backend.ops
-        if not is_resident(dataset):
-            capacity = self._capacity(dataset)
-            return ops.run(self._step, self._state, batches, *self._units, capacity=capacity)
-        if self._resident is None or self._resident[0] is not dataset:
-            self._resident = (dataset, ops.asarray(dataset.x))
-        return ops.run(self._step, self._state, batches, *self._units, self._resident[1], capacity=BLOCK)
 
     def _wait(self, terms: Terms) -> None:
         self._game.backend.ops.to_numpy(next(iter(terms.values())))
@@ -260,22 +237,6 @@ class AdversarialTrainer:
         return np.concatenate(pieces) if pieces else np.zeros((0,), self.config.dtype)
 
 
-def in_user_units(step: Step, ops: Any) -> Any:
-    """The step on a batch in the user's units, or on indices into a data set that lies on the device."""
-
-    def prepared(state: State, batch: Batch, offset: Any, scale: Any, *resident: Any) -> tuple[State, Terms]:
-        def in_model_units(draw: Draw) -> Draw:
-            if draw.real is None:
-                return draw
-            real = ops.take(resident[0], draw.real) if resident else draw.real
-            return draw._replace(real=(ops.to_float(real) - offset) / scale)
-
-        d, g = in_model_units(batch.discriminator), in_model_units(batch.generator)
-        return step(state, batch._replace(discriminator=d, generator=g))
-
-    return prepared
-
-
 @dataclass
 class Pace:
     """How many steps make a chunk: doubled while chunks are short, halved when they get long."""
@@ -293,8 +254,3 @@ class Pace:
             self.limit = max(1, self.limit // 2)
         elif seconds < BREATH and steps >= self.limit:
             self.limit = min(BLOCK, 2 * self.limit)
-
-
-def is_resident(dataset: Dataset) -> bool:
-    """Whether the data set is small enough to lie on the device whole; memory-mapped files stay where they are."""
-    return dataset.x.nbytes <= RESIDENT_BYTES and not isinstance(dataset.x, np.memmap)

@@ -83,7 +83,7 @@ def check_dropout_varies_with_its_key(subject: Subject) -> None:
     backend = subject.open()
     masks = [drop(backend, layers.Dropout(0.5), key=key) != 0 for key in ((1, 2), (1, 3), (2, 2))]
     for other in masks[1:]:
-        share = float((masks[0] == other).mean())
+        share = np.asarray((masks[0] == other).mean())
         agree(
             share,
             0.5,
@@ -98,7 +98,7 @@ def check_dropout_layers_differ(subject: Subject) -> None:
     """Two dropout layers of one network would drop the same units, so that the second does nothing."""
     out = drop(subject.open(), layers.Dropout(0.5), layers.Dropout(0.5))
     agree(
-        (out != 0).mean(),
+        np.asarray((out != 0).mean()),
         0.25,
         "share that two layers of Dropout(0.5) keep",
         rtol=0,

@@ -16,13 +16,13 @@ from gankit.config import Config
 from gankit.conformance.oracle import Adam, Minibatches, Momentum, Oracle, Rule
 from gankit.data.dataset import Dataset, scaling
 from gankit.data.digits import load as digits
-from gankit.game import DataSpec
+from gankit.data.spec import DataSpec
 from gankit.interfaces import Backend
 
 Array = np.ndarray[Any, Any]
 CLASSES = 3
 
-# Schedules that change soon and end soon, so that a short run sees all of them; G and D differ, so that none is swapped.
+# Schedules that change soon and end soon, so that a short run sees all of them; G's and D's differ.
 SGD_D: dict[str, Any] = {
     "name": "sgd",
     "lr": {"schedule": "decay", "start": 0.1, "factor": 1.02, "floor": 0.05},
@@ -111,7 +111,7 @@ def oracle_of(trainer: Any) -> Oracle:
         d=trainer.discriminator.parameters,
         g_rule=rule(c.generator_optimizer.to_plain()),
         d_rule=rule(c.discriminator_optimizer.to_plain()),
-        loss=loss,
+        loss=loss,  # type: ignore[arg-type]
         schedule=c.schedule,  # type: ignore[arg-type]
         num_classes=CLASSES if c.conditional else None,
         ema_decay=c.ema,
@@ -133,7 +133,8 @@ def minibatches(config: Config, start: int, stop: int) -> Iterator[Minibatches]:
     labels = data.labels if config.conditional else None
     batch = Batches(config, optimizers, (), False).make(start, stop, len(data), labels)
     d, g = batch.discriminator, batch.generator
+    order: Array = np.asarray(d.real)
     x = data.x.reshape(len(data), -1) / 255.0
     for i in range(stop - start):
         y, g_y = (None, None) if d.labels is None or g.labels is None else (d.labels[i], g.labels[i])
-        yield Minibatches(x[d.real[i]], y, d.z[i], g_y, g.z[i])
+        yield Minibatches(x[order[i]], y, d.z[i], g_y, g.z[i])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,7 +57,7 @@ def case(backend: Backend, layer: Layer, shape: Shape, seed: int = 0) -> Case:
 
 def cases(subject: Subject, *dtypes: str) -> Iterator[Case]:
     """Every example of every record; the first of each when quick."""
-    for dtype in dtypes or DTYPES:
+    for dtype in dtypes or subject.dtypes:
         backend = subject.open(dtype)
         seen: set[type[Layer]] = set()
         for i, (layer, shape) in enumerate(EXAMPLES):
@@ -80,21 +81,29 @@ def check_layer_values(subject: Subject) -> None:
 def check_layer_gradients(subject: Subject) -> None:
     """Training would follow another gradient than the network's."""
     for c in cases(subject, "float64"):
-        ops, (params, _) = c.backend.ops, c.network.init(c.arrays)
-        w = np.random.default_rng(9).normal(size=c.reference(c.x, c.arrays).shape)
-
-        def objective(tree: Any, c: Case = c, ops: Any = ops, w: Array = w) -> Any:
-            return ops.xp.sum(ops.asarray(w) * c.apply(tree[0], tree[1]))
-
-        in_params, in_x = ops.grad(objective)((params, ops.asarray(c.x)))
-        want = central_differences(lambda x, c=c, w=w: float((w * c.reference(x, c.arrays)).sum()), c.x)
-        agree(ops.to_numpy(in_x), want, f"{c.what}, gradient in the input", rtol=1e-6, atol=1e-7)
-        for name, got in c.network.export(in_params).items():
-            want = central_differences(
-                lambda p, c=c, w=w, name=name: float((w * c.reference(c.x, {**c.arrays, name: p})).sum()),
-                c.arrays[name],
-            )
+        in_x, in_params, w = gradients(c)
+        want = central_differences(partial(weighted, c, w, None), c.x)
+        agree(in_x, want, f"{c.what}, gradient in the input", rtol=1e-6, atol=1e-7)
+        for name, got in in_params.items():
+            want = central_differences(partial(weighted, c, w, name), c.arrays[name])
             agree(got, want, f"{c.what}, gradient in {name}", rtol=1e-6, atol=1e-7)
+
+
+def weighted(c: Case, w: Array, name: str | None, array: Array) -> float:
+    """The reference's w . output, with one parameter, or the input, exchanged for `array`."""
+    x, arrays = (array, c.arrays) if name is None else (c.x, {**c.arrays, name: array})
+    return float((w * c.reference(x, arrays)).sum())
+
+
+def gradients(c: Case) -> tuple[Array, dict[str, Array], Array]:
+    """(gradient of w . output in the input, in each parameter, w) by the backend."""
+    ops, (params, _) = c.backend.ops, c.network.init(c.arrays)
+    w = np.asarray(np.random.default_rng(9).normal(size=c.reference(c.x, c.arrays).shape))
+    on_device = ops.asarray(w)
+    in_params, in_x = ops.grad(lambda tree: ops.xp.sum(on_device * c.apply(tree[0], tree[1])))(
+        (params, ops.asarray(c.x))
+    )
+    return ops.to_numpy(in_x), c.network.export(in_params), w
 
 
 def check_corners(subject: Subject) -> None:
@@ -102,16 +111,15 @@ def check_corners(subject: Subject) -> None:
     for dtype in DTYPES:
         backend = subject.open(dtype)
         for layer, want in ((layers.Relu(), 0.0), (layers.LeakyRelu(0.2), 0.2), (layers.LeakyRelu(0.01), 0.01)):
-            c, ops = case(backend, layer, (3,)), backend.ops
-            gradient = ops.grad(lambda x, c=c, ops=ops: ops.xp.sum(c.apply({}, x)))(ops.asarray(np.zeros((2, 3))))
+            gradient = gradient_at_zero(case(backend, layer, (3,)))
             cause = "the framework's own convention at the hinge; write it as where(x > 0, x, slope * x)."
-            agree(
-                ops.to_numpy(gradient),
-                np.full((2, 3), want),
-                f"{layer}: derivative at exactly 0",
-                rtol=1e-6,
-                cause=cause,
-            )
+            agree(gradient, np.full((2, 3), want), f"{layer}: derivative at exactly 0", rtol=1e-6, cause=cause)
+
+
+def gradient_at_zero(c: Case) -> Array:
+    """The gradient of the sum of the outputs at an input of zeros."""
+    ops = c.backend.ops
+    return ops.to_numpy(ops.grad(lambda x: ops.xp.sum(c.apply({}, x)))(ops.asarray(np.zeros((2, 3)))))
 
 
 def check_maxout_ties_share_the_gradient(subject: Subject) -> None:

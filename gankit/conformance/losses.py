@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gankit.building import make
 from gankit.config import Part
-from gankit.conformance.compare import DTYPES, Array, agree, epsilon, require
+from gankit.conformance.compare import Array, agree, epsilon, require
 from gankit.conformance.ops_math import sigmoid
 from gankit.conformance.results import Check, NotApplicable
 from gankit.conformance.subject import Subject
@@ -23,7 +24,12 @@ ZERO = (np.zeros(4), np.zeros(4))
 SITUATIONS = {"ordinary logits": ORDINARY, "logits of 1e4": EXTREME, "logits of exactly 0": ZERO}
 LABELS = np.array([0, 2, 1, 2], np.int32)
 
-D_VALUE = lambda r, f: np.logaddexp(0, -r).mean() + np.logaddexp(0, f).mean()  # noqa: E731
+
+def d_value(real: Array, fake: Array) -> float:
+    """D's side of eq. 1, to be minimised."""
+    return float(np.logaddexp(0, -real).mean() + np.logaddexp(0, fake).mean())
+
+
 Closed = tuple[Callable[[Array], Any], Callable[[Array], Array]]
 G_CLOSED: dict[str, Closed] = {
     # G's objective on logits f, and its gradient: eq. 1 of the paper, and the remark in its section 3
@@ -54,12 +60,12 @@ def evaluate(ops: Any, loss: Loss, player: str, real: Array, fake: Array) -> tup
 
 def against_closed_form(subject: Subject, name: str, base: str) -> None:
     """Both players, values and gradients, in every situation."""
-    for dtype in DTYPES:
+    for dtype in subject.dtypes:
         ops, rtol, atol = subject.open(dtype).ops, 32 * epsilon(dtype), 4 * epsilon(dtype)
         for situation, (real, fake) in SITUATIONS.items():
             n, (g_value, g_gradient) = len(real), G_CLOSED[base]
             wanted = {
-                "discriminator": (D_VALUE(real, fake), -sigmoid(-real) / n, sigmoid(fake) / n),
+                "discriminator": (d_value(real, fake), -sigmoid(-real) / n, sigmoid(fake) / n),
                 "generator": (g_value(fake), np.zeros(n), g_gradient(fake)),
             }
             for player, want in wanted.items():
@@ -91,7 +97,7 @@ def check_conditional_class_cross_entropy(subject: Subject) -> None:
     real, fake, rows = *ORDINARY, np.arange(4)
     for scale in (1.0, 1e4):
         in_real, in_fake = scale * rng.normal(size=(2, 4, 3))
-        for dtype in DTYPES:
+        for dtype in subject.dtypes:
             ops = subject.open(dtype).ops
             plain, labelled = loss("non-saturating"), loss("conditional", class_weight=0.7)
             r, f = (
@@ -178,20 +184,17 @@ def check_gradient_penalties(subject: Subject) -> None:
     """R1 and R2, on which small games stand, would punish the wrong gradient or at the wrong examples."""
     ops, rng = subject.open().ops, np.random.default_rng(2)
     w, real, fake = rng.normal(size=3), rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
-    draw = Draw(ops.asarray(real), None, ops.asarray(real))
-    for name, x in (("r1", real), ("r2", fake)):
+    at = (ops.asarray(real), ops.asarray(fake))
+
+    def penalized(w_: Any, name: str) -> tuple[Any, None]:  # D(x) = 1/2 (x . w)^2, so that grad_x D = (x . w) w
         penalty = make("penalties", Part(name))
-        value, gradient = ops.value_and_grad(  # D(x) = 1/2 (x . w)^2, so that grad_x D = (x . w) w
-            lambda w_, p=penalty: (p(ops, lambda x: Scores(0.5 * (x @ w_) ** 2), draw, ops.asarray(fake), None), None)
-        )(ops.asarray(w))
+        return penalty(ops, lambda x: Scores(0.5 * (x @ w_) ** 2), Draw(at[0], None, at[0]), at[1], None), None
+
+    for name, x in (("r1", real), ("r2", fake)):
+        value, gradient = ops.value_and_grad(partial(penalized, name=name))(ops.asarray(w))
         s, n = x @ w, float(w @ w)
-        agree(
-            ops.to_numpy(value[0]),
-            (s**2 * n).mean() / 2,
-            name,
-            rtol=1e-10,
-            cause="the mean over pixels too, or no half.",
-        )
+        cause = "the mean over pixels too, or no half."
+        agree(ops.to_numpy(value[0]), (s**2 * n).mean() / 2, name, rtol=1e-10, cause=cause)
         want = (s[:, None] * x * n + s[:, None] ** 2 * w).mean(axis=0)
         agree(ops.to_numpy(gradient), want, f"{name}: gradient in D's parameters", rtol=1e-10)
 
@@ -209,7 +212,7 @@ def check_losses_without_a_framework(subject: Subject) -> None:
             labels = strict.asarray(LABELS)
             r, f = Scores(strict.asarray(real), labels), Scores(strict.asarray(fake), labels)
             got = [float(getattr(loss(name), player)(ops, r, f)) for player in ("discriminator", "generator")]
-            want = [D_VALUE(real, fake), G_CLOSED[base][0](fake)]
+            want = [d_value(real, fake), G_CLOSED[base][0](fake)]
             agree(np.array(got), want, f"{name} on array-api-strict, {situation}", rtol=1e-12)
         classes = strict.asarray(np.zeros((4, 3)))
         labelled = loss("conditional").generator(

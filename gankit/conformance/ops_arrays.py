@@ -143,33 +143,38 @@ def moments(x: Array, want: tuple[float, float, float], what: str) -> None:
 def check_dtype_is_kept(subject: Subject) -> None:
     """A float32 run would silently turn into float64, at half the speed, or a float64 run lose half its digits."""
     for dtype in DTYPES:
-        ops = subject.open(dtype).ops
-        x, y = ops.asarray(np.array([[0.5, -1.5]])), ops.asarray(np.array([1], np.int32))
-        results = {
-            "asarray": x,
-            "softplus": ops.softplus(x),
-            "log_sigmoid": ops.log_sigmoid(x),
-            "sigmoid": ops.sigmoid(x),
-            "relu": ops.relu(x),
-            "log_softmax": ops.log_softmax(x),
-            "one_hot": ops.one_hot(y, 3),
-            "to_float": ops.to_float(y),
-            "take": ops.take(x, y * 0),
-            "grad": ops.grad(lambda x, ops=ops: ops.xp.sum(ops.softplus(x)))(x),
-            "when on": ops.when(1.0, lambda x=x, ops=ops: ops.xp.sum(x)),
-            "when off": ops.when(0.0, lambda x=x, ops=ops: ops.xp.sum(x)),
-            "average": ops.average({"a": ops.asarray(np.ones(2))}, {"a": ops.asarray(np.zeros(2))}, 0.9)["a"],
-            "copy": ops.copy(x),
-            "arithmetic with Python numbers": 1.0 + 0.5 * x / 3 - 2,
-            "mean": ops.xp.mean(x),
-        }
-        for name, array in results.items():
-            got = ops.to_numpy(array).dtype
-            require(got == dtype, f"{name} is {got} on a {dtype} backend. Likely cause: a constant of another dtype.")
+        for name, array in floats(subject.open(dtype).ops).items():
+            require(
+                array.dtype == dtype, f"{name} is {array.dtype} on a {dtype} backend. Likely cause: a constant's dtype."
+            )
+
+
+def floats(ops: Any) -> dict[str, Array]:
+    """What every function returns whose result is of the backend's float dtype."""
+    x, y = ops.asarray(np.array([[0.5, -1.5]])), ops.asarray(np.array([1], np.int32))
+    results = {
+        "asarray": x,
+        "softplus": ops.softplus(x),
+        "log_sigmoid": ops.log_sigmoid(x),
+        "sigmoid": ops.sigmoid(x),
+        "relu": ops.relu(x),
+        "log_softmax": ops.log_softmax(x),
+        "one_hot": ops.one_hot(y, 3),
+        "to_float": ops.to_float(y),
+        "take": ops.take(x, y * 0),
+        "grad": ops.grad(lambda x: ops.xp.sum(ops.softplus(x)))(x),
+        "when on": ops.when(1.0, lambda: ops.xp.sum(x)),
+        "when off": ops.when(0.0, lambda: ops.xp.sum(x)),
+        "average": ops.average({"a": ops.asarray(np.ones(2))}, {"a": ops.asarray(np.zeros(2))}, 0.9)["a"],
+        "copy": ops.copy(x),
+        "arithmetic with Python numbers": 1.0 + 0.5 * x / 3 - 2,
+        "mean": ops.xp.mean(x),
+    }
+    return {name: ops.to_numpy(array) for name, array in results.items()}
 
 
 def check_to_numpy(subject: Subject) -> None:
-    """Checkpoints would hold scrambled arrays (safetensors takes C order only), or numbers that training changes later."""
+    """Checkpoints would hold scrambled arrays (safetensors takes C order only), or what training changes later."""
     for dtype in DTYPES:
         ops = subject.open(dtype).ops
         x = np.arange(6.0).reshape(2, 3)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import DTYPES, Array, agree, epsilon
+from gankit.conformance.compare import DTYPES, Array, agree, epsilon, require
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 
-# Where implementations differ: exactly 0, both sides of thresholds at 20 and 40, where float32's exp overflows, and far out.
+# Where implementations differ: exactly 0, thresholds at 20 and 40, where float32's exp overflows, and far out.
 POINTS = np.array([0, 0.3, -0.7, 1, -1, 2.5, -3.1, 12, -12, 20.5, -20.5, 40, -40, 89, -89, 1e4, -1e4], np.float64)
 RTOL = {"float32": 1e-5, "float64": 1e-12}
 TINY = {"float32": 1e-37, "float64": 1e-300}
@@ -84,21 +84,21 @@ def check_log_softmax(subject: Subject) -> None:
     p = np.exp(value)
     second = -w.sum() * (p * v - p * (p * v).sum(axis=1, keepdims=True))
     for dtype in DTYPES:
-        ops = subject.open(dtype).ops
-        xp, x, w_, v_ = ops.xp, ops.asarray(rows), ops.asarray(w), ops.asarray(v)
-        first = ops.grad(lambda x, ops=ops, w_=w_: ops.xp.sum(ops.log_softmax(x) * w_))
-        of_first = ops.grad(lambda x, xp=xp, first=first, v_=v_: xp.sum(first(x) * v_))
-        results = {"value": ops.log_softmax(x), "first derivative": first(x), "second derivative": of_first(x)}
-        for (what, got), want in zip(results.items(), (value, w - p * w.sum(), second), strict=True):
+        got = log_softmax_results(subject.open(dtype).ops, rows, w, v)
+        for (what, array), want in zip(got.items(), (value, w - p * w.sum(), second), strict=True):
             cause = "softmax followed by log, or not over the last axis."
             agree(
-                ops.to_numpy(got),
-                want,
-                f"log_softmax in {dtype}, {what}",
-                rtol=RTOL[dtype],
-                atol=8 * epsilon(dtype),
-                cause=cause,
+                array, want, f"log_softmax in {dtype}, {what}", rtol=RTOL[dtype], atol=8 * epsilon(dtype), cause=cause
             )
+
+
+def log_softmax_results(ops: Any, rows: Array, w: Array, v: Array) -> dict[str, Array]:
+    """log_softmax(x), the gradient of w . log_softmax(x), and the gradient of v . that."""
+    x, w_, v_ = ops.asarray(rows), ops.asarray(w), ops.asarray(v)
+    first = ops.grad(lambda x: ops.xp.sum(ops.log_softmax(x) * w_))
+    second = ops.grad(lambda x: ops.xp.sum(first(x) * v_))
+    arrays = {"value": ops.log_softmax(x), "first derivative": first(x), "second derivative": second(x)}
+    return {name: ops.to_numpy(array) for name, array in arrays.items()}
 
 
 def check_grad_of_grad_of_a_cubic(subject: Subject) -> None:
@@ -116,12 +116,16 @@ def check_unused_inputs_have_gradient_zero(subject: Subject) -> None:
     """A network with a parameter that a phase does not use would crash, or leave a None among the gradients."""
     for dtype in DTYPES:
         ops = subject.open(dtype).ops
-        tree = {"used": ops.asarray(np.ones(3)), "unused": ops.asarray(np.ones((2, 2)))}
-        gradient = ops.grad(lambda t, ops=ops: ops.xp.sum(2.0 * t["used"]))(tree)
-        for name, want in (("used", np.full(3, 2.0)), ("unused", np.zeros((2, 2)))):
-            if gradient[name] is None:
-                raise AssertionError(f"The gradient of the {name} input is None; it must be zeros.")
+        used, unused = np.ones(3), np.ones((2, 2))
+        gradient = gradient_of_the_used(ops, {"used": ops.asarray(used), "unused": ops.asarray(unused)})
+        for name, want in (("used", 2 * used), ("unused", 0 * unused)):
+            require(gradient[name] is not None, f"The gradient of the {name} input is None; it must be zeros.")
             agree(ops.to_numpy(gradient[name]), want, f"gradient of the {name} input", rtol=0)
+
+
+def gradient_of_the_used(ops: Any, tree: dict[str, Any]) -> Any:
+    """The gradient of a function of one of two inputs."""
+    return ops.grad(lambda t: ops.xp.sum(2.0 * t["used"]))(tree)
 
 
 def check_value_and_grad_returns_aux(subject: Subject) -> None:
@@ -175,28 +179,22 @@ def check_stop_gradient(subject: Subject) -> None:
 def check_when(subject: Subject) -> None:
     """Lazy penalties would act at every step or never, or poison the gradient with a NaN where they are off."""
     for dtype in DTYPES:
-        ops = subject.open(dtype).ops
-        x = ops.asarray(np.array([2.0, 3.0]))
-        for number, value, gradient in ((0.0, 0.0, np.zeros(2)), (2.0, 26.0, np.array([8.0, 12.0]))):
+        when(subject.open(dtype).ops)
 
-            def f(x: Any, ops: Any = ops, number: float = number) -> Any:
-                return ops.when(number, lambda: number * ops.xp.sum(x * x))
 
-            agree(ops.to_numpy(f(x)), value, f"when({number}, f)", rtol=1e-6)
-            agree(
-                ops.to_numpy(ops.grad(lambda x, f=f, ops=ops: f(x) + 0.0 * ops.xp.sum(x))(x)),
-                gradient,
-                f"gradient of when({number}, f)",
-                rtol=1e-6,
-            )
-        poisoned = ops.grad(lambda x, ops=ops: ops.xp.sum(x) + ops.when(0.0, lambda: ops.xp.sum(x / (0.0 * x))))(x)
-        agree(
-            ops.to_numpy(poisoned),
-            np.ones(2),
-            "gradient around when(0, NaN)",
-            rtol=1e-6,
-            cause="f is computed and multiplied by 0.",
-        )
+def when(ops: Any) -> None:
+    """Values and gradients of `ops.when`, with the number on and off."""
+    x, xp = ops.asarray(np.array([2.0, 3.0])), ops.xp
+
+    def weighted(number: float) -> Callable[[Any], Any]:
+        return lambda x: 0.0 * xp.sum(x) + ops.when(number, lambda: number * xp.sum(x * x))
+
+    for number, value, gradient in ((0.0, 0.0, [0.0, 0.0]), (2.0, 26.0, [8.0, 12.0])):
+        agree(ops.to_numpy(weighted(number)(x)), value, f"when({number}, f)", rtol=1e-6)
+        agree(ops.to_numpy(ops.grad(weighted(number))(x)), gradient, f"gradient of when({number}, f)", rtol=1e-6)
+    poisoned = ops.grad(lambda x: xp.sum(x) + ops.when(0.0, lambda: xp.sum(x / (0.0 * x))))(x)
+    cause = "f is computed and multiplied by 0."
+    agree(ops.to_numpy(poisoned), np.ones(2), "gradient around when(0, NaN)", rtol=1e-6, cause=cause)
 
 
 CHECKS: tuple[Check, ...] = (

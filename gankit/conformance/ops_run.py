@@ -27,7 +27,8 @@ def check_many_steps_in_one_call(subject: Subject) -> None:
     batches, shared = toy_batches(n), np.arange(4.0)
 
     def step(state: Any, batch: Batch, shared: Any) -> Any:
-        rows = ops.take(shared, batch.discriminator.real[0])
+        indices: Any = batch.discriminator.real
+        rows = ops.take(shared, indices[0])
         total = state["total"] * batch.numbers["lr"] + ops.xp.sum(rows) + ops.xp.sum(batch.generator.z)
         return {"total": total, "steps": state["steps"] + 1.0}, {"term": total}
 
@@ -39,9 +40,9 @@ def check_many_steps_in_one_call(subject: Subject) -> None:
             given = tree_map(lambda x, part=part: x[part], batches)
             state, terms = ops.run(step, state, given, ops.asarray(shared), capacity=8)
         results.append({name: ops.to_numpy(x) for name, x in {**state, **terms}.items()})
-    want = 1.0
+    want, order = 1.0, np.asarray(batches.discriminator.real)
     for i in range(n):
-        rows = shared[batches.discriminator.real[i, 0]]  # type: ignore[index]
+        rows = shared[order[i, 0]]
         want = want * batches.numbers["lr"][i] + rows.sum() + batches.generator.z[i].sum()
     agree(results[0]["steps"], 7.0, "steps counted by ops.run", rtol=0)
     agree(results[0]["total"], want, "the state after 7 steps in one call", rtol=1e-12)

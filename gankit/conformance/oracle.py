@@ -29,7 +29,7 @@ class Minibatches(NamedTuple):
 
 @dataclass(frozen=True)
 class Momentum:
-    """pylearn2: v = mu v - lr g, p = p + v; lr = max(lr0 / factor^t, floor), mu linear from mu0 to mu1 in [begin, end]."""
+    """pylearn2: v = mu v - lr g, p += v; lr = max(lr0 / factor^t, floor), mu from mu0 to mu1 over [begin, end]."""
 
     lr0: float
     factor: float = 1.0

@@ -39,13 +39,13 @@ Reference = Callable[[Any, Mapping[str, Array], Array, Array], Array]
 
 
 def dense(layer: layers.Dense, params: Mapping[str, Array], x: Array, y: Array) -> Array:
-    return x @ params["kernel"] + params.get("bias", 0.0)
+    return np.asarray(x @ params["kernel"] + params.get("bias", 0.0))
 
 
 def maxout(layer: layers.Maxout, params: Mapping[str, Array], x: Array, y: Array) -> Array:
     affine = x @ params["kernel"] + params.get("bias", 0.0)
     pieces = [affine[:, p * layer.units : (p + 1) * layer.units] for p in range(layer.pieces)]
-    return np.max(pieces, axis=0)
+    return np.asarray(np.max(pieces, axis=0))
 
 
 REFERENCES: dict[type[Layer], Reference] = {

@@ -61,8 +61,8 @@ def check_resumed_in_a_new_process(subject: Subject) -> None:
         want, pictures = leaves(trainer), trainer.sample(4, seed=1)
         continue_elsewhere(subject, folder, saved)
         for step in saved:
-            cause = "a count, a key or a slot that is not in the checkpoint; or a switch of the process, such as JAX's x64, "
-            cause += "that an earlier game in float64 has turned here and that is off in the new process."
+            cause = "a count, a key or a slot that is not in the checkpoint; or a switch of the process, such as JAX's "
+            cause += "x64, that an earlier game in float64 has turned here and that is off in the new process."
             what = f"saved at step {step}, resumed in a new process to step {LAST}"
             arrays, _ = checkpoint.read(folder / f"resumed-{step}.safetensors")
             got = {leaf: array for leaf, array in arrays.items() if not leaf.startswith("data/")}

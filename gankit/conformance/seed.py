@@ -67,7 +67,7 @@ def check_samples_are_the_same(subject: Subject) -> None:
         trainer.fit(steps=10)
         for batch in minibatches(config, 0, 10):
             oracle.step(batch)
-        z = Streams(1).first_latents("sample", 7, config.latent_dim, config.prior)  # type: ignore[arg-type]
+        z = Streams(1).first_latents("sample", 7, config.latent_dim, config.prior)
         y = np.arange(7) % 3 if config.conditional else None
         for ema in (True, False):
             got = trainer.generate(z, None if y is None else y.astype(np.int32), ema=ema)

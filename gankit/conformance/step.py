@@ -186,8 +186,8 @@ def check_nothing_is_compiled_twice(subject: Subject) -> None:
         seconds.append(time.perf_counter() - began)
     require(
         seconds[1] < max(0.3, 0.5 * seconds[0]),
-        f"The first step took {seconds[0]:.2f} s, and the second {seconds[1]:.2f} s. Likely cause: an initial array of the "
-        "state differs from what the step returns, in dtype, weak type, or in being committed to its device.",
+        f"The first step took {seconds[0]:.2f} s, and the second {seconds[1]:.2f} s. Likely cause: an initial array of "
+        "the state differs from what the step returns, in dtype, weak type, or in being committed to its device.",
     )
 
 

@@ -24,6 +24,11 @@ class Subject:
     quick: bool = False
     device: str = "auto"
 
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """Those that a check of many cases goes through."""
+        return ("float64",) if self.quick else ("float32", "float64")
+
     def open(self, dtype: str = "float64") -> Backend:
         """The backend in that dtype."""
         return self.make(dtype)

@@ -213,33 +213,33 @@ def one_mask_twice(backend):
 
 LAYERS = (
     Mutant(
-        "dense forgets its bias", "check_layer_values", layer(layers.Dense, lambda o, l, p, x, out: x @ kernel(p, x))
+        "dense forgets its bias", "check_layer_values", layer(layers.Dense, lambda o, rec, p, x, out: x @ kernel(p, x))
     ),
     Mutant(
         "maxout groups its columns the other way",
         "check_layer_values",
         layer(
             layers.Maxout,
-            lambda o, l, p, x, out: o.xp.max(
-                (x @ kernel(p, x) + p.get("bias", 0.0)).reshape(-1, l.units, l.pieces), axis=2
+            lambda o, rec, p, x, out: o.xp.max(
+                (x @ kernel(p, x) + p.get("bias", 0.0)).reshape(-1, rec.units, rec.pieces), axis=2
             ),
         ),
     ),
     Mutant(
         "one-hot label of the next example",
         "check_layer_values",
-        layer(layers.ConcatLabels, lambda o, l, p, x, out: o.xp.flip(out, axis=0)),
+        layer(layers.ConcatLabels, lambda o, rec, p, x, out: o.xp.flip(out, axis=0)),
     ),
     Mutant("tanh has the derivative of the identity", "check_layer_gradients", layer(layers.Tanh, straight_through)),
     Mutant(
         "leaky relu has derivative 1 at 0",
         "check_corners",
-        layer(layers.LeakyRelu, lambda o, l, p, x, out: o.xp.where(x >= 0, x, l.slope * x)),
+        layer(layers.LeakyRelu, lambda o, rec, p, x, out: o.xp.where(x >= 0, x, rec.slope * x)),
     ),
     Mutant(
         "relu layer has derivative 1/2 at 0",
         "check_corners",
-        layer(layers.Relu, lambda o, l, p, x, out: o.xp.maximum(x, o.xp.zeros_like(x))),
+        layer(layers.Relu, lambda o, rec, p, x, out: o.xp.maximum(x, o.xp.zeros_like(x))),
     ),
     Mutant(
         "maxout gives ties to the first", "check_maxout_ties_share_the_gradient", layer(layers.Maxout, first_of_ties)
@@ -251,7 +251,7 @@ LAYERS = (
     Mutant(
         "dropout is not rescaled",
         "check_dropout_keeps_the_expectation",
-        layer(layers.Dropout, lambda o, l, p, x, out: out * l.keep),
+        layer(layers.Dropout, lambda o, rec, p, x, out: out * rec.keep),
     ),
     Mutant("one mask for the batch", "check_dropout_masks_every_example_by_itself", dropout(same_mask)),
     Mutant("dropout in evaluation", "check_dropout_is_off_in_evaluation", dropout(always_training)),

@@ -80,7 +80,7 @@ def slow(backend):
 
 
 def disturbed_by_looking(backend):
-    """After with_params was called, every z is 0: a native module that is left in evaluation mode is not far from it."""
+    """After with_params was called, every z is 0: as bad as a native module that is left in evaluation mode."""
     looked = []
 
     def with_params(real, o, placed):
