@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gankit import layers
-from gankit.conformance.compare import DTYPES, Array, agree, require
+from gankit.conformance.compare import Array, agree, require
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.interfaces import Backend
@@ -27,7 +27,7 @@ def drop(backend: Backend, *stack: Layer, key: tuple[int, int] = (1, 2), train: 
 
 def check_dropout_keeps_the_expectation(subject: Subject) -> None:
     """Activations in training would be larger or smaller than those in evaluation, and scores would not fit."""
-    for dtype in DTYPES:
+    for dtype in subject.dtypes:
         for keep in (0.5, 0.8):
             out = drop(subject.open(dtype), layers.Dropout(keep))
             kept = out != 0
@@ -71,7 +71,7 @@ def check_dropout_is_off_in_evaluation(subject: Subject) -> None:
 
 def check_dropout_repeats_with_its_key(subject: Subject) -> None:
     """A resumed run would drop other units than the uninterrupted one, and no run could be repeated."""
-    for dtype in DTYPES:
+    for dtype in subject.dtypes:
         first, second = (drop(subject.open(dtype), layers.Dropout(0.5)) for _ in range(2))
         require(
             first.tobytes() == second.tobytes(), "Two passes with one key drop different units: the key is ignored."

@@ -23,7 +23,7 @@ def words(a: int, b: int) -> tuple[Any, Any]:
 def check_one_hot(subject: Subject) -> None:
     """Labels would reach the networks as another class, or as integers that do not multiply with floats."""
     labels = np.array([2, 0, 3, 3], np.int32)
-    for dtype in DTYPES:
+    for dtype in subject.dtypes:
         ops = subject.open(dtype).ops
         got = ops.to_numpy(ops.one_hot(ops.asarray(labels), 4))
         agree(got, np.eye(4)[labels], "one_hot", rtol=0)
@@ -78,7 +78,7 @@ def check_tree_map(subject: Subject) -> None:
 
 def check_keys_repeat(subject: Subject) -> None:
     """A resumed run would draw other dropout masks than the uninterrupted one."""
-    for dtype in DTYPES:
+    for dtype in subject.dtypes:
         first, second = subject.open(dtype).ops, subject.open(dtype).ops
         for draw in ("uniform", "normal"):
             a, b, c = (
@@ -116,7 +116,7 @@ def check_keys_are_independent(subject: Subject) -> None:
 
 def check_uniform(subject: Subject) -> None:
     """Penalties that interpolate between real and fake, and every mask, would be drawn from another distribution."""
-    for dtype in DTYPES:
+    for dtype in subject.dtypes:
         ops = subject.open(dtype).ops
         x = ops.to_numpy(ops.uniform(ops.fold_in(ops.key(words(3, 4)), 0), (MANY // 4, 4)))
         require(x.shape == (MANY // 4, 4) and x.dtype == dtype, f"uniform is {x.dtype}{x.shape} on a {dtype} backend.")
@@ -126,7 +126,7 @@ def check_uniform(subject: Subject) -> None:
 
 def check_normal(subject: Subject) -> None:
     """Noise inside networks and penalties would have another variance than their papers say."""
-    for dtype in DTYPES:
+    for dtype in subject.dtypes:
         ops = subject.open(dtype).ops
         x = ops.to_numpy(ops.normal(ops.fold_in(ops.key(words(3, 4)), 0), (MANY // 4, 4)))
         require(x.shape == (MANY // 4, 4) and x.dtype == dtype, f"normal is {x.dtype}{x.shape} on a {dtype} backend.")

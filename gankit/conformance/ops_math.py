@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import DTYPES, Array, agree, epsilon, require
+from gankit.conformance.compare import Array, agree, epsilon, require
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 
@@ -25,7 +25,7 @@ def sigmoid(x: Array) -> Array:
 
 def elementwise(subject: Subject, name: str, closed: tuple[Callable[[Array], Array], ...], cause: str) -> None:
     """Compare ops.<name> with closed forms of its value, its derivative and its second derivative."""
-    for dtype in DTYPES:
+    for dtype in subject.dtypes:
         ops = subject.open(dtype).ops
         f = getattr(ops, name)
         # Values to relative accuracy, tails included; a derivative may lose what is below epsilon.
@@ -83,7 +83,7 @@ def check_log_softmax(subject: Subject) -> None:
     value = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     p = np.exp(value)
     second = -w.sum() * (p * v - p * (p * v).sum(axis=1, keepdims=True))
-    for dtype in DTYPES:
+    for dtype in subject.dtypes:
         got = log_softmax_results(subject.open(dtype).ops, rows, w, v)
         for (what, array), want in zip(got.items(), (value, w - p * w.sum(), second), strict=True):
             cause = "softmax followed by log, or not over the last axis."
@@ -114,7 +114,7 @@ def check_grad_of_grad_of_a_cubic(subject: Subject) -> None:
 
 def check_unused_inputs_have_gradient_zero(subject: Subject) -> None:
     """A network with a parameter that a phase does not use would crash, or leave a None among the gradients."""
-    for dtype in DTYPES:
+    for dtype in subject.dtypes:
         ops = subject.open(dtype).ops
         used, unused = np.ones(3), np.ones((2, 2))
         gradient = gradient_of_the_used(ops, {"used": ops.asarray(used), "unused": ops.asarray(unused)})
@@ -178,7 +178,7 @@ def check_stop_gradient(subject: Subject) -> None:
 
 def check_when(subject: Subject) -> None:
     """Lazy penalties would act at every step or never, or poison the gradient with a NaN where they are off."""
-    for dtype in DTYPES:
+    for dtype in subject.dtypes:
         when(subject.open(dtype).ops)
 
 

@@ -13,6 +13,9 @@ from jax import Array, lax
 
 from gankit.interfaces import Batch, State, Terms
 
+# The context manager has moved; users have either.
+enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
+
 
 class JaxOps:
     """Arrays on one device, floats in one dtype."""
@@ -46,7 +49,7 @@ class JaxOps:
 
     def asarray(self, x: Any) -> Array:
         if not isinstance(x, Array):
-            x = np.asarray(x)
+            x = np.array(x, order="C")  # a copy: device_put shares the memory of an aligned array on the CPU
         if jnp.issubdtype(x.dtype, jnp.floating):
             x = x.astype(self.dtype)  # on the host, before JAX would settle float64 in its own way
         return jax.device_put(x, self.device)
@@ -100,7 +103,9 @@ class JaxOps:
             self._loops[step] = jax.jit(partial(_loop, step), donate_argnums=0)
         count = len(batches.key[0])
         padded = jax.tree.map(lambda x: self.asarray(_padded(x, capacity)), batches)
-        return self._loops[step](state, padded, np.int32(count), *shared)
+        # x64 as the dtype wants it: optax computes otherwise in float32 once another game has switched it on.
+        with enable_x64(self.dtype == jnp.float64):
+            return self._loops[step](state, padded, np.int32(count), *shared)
 
 
 def _loop(

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 
@@ -45,7 +46,9 @@ class JaxAdam:
 
     def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
         state = self._transform.init(params)
-        return {"first": state.mu, "second": state.nu, "count": jnp.asarray(updates, jnp.int32)}
+        # Put where the parameters are, as the step will return it: a loose count would compile the step twice.
+        count = jax.device_put(np.int32(updates), next(iter(params.values())).device)
+        return {"first": state.mu, "second": state.nu, "count": count}
 
     def updates(self, slots: Mapping[str, Any]) -> int:
         return int(slots["count"])

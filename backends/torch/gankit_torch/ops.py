@@ -98,7 +98,8 @@ class TorchOps:
         return tree_map(torch.clone, tree)
 
     def key(self, words: tuple[Any, Any]) -> int:
-        return (int(words[0]) << 32) | int(words[1])
+        # Mixed at once: torch's CPU generator takes only the low 32 bits of a seed.
+        return self.fold_in((int(words[0]) << 32) | int(words[1]), 0)
 
     def fold_in(self, key: int, index: int) -> int:
         # splitmix64: the key is a plain number on the host, a generator is made from it where numbers are drawn
