@@ -13,8 +13,10 @@ from jax import Array, lax
 
 from gankit.interfaces import Batch, State, Terms
 
-# The context manager has moved; users have either.
-enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
+if hasattr(jax, "enable_x64"):
+    enable_x64 = jax.enable_x64
+else:  # where it was before jax 0.8
+    from jax.experimental import enable_x64
 
 
 class JaxOps:
