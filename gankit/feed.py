@@ -25,7 +25,8 @@ class Feed:
     def __init__(self, dataset: Dataset, batches: Batches, ops: Ops, conditional: bool) -> None:
         self.dataset = dataset
         self._batches = batches
-        self._labels = dataset.labels if conditional else None
+        # int32: the integers that every backend has, whatever else its process has switched on.
+        self._labels = dataset.labels.astype(np.int32) if conditional and dataset.labels is not None else None
         # Memory-mapped files stay where they are, however small.
         self._resident = dataset.x.nbytes <= RESIDENT_BYTES and not isinstance(dataset.x, np.memmap)
         self.shared: tuple[Any, ...] = (ops.asarray(dataset.x),) if self._resident else ()
