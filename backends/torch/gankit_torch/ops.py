@@ -129,9 +129,12 @@ class TorchOps:
         return state, terms
 
 
-def generator(key: int, device: torch.device) -> torch.Generator:
-    """A fresh generator; torch's CPU generator takes only the low 32 bits, which splitmix64 has mixed well."""
-    return torch.Generator(device).manual_seed(key & (2**63 - 1))
+def generator(key: int, device: torch.device) -> torch.Generator | None:
+    """A fresh generator; torch's CPU generator takes only the low 32 bits, which splitmix64 has mixed well.
+
+    None on the meta device, which has shapes but no numbers to draw.
+    """
+    return None if device.type == "meta" else torch.Generator(device).manual_seed(key & (2**63 - 1))
 
 
 def _watched(x: Tensor) -> Tensor:
