@@ -175,7 +175,7 @@ def check_cuts_do_not_matter(subject: Subject) -> None:
 
 
 def check_nothing_is_compiled_twice(subject: Subject) -> None:
-    """Everybody would wait for the compiler again and again; a compiled step is looked at once, an eager one each time."""
+    """Everybody would wait for the compiler again and again: a compiled step is called once, an eager one each time."""
     config = small()
     trainer: Any = start(subject.open(config.dtype), config)
     step, calls = trainer._step, []
