@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gankit.data.dataset import Dataset
     from gankit.hookspecs import PLUGIN_API, Entry, hookimpl
     from gankit.listing import plugins, recipes
+    from gankit.networks.native import Native
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ __all__ = [
     "DeviceError",
     "Entry",
     "GankitError",
+    "Native",
     "PluginError",
     "ShapeError",
     "UnknownNameError",
@@ -58,6 +60,7 @@ _HOMES = {
     "Entry": "gankit.hookspecs",
     "PLUGIN_API": "gankit.hookspecs",
     "hookimpl": "gankit.hookspecs",
+    "Native": "gankit.networks.native",
     "plugins": "gankit.listing",
     "recipes": "gankit.listing",
 }

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from gankit.config import Config
-from gankit.interfaces import Batch, Draw, OptimizerSpec, Penalty
+from gankit.interfaces import Batch, Draw, Loss, OptimizerSpec, Penalty
+from gankit.optimizers import at
 from gankit.streams import Streams
 
 Array = np.ndarray[Any, Any]
@@ -17,8 +18,8 @@ class Batches:
     """Draws latents, data order, labels, keys and scheduled numbers; backends only ever see the arrays.
 
     Both phases of an iteration walk through the data in an order of their own. A fake carries the label of the real
-    example that it is set against; G's phase takes its labels, and its real examples where the loss wants them, from
-    its own walk, so they follow the classes of the data.
+    example that it is set against, unless the config asks for uniform ones; G's phase takes its labels, and its real
+    examples where the loss wants them, from its own walk, so they follow the classes of the data.
     """
 
     def __init__(
@@ -26,12 +27,15 @@ class Batches:
         config: Config,
         optimizers: tuple[OptimizerSpec, OptimizerSpec],
         penalties: tuple[Penalty, ...],
-        generator_needs_real: bool,
+        loss: Loss,
+        num_classes: int | None,
     ) -> None:
         self._config = config
         self._optimizers = dict(zip(("generator/", "discriminator/"), optimizers, strict=True))
         self._penalties = penalties
-        self._generator_needs_real = generator_needs_real
+        self._generator_needs_real = bool(loss.generator_needs_real)
+        self._wants_wrong_labels = bool(getattr(loss, "needs_mismatched", False))
+        self._num_classes = num_classes
         self._streams = Streams(config.seed)
 
     @property
@@ -71,9 +75,10 @@ class Batches:
             for name, values in spec.numbers(steps).items()
         }
         # The average forgets the first steps quickly: its horizon grows with the run until it reaches the decay's.
-        numbers["ema"] = np.minimum(self._config.ema, (1.0 + steps) / (10.0 + steps))
+        numbers["ema"] = np.minimum(self._config.ema_decay, (1.0 + steps) / (10.0 + steps))
         for penalty in self._penalties:
-            numbers[penalty.name] = np.where(steps % penalty.every == 0, penalty.weight * penalty.every, 0.0)
+            weight = at(penalty.weight, steps) * penalty.every
+            numbers[penalty.name] = np.where(steps % penalty.every == 0, weight, 0.0)
         return numbers
 
     def _batch(self, start: int, stop: int, real: tuple[Any, Any], labels: tuple[Array | None, Array | None]) -> Batch:
@@ -82,9 +87,18 @@ class Batches:
         d_z = streams.latents("z/discriminator", start, stop, (c.k, m, c.latent_dim), c.prior)
         g_z = streams.latents("z/generator", start, stop, (m, c.latent_dim), c.prior)
         words = streams.words("keys", start, stop)
+        d_fake, g_fake = labels
+        wrong = None
+        if c.fake_labels == "uniform" and labels[0] is not None:
+            d_fake = streams.labels("labels/discriminator", start, stop, (c.k, m), self._num_classes or 1)
+            g_fake = streams.labels("labels/generator", start, stop, (m,), self._num_classes or 1)
+        if self._wants_wrong_labels and labels[0] is not None:
+            classes = self._num_classes or 1
+            shift = 1 + streams.labels("labels/wrong", start, stop, (c.k, m), classes - 1)
+            wrong = (labels[0] + shift) % np.int32(classes)
         return Batch(
-            discriminator=Draw(real[0], labels[0], d_z),
-            generator=Draw(real[1] if self._generator_needs_real else None, labels[1], g_z),
+            discriminator=Draw(real[0], labels[0], d_z, d_fake, wrong),
+            generator=Draw(real[1] if self._generator_needs_real else None, labels[1], g_z, g_fake),
             numbers=self.numbers(start, stop),
             key=(words[:, 0], words[:, 1]),
         )

@@ -5,7 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import Any, cast
+
+import numpy as np
 
 from gankit import checkpoint, registry
 from gankit.config import Config, Part, Setting
@@ -13,11 +17,15 @@ from gankit.data.dataset import Dataset, scaling
 from gankit.data.sources import open_data
 from gankit.data.spec import DataSpec
 from gankit.errors import CheckpointError, ConfigError, DataError, did_you_mean, one_of
-from gankit.game import Assembled
-from gankit.interfaces import Backend, Trainer
-from gankit.layers import Layers, output_range, place
+from gankit.game import Assembled, Start
+from gankit.interfaces import Backend, Network, Ops, Trainer
+from gankit.layers import Layers, buffers, draw, output_range, parameters, place
+from gankit.networks.native import Native
 from gankit.networks.spec import GameSpec
 from gankit.step import Game
+
+NATIVE = "native"
+"""The name that a module of the user's own goes by in a config."""
 
 
 def build(
@@ -41,27 +49,45 @@ def build(
     dtype: "float32" or "float64".
     device: "auto", "cpu", "cuda", "cuda:1", ...
     loss, penalties: by name, or as tables with settings; see `gankit.plugins()`.
-    settings: any other field of `gankit.Config`, such as `k=2`, `batch_size=100`, `generator={"hidden": [64, 64]}`.
+    settings: any other field of `gankit.Config`, such as `k=2`, `batch_size=100`, `generator={"hidden": [64, 64]}`;
+        `generator` and `discriminator` may be modules of your own, `torch.nn.Module` or `flax.nnx.Module` (see
+        `gankit.Native`).
 
     Raises ConfigError, UnknownNameError, DataError or DeviceError, before anything is computed.
     """
+    brought, settings = _brought(settings)
     config = configure(recipe, data, seed=seed, dtype=dtype, loss=loss, penalties=penalties, **settings)
-    return begin(config, backend, device, data)
+    return begin(config, backend, device, data, brought)
 
 
-def begin(config: Config, backend: str | None = None, device: str = "auto", data: Any = None) -> Trainer:
+def begin(
+    config: Config,
+    backend: str | None = None,
+    device: str = "auto",
+    data: Any = None,
+    brought: Mapping[str, Native] = MappingProxyType({}),
+) -> Trainer:
     """The trainer of a config before the first step; data: where it is not what the config names."""
     dataset = open_data(config.data if data is None else data, num_classes=config.num_classes)
     spec = GameSpec(dataset.shape, config.latent_dim, _classes(config, dataset), dataset.value_range is not None)
-    units = scaling(dataset, output_range(_layers("generators", config.generator, spec)))
+    generator = _architecture("generator", config, spec, brought)
+    units = scaling(dataset, generator.output if isinstance(generator, Native) else output_range(generator))
     data_spec = DataSpec(dataset.shape, spec.num_classes, units)
-    return assemble(config, open_backend(backend, device, config.dtype), data_spec, dataset)
+    return assemble(config, open_backend(backend, device, config.dtype, config.precision), data_spec, dataset, brought)
 
 
-def load(path: str | os.PathLike[str], backend: str | None = None, device: str = "auto") -> Trainer:
+def load(
+    path: str | os.PathLike[str],
+    backend: str | None = None,
+    device: str = "auto",
+    *,
+    generator: Any = None,
+    discriminator: Any = None,
+) -> Trainer:
     """Open a checkpoint, or the latest of a run folder, on any backend.
 
     backend: by default the one that wrote it where it is installed, else the one that is.
+    generator, discriminator: modules like those that the game was built with, where it was built with your own.
     The data is opened again when it is trained on, where the game's config says how; else pass it to `fit`.
     """
     path = checkpoint.find(path)
@@ -73,8 +99,9 @@ def load(path: str | os.PathLike[str], backend: str | None = None, device: str =
         raise CheckpointError(f"{path} has a damaged header: {type(error).__name__}: {error}.") from error
     if backend is None and meta["backend"] in registry.names("backends"):
         backend = meta["backend"]
-    trainer = assemble(config, open_backend(backend, device, config.dtype), spec, None)
-    return trainer.restore(path)
+    brought, _ = _brought({"generator": generator, "discriminator": discriminator})
+    opened = open_backend(backend, device, config.dtype, config.precision)
+    return assemble(config, opened, spec, None, brought).restore(path)
 
 
 def configure(
@@ -95,7 +122,7 @@ def configure(
     )
 
 
-def open_backend(name: str | None, device: str, dtype: str) -> Backend:
+def open_backend(name: str | None, device: str, dtype: str, precision: str = "full") -> Backend:
     """The backend of that name on a device; by default the first that is installed."""
     if name is None:
         installed = registry.names("backends")
@@ -103,7 +130,7 @@ def open_backend(name: str | None, device: str, dtype: str) -> Backend:
             raise ConfigError("No backend is installed. Type pip install 'gankit[torch]' or pip install 'gankit[jax]'.")
         name = installed[0]
     kind = cast(Callable[..., Backend], registry.load("backends", name))
-    return kind(device=device, dtype=dtype)
+    return kind(device=device, dtype=dtype, **({} if precision == "full" else {"precision": precision}))
 
 
 def make(kind: str, part: Part, *arguments: Any) -> Any:
@@ -126,41 +153,105 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
         raise ConfigError(f"{part.name!r} ({kind}) does not take {dict(part.settings)}: {error}.") from error
 
 
-def assemble(config: Config, backend: Backend, spec: DataSpec, dataset: Dataset | None) -> Trainer:
+def assemble(
+    config: Config,
+    backend: Backend,
+    spec: DataSpec,
+    dataset: Dataset | None,
+    brought: Mapping[str, Native] = MappingProxyType({}),
+) -> Trainer:
     """The trainer of a game on an open backend; raises ConfigError when its networks don't fit the data."""
     game_spec = GameSpec(spec.shape, config.latent_dim, spec.num_classes, spec.bounded)
-    latent = (config.latent_dim,)
-    g_placed = place(_layers("generators", config.generator, game_spec), latent)
-    d_placed = place(_layers("discriminators", config.discriminator, game_spec), spec.shape)
-    _require_shape(config.generator, g_placed[-1].output_shape, spec.shape, "an example")
-    _require_shape(config.discriminator, d_placed[-1].output_shape, (), "one logit an example")
+    g_network, g_start = _network("generator", config, game_spec, brought, backend)
+    d_network, d_start = _network("discriminator", config, game_spec, brought, backend)
     g_optimizer = make("optimizers", config.generator_optimizer)
     d_optimizer = make("optimizers", config.discriminator_optimizer)
+    loss = make("losses", config.loss)
+    if getattr(loss, "needs_mismatched", False) and spec.num_classes == 1:
+        raise ConfigError("mismatched=True needs wrong labels, and there is but one class.")
+    span = 1.0 if spec.scaling.low is not None and spec.scaling.offset == spec.scaling.low else 2.0
     rules = Game(
         ops=backend.ops,
-        generator=backend.network(g_placed),
-        discriminator=backend.network(d_placed),
+        generator=g_network,
+        discriminator=d_network,
         generator_optimizer=backend.optimizer(g_optimizer),
         discriminator_optimizer=backend.optimizer(d_optimizer),
-        loss=make("losses", config.loss),
-        penalties=_penalties(config.penalties),
+        loss=loss,
+        penalties=_distinct("penalties", config.penalties),
+        constraints=_distinct("constraints", config.constraints),
+        augmentations=tuple(make("augmentations", part, game_spec, span) for part in config.augmentations),
         k=config.k,
         schedule=cast(Any, config.schedule),
+        gradient_clip=config.gradient_clip,
+        accumulate=config.accumulate,
     )
-    assembled = Assembled(config, backend, spec, rules, (g_placed, d_placed), (g_optimizer, d_optimizer))
+    assembled = Assembled(config, backend, spec, rules, (g_start, d_start), (g_optimizer, d_optimizer))
     return cast(Callable[..., Trainer], registry.load("trainers", config.trainer))(assembled, dataset)
 
 
-def _penalties(parts: Iterable[Part]) -> tuple[Any, ...]:
-    penalties = tuple(make("penalties", part) for part in parts)
-    names = [penalty.name for penalty in penalties]
+def _distinct(kind: str, parts: Iterable[Part]) -> tuple[Any, ...]:
+    made = tuple(make(kind, part) for part in parts)
+    names = [part.name for part in made]
     if len(set(names)) < len(names):
-        raise ConfigError(f"penalties={names}: each can be there once; set its weight instead.")
-    return penalties
+        raise ConfigError(f"{kind}={names}: each can be there once; set its weight instead.")
+    return made
 
 
-def _layers(kind: str, part: Part, spec: GameSpec) -> Layers:
-    return cast(Layers, make(kind, part, spec))
+def _brought(settings: Mapping[str, Any]) -> tuple[dict[str, Native], dict[str, Setting]]:
+    """The user's own modules among the settings, and the settings with their names in their places."""
+    settings, brought = dict(settings), {}
+    for role in ("generator", "discriminator"):
+        value = settings.get(role)
+        if value is not None and not isinstance(value, str | Mapping | Part):
+            brought[role] = value if isinstance(value, Native) else Native(value)
+            settings[role] = {"name": NATIVE, "module": brought[role].name}
+    return brought, settings
+
+
+def _architecture(role: str, config: Config, spec: GameSpec, brought: Mapping[str, Native]) -> Layers | Native:
+    """The layer records of a player, or its module."""
+    part: Part = getattr(config, role)
+    if part.name != NATIVE:
+        return cast(Layers | Native, make(f"{role}s", part, spec))
+    if role not in brought:
+        raise ConfigError(
+            f"This game's {role} is a module of your own, {part.settings.get('module')}. Pass one like it: "
+            f"gankit.load(path, {role}=...)."
+        )
+    return brought[role]
+
+
+def _network(
+    role: str, config: Config, spec: GameSpec, brought: Mapping[str, Native], backend: Backend
+) -> tuple[Network, Start]:
+    """A player's network on the backend, and how its arrays are drawn; raises ConfigError when its shapes don't fit."""
+    inside, outside, what = {
+        "generator": ((spec.latent_dim,), spec.shape, "an example"),
+        "discriminator": (spec.shape, (), "one logit an example"),
+    }[role]
+    architecture, name = _architecture(role, config, spec, brought), getattr(config, role).name
+    if isinstance(architecture, Native):
+        network, arrays = backend.wrap(architecture.module)
+        got = _tried(network, arrays, backend.ops, inside, spec)
+        start: Start = lambda purpose, streams, mean: arrays  # noqa: E731
+    else:
+        placed = place(architecture, inside)
+        network, got = backend.network(placed), placed[-1].output_shape
+        start = partial(draw, parameters(placed) | buffers(placed))
+    if got != outside:
+        raise ConfigError(f"{name!r} ends in shape {got}; it must end in {outside}, {what}.")
+    return network, start
+
+
+def _tried(network: Network, arrays: Any, ops: Ops, shape: tuple[int, ...], spec: GameSpec) -> tuple[int, ...]:
+    """The shape that a module of the user's returns for one example, in evaluation on two of them."""
+    labels = None if spec.num_classes is None else ops.asarray(np.zeros(2, np.int32))
+
+    def evaluated(x: Any) -> Any:
+        out = network.apply(*network.init(arrays), x, labels, train=False, key=None)[0]
+        return out["logits"] if isinstance(out, Mapping) else out
+
+    return tuple(ops.compile(evaluated)(ops.asarray(np.zeros((2, *shape)))).shape[1:])
 
 
 def _classes(config: Config, dataset: Dataset) -> int | None:
@@ -176,11 +267,6 @@ def _classes(config: Config, dataset: Dataset) -> int | None:
             "(one more than its greatest label), or more if some never occur."
         )
     return dataset.num_classes
-
-
-def _require_shape(part: Part, got: tuple[int, ...], wanted: tuple[int, ...], what: str) -> None:
-    if got != wanted:
-        raise ConfigError(f"{part.name!r} ends in shape {got}; it must end in {wanted}, {what}.")
 
 
 def _as_part(value: Any) -> Part:

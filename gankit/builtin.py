@@ -15,12 +15,22 @@ def _entry(name: str, target: str, summary: str) -> Entry:
 def gankit_generators() -> Iterator[Entry]:
     yield _entry("mlp", "networks.mlp:generator", "dense relu layers, for any array")
     yield _entry("gan-2014", "networks.gan_2014:generator", "the paper's MNIST generator")
+    yield _entry("gan-2014-tfd", "networks.gan_2014:tfd_generator", "the paper's generator of faces")
+    yield _entry(
+        "gan-2014-cifar", "networks.gan_2014:cifar_generator", "the paper's fully connected CIFAR-10 generator"
+    )
+    yield _entry(
+        "deconvolutional-2014", "networks.gan_2014:deconvolutional_generator", "the paper's other for CIFAR-10"
+    )
+    yield _entry("dcgan", "networks.dcgan:generator", "transposed convolutions, batch norm, tanh")
 
 
 @hookimpl
 def gankit_discriminators() -> Iterator[Entry]:
     yield _entry("mlp", "networks.mlp:discriminator", "dense leaky-relu layers, for any array")
     yield _entry("gan-2014", "networks.gan_2014:discriminator", "the paper's maxout and dropout discriminator")
+    yield _entry("convolutional-2014", "networks.gan_2014:convolutional_discriminator", "the paper's for CIFAR-10")
+    yield _entry("dcgan", "networks.dcgan:discriminator", "strided convolutions, batch norm, leaky relu")
 
 
 @hookimpl
@@ -34,6 +44,18 @@ def gankit_losses() -> Iterator[Entry]:
 def gankit_penalties() -> Iterator[Entry]:
     yield _entry("r1", "penalties:R1", "squared gradient of D at real examples")
     yield _entry("r2", "penalties:R2", "squared gradient of D at generated examples")
+
+
+@hookimpl
+def gankit_constraints() -> Iterator[Entry]:
+    yield _entry("max-norm", "constraints:MaxNorm", "incoming weights of a unit no longer than a limit")
+
+
+@hookimpl
+def gankit_augmentations() -> Iterator[Entry]:
+    yield _entry("colour", "augmentations:colour", "brightness, saturation and contrast (DiffAugment)")
+    yield _entry("translation", "augmentations:translation", "shifts of an eighth of the side (DiffAugment)")
+    yield _entry("cutout", "augmentations:cutout", "a square of half the side blanked (DiffAugment)")
 
 
 @hookimpl
@@ -51,7 +73,15 @@ def gankit_trainers() -> Iterator[Entry]:
 def gankit_recipes() -> Iterator[Entry]:
     yield _entry("mlp", "recipes.mlp:RECIPE", "a small dense game for any array; the default")
     yield _entry("cgan", "recipes.cgan:RECIPE", "the same, given labels")
-    yield _entry("gan-2014", "recipes.gan_2014:RECIPE", "the paper's MNIST game")
+    yield _entry("gan-2014", "recipes.gan_2014:MNIST", "the paper's MNIST game")
+    yield _entry("gan-2014-tfd", "recipes.gan_2014:TFD", "the paper's game on 48x48 faces, or on data of any size")
+    yield _entry("gan-2014-cifar", "recipes.gan_2014:CIFAR", "the paper's fully connected CIFAR-10 game")
+    yield _entry("gan-2014-cifar-conv", "recipes.gan_2014:CIFAR_CONV", "the paper's convolutional CIFAR-10 game")
+    yield _entry("dcgan", "recipes.dcgan:DCGAN", "DCGAN, for images of 28, 32, 48 or 64 pixels")
+    yield _entry("cdcgan", "recipes.dcgan:CONDITIONAL", "DCGAN given labels, D as planes beside the image")
+    yield _entry(
+        "cdcgan-projection", "recipes.dcgan:PROJECTION", "DCGAN given labels, D as a projection of its features"
+    )
 
 
 @hookimpl

@@ -38,11 +38,14 @@ class Config:
     data: str = "digits"  # a registered name, or what the examples came from
     seed: int = 0
     dtype: str = "float32"  # "float32" or "float64", of parameters and arithmetic alike
+    precision: str = "full"  # or "bfloat16": networks compute in it; parameters, losses and optimizers stay float32
     trainer: str = "adversarial"
     generator: Part = Part("mlp")
     discriminator: Part = Part("mlp")
     loss: Part = Part("non-saturating")
     penalties: tuple[Part, ...] = ()
+    constraints: tuple[Part, ...] = ()  # what parameters are brought back to after each update
+    augmentations: tuple[Part, ...] = ()  # of real and fake alike, before D sees them
     generator_optimizer: Part = Part("adam")
     discriminator_optimizer: Part = Part("adam")
     latent_dim: int = 64
@@ -50,7 +53,10 @@ class Config:
     batch_size: int = 64
     k: int = 1  # discriminator steps per generator step; the paper used 1
     schedule: str = "alternating"  # or "simultaneous", as in the authors' released configuration
-    ema: float = 0.0  # decay of the moving average of G's parameters that samples are drawn from; 0 is off
+    gradient_clip: float = 0.0  # the largest norm of a player's whole gradient; 0 is off
+    accumulate: int = 1  # parts that a minibatch goes through the networks in, one after the other
+    fake_labels: str = "data"  # those of the real examples in the same places; or "uniform", drawn anew
+    ema: Any = 0.0  # decay of the moving average of G that samples are drawn from; or {"half_life": images}; 0 is off
     num_classes: int | None = None  # of the labels in a conditional game; named data sets know their own
 
     def __post_init__(self) -> None:
@@ -60,6 +66,13 @@ class Config:
     def conditional(self) -> bool:
         """Whether G and D are given labels."""
         return self.loss.name == "conditional"
+
+    @property
+    def ema_decay(self) -> float:
+        """The decay of G's moving average at each step; 0 when it is off."""
+        if isinstance(self.ema, Mapping):
+            return float(0.5 ** (self.batch_size / self.ema["half_life"]))
+        return float(self.ema)
 
     def with_settings(self, settings: Mapping[str, Setting]) -> Config:
         """This config with some settings changed; raises ConfigError for a setting that does not exist."""
@@ -74,8 +87,10 @@ class Config:
                 value = _loss(old, value)
             elif isinstance(old, Part):
                 value = _part(name, old, value)
-            elif name == "penalties":
-                value = tuple(_part(name, None, penalty) for penalty in _listed(value))
+            elif name in LISTS:
+                value = tuple(_part(name, None, part) for part in _listed(value))
+            elif isinstance(value, Mapping):
+                value = _plain(value)
             changes[name] = value
         return replace(self, **changes)
 
@@ -90,6 +105,7 @@ class Config:
 
 
 NAMES: tuple[str, ...] = tuple(f.name for f in fields(Config))
+LISTS = ("penalties", "constraints", "augmentations")
 
 
 def _part(field_name: str, old: Part | None, value: Any) -> Part:
@@ -156,9 +172,11 @@ def _toml_key(key: str) -> str:
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "dtype": ("float32", "float64"),
     "prior": ("normal", "uniform"),
+    "precision": ("full", "bfloat16"),
     "schedule": ("alternating", "simultaneous"),
+    "fake_labels": ("data", "uniform"),
 }
-MINIMUM: Mapping[str, int] = {"seed": 0, "latent_dim": 1, "batch_size": 1, "k": 1, "num_classes": 1}
+MINIMUM: Mapping[str, int] = {"seed": 0, "latent_dim": 1, "batch_size": 1, "k": 1, "accumulate": 1, "num_classes": 1}
 
 
 def _check(config: Config) -> None:
@@ -174,8 +192,15 @@ def _check(config: Config) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ConfigError(f"{name}={value!r}: expected a whole number of at least {least}.")
-    if isinstance(config.ema, bool) or not isinstance(config.ema, int | float) or not 0.0 <= config.ema < 1.0:
-        raise ConfigError(f"ema={config.ema!r}: expected a decay in [0, 1), such as 0.999; 0 switches it off.")
+    _check_ema(config.ema)
+    if not _is_number(config.gradient_clip) or config.gradient_clip < 0:
+        raise ConfigError(f"gradient_clip={config.gradient_clip!r}: expected a norm above 0; 0 switches it off.")
+    if config.batch_size % config.accumulate:
+        raise ConfigError(
+            f"accumulate={config.accumulate} does not divide batch_size={config.batch_size} into equal parts."
+        )
+    if config.precision == "bfloat16" and config.dtype != "float32":
+        raise ConfigError(f"precision='bfloat16' goes with dtype='float32', not {config.dtype!r}.")
     if config.schedule == "simultaneous" and config.k != 1:
         raise ConfigError(
             f"schedule='simultaneous' moves both players once together, so k={config.k} cannot hold; use k=1."
@@ -183,3 +208,17 @@ def _check(config: Config) -> None:
     for name in ("recipe", "data", "trainer"):
         if not isinstance(getattr(config, name), str):
             raise ConfigError(f"{name}={getattr(config, name)!r}: expected a name.")
+
+
+def _check_ema(ema: Any) -> None:
+    if isinstance(ema, Mapping):
+        if set(ema) != {"half_life"} or not _is_number(ema["half_life"]) or ema["half_life"] <= 0:
+            raise ConfigError(f'ema={ema!r}: expected {{"half_life": images}}, such as {{"half_life": 50_000}}.')
+    elif not _is_number(ema) or not 0.0 <= ema < 1.0:
+        raise ConfigError(
+            f'ema={ema!r}: expected a decay in [0, 1), such as 0.999, or {{"half_life": images}}; 0 switches it off.'
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -55,11 +55,11 @@ class Specs:
 
     @hookspec
     def gankit_generators(self) -> Iterable[Entry]:  # type: ignore[empty-body]
-        """Targets are functions: `f(spec: GameSpec, **settings) -> tuple of layer records`."""
+        """Targets are functions: `f(spec: GameSpec, **settings)` to a tuple of layer records, or to a `Native`."""
 
     @hookspec
     def gankit_discriminators(self) -> Iterable[Entry]:  # type: ignore[empty-body]
-        """Targets are functions: `f(spec: GameSpec, **settings) -> tuple of layer records`."""
+        """Targets are functions: `f(spec: GameSpec, **settings)` to a tuple of layer records, or to a `Native`."""
 
     @hookspec
     def gankit_losses(self) -> Iterable[Entry]:  # type: ignore[empty-body]
@@ -68,6 +68,14 @@ class Specs:
     @hookspec
     def gankit_penalties(self) -> Iterable[Entry]:  # type: ignore[empty-body]
         """Targets are callables that return a `Penalty`: `R1(weight=..., every=...)`."""
+
+    @hookspec
+    def gankit_constraints(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are callables that return a `Constraint`: `WeightClipping(limit=...)`."""
+
+    @hookspec
+    def gankit_augmentations(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are callables that return an `Augmentation`: `Translation(share=...)`."""
 
     @hookspec
     def gankit_optimizers(self) -> Iterable[Entry]:  # type: ignore[empty-body]

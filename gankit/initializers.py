@@ -39,12 +39,13 @@ class Uniform:
 
 @dataclass(frozen=True)
 class Normal:
-    """N(0, std)."""
+    """N(mean, std)."""
 
     std: float
+    mean: float = 0.0
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], data_mean: Array | None) -> Array:
-        return rng.normal(0.0, self.std, shape)
+        return rng.normal(self.mean, self.std, shape)
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,32 @@ class HeNormal:
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], data_mean: Array | None) -> Array:
         return rng.normal(0.0, self.gain / math.sqrt(math.prod(shape[:-1])), shape)
+
+
+@dataclass(frozen=True)
+class GlorotUniform:
+    """U(-limit, limit) with limit = gain * sqrt(6 / (fan_in + fan_out)). Glorot & Bengio 2010."""
+
+    gain: float = 1.0
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], data_mean: Array | None) -> Array:
+        window = math.prod(shape[:-2])
+        limit = self.gain * math.sqrt(6.0 / (window * (shape[-2] + shape[-1])))
+        return rng.uniform(-limit, limit, shape)
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """N(0, std) for `count` inputs of each unit, chosen anew for each, else 0; pylearn2's `sparse_init`."""
+
+    count: int
+    std: float = 1.0
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], data_mean: Array | None) -> Array:
+        inputs = math.prod(shape[:-1])
+        order = rng.random((inputs, shape[-1])).argsort(axis=0)  # for each unit, its inputs in random order
+        kernel = np.where(order < self.count, rng.normal(0.0, self.std, (inputs, shape[-1])), 0.0)
+        return kernel.reshape(shape)
 
 
 @dataclass(frozen=True)

@@ -33,25 +33,31 @@ class Scores:
     labels: (N,) integer classes in a conditional game.
     class_logits: (N, num_classes) when D also classifies.
     features: activations inside D, for losses that match them.
+    mismatched: (N,) logits of the same examples with wrong labels, when a loss asks for them (`needs_mismatched`).
     """
 
     logits: Array
     labels: Array | None = None
     class_logits: Array | None = None
     features: tuple[Array, ...] = ()
+    mismatched: Array | None = None
 
 
 class Draw(NamedTuple):
     """One minibatch of Algorithm 1, m examples and m latents.
 
     real: (m, *shape) examples in model units; None when the phase needs none.
-    labels: (m,) classes of the real examples and of the fakes they are set against; None when unconditional.
+    labels: (m,) classes of the real examples; None when unconditional.
     z: (m, latent_dim) noise.
+    fake_labels: (m,) classes of the fakes, those of the real examples in the same places unless the game draws others.
+    wrong_labels: (m,) classes that the real examples do not have, for losses that ask for mismatched pairs.
     """
 
     real: Array | None
     labels: Array | None
     z: Array
+    fake_labels: Array | None = None
+    wrong_labels: Array | None = None
 
 
 class Batch(NamedTuple):
@@ -81,11 +87,13 @@ class State(NamedTuple):
     """All that training changes. The state given to a step is consumed: use only the one it returns.
 
     ema: the moving average of G's parameters; empty when it is switched off.
+    memory: what penalties keep from step to step, by penalty.
     """
 
     generator: Player
     discriminator: Player
     ema: Tensors
+    memory: dict[str, Tensors]
 
 
 Terms = dict[str, Array]
@@ -192,16 +200,29 @@ class Network(Protocol):
     def mixes_samples(self) -> bool:
         """Whether real and fake must go through in passes of their own (batch norm)."""
 
+    @property
+    def shapes(self) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+        """The canonical shape of each parameter, and of each buffer, by canonical name."""
+
     def init(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> tuple[Tensors, Tensors]:
         """(params, buffers) on the device from canonical float64 arrays."""
 
     def apply(
         self, params: Tensors, buffers: Tensors, x: Array, labels: Array | None, *, train: bool, key: Key | None
     ) -> tuple[Any, Tensors]:
-        """(output, new buffers). The key feeds dropout, and is needed only in training."""
+        """(output, new buffers). The key feeds dropout, and is needed only in training.
+
+        Running statistics move in training only, and the buffers that were given stay as they are.
+        """
 
     def with_params(self, params: Tensors, buffers: Tensors) -> Any:
         """The native module holding these numbers."""
+
+    def canonical(self, tensors: Tensors) -> Tensors:
+        """Tensors of this network (or slots shaped like them) seen in the canonical layout, on the device."""
+
+    def own(self, tensors: Tensors) -> Tensors:
+        """The inverse of canonical."""
 
     def export(self, tensors: Tensors) -> dict[str, np.ndarray[Any, Any]]:
         """Tensors of this network (or slots shaped like them) as canonical NumPy arrays."""
@@ -237,7 +258,8 @@ class Optimizer(Protocol):
 
 
 class Backend(Protocol):
-    """An array framework, made as `Backend(device="auto", dtype="float32")`. Holds no mathematics of the game."""
+    """An array framework, made as `Backend(device="auto", dtype="float32", precision="full")`. Holds no mathematics of
+    the game."""
 
     @property
     def name(self) -> str: ...
@@ -259,6 +281,9 @@ class Backend(Protocol):
     def network(self, placed: Sequence[Placed]) -> Network:
         """A native network from layer records."""
 
+    def wrap(self, module: Any) -> tuple[Network, dict[str, np.ndarray[Any, Any]]]:
+        """A module of this framework as a network, and the numbers it holds; raises ConfigError for anything else."""
+
     def optimizer(self, spec: OptimizerSpec) -> Optimizer:
         """The native optimizer for a spec; raises ConfigError when there is none."""
 
@@ -268,6 +293,7 @@ class Loss(Protocol):
 
     generator_needs_real: G's objective compares fakes with real examples, so G's phase draws some.
     conditional: D and G are given labels.
+    A loss with `needs_mismatched = True` finds D's logits of real examples with wrong labels in `real.mismatched`.
     """
 
     generator_needs_real: bool
@@ -286,16 +312,37 @@ class Penalty(Protocol):
     name: the term's name in the log.
     player: whose objective it joins.
     every: it acts at every so many iterations, `every` times as strong.
-    weight: what the step multiplies it by.
+    weight: what the step multiplies it by; a number or a schedule (`gankit.optimizers.schedule`).
+
+    A penalty with a `memory`, a mapping of names to the numbers it starts from, is called with it as one more argument,
+    as 0-d arrays, and returns (term, new memory). Checkpoints keep it.
     """
 
     name: str
     player: Literal["discriminator", "generator"]
     every: int
-    weight: float
+    weight: Any
 
-    def __call__(self, ops: Ops, net: Callable[[Array], Any], draw: Draw, fake: Array, key: Key) -> Array:
-        """0-d mean over the batch. `net` is D (examples to Scores) or G (latents to examples), labels already bound."""
+    def __call__(self, ops: Ops, net: Callable[..., Any], draw: Draw, fake: Array, key: Key, *memory: Any) -> Any:
+        """0-d mean over the batch. `net` is D, (examples, labels of the reals by default) to Scores, or G, latents to
+        examples."""
+
+
+class Constraint(Protocol):
+    """What a player's parameters are brought back to after each of its updates, such as clipped weights."""
+
+    name: str
+    player: Literal["discriminator", "generator", "both"]
+
+    def __call__(self, ops: Ops, params: Tensors) -> Tensors:
+        """Parameters by canonical name, in the canonical layout, to the same names and shapes."""
+
+
+class Augmentation(Protocol):
+    """A random, differentiable change of examples, real and fake alike, before D sees them."""
+
+    def __call__(self, ops: Ops, x: Array, key: Key) -> Array:
+        """(m, *shape) in model units to the same shape; each example is changed in its own way."""
 
 
 class Callback(Protocol):

@@ -6,7 +6,7 @@ which are exact where sigmoid followed by log would round to infinity.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gankit.errors import ConfigError
@@ -49,10 +49,13 @@ class Conditional:
 
     base: the loss that is wrapped.
     class_weight: of the cross-entropy of D's class logits, in both objectives, when D has a class head.
+    mismatched: whether D also learns to reject real examples with wrong labels. Its objective is then the mean of the
+        base's on (real, fake) and on (real, mismatched): half of the weight of fakes goes to these (Reed et al. 2016).
     """
 
     base: Loss
     class_weight: float = 1.0
+    mismatched: bool = False
     conditional: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
@@ -63,8 +66,16 @@ class Conditional:
     def generator_needs_real(self) -> bool:
         return bool(getattr(self.base, "generator_needs_real", False))
 
+    @property
+    def needs_mismatched(self) -> bool:
+        return self.mismatched
+
     def discriminator(self, ops: Ops, real: Scores, fake: Scores) -> Array:
-        return self.base.discriminator(ops, real, fake) + self._classes(ops, real)
+        value = self.base.discriminator(ops, real, fake)
+        if self.mismatched:
+            wrong = replace(real, logits=real.mismatched)
+            value = 0.5 * (value + self.base.discriminator(ops, real, wrong))
+        return value + self._classes(ops, real)
 
     def generator(self, ops: Ops, real: Scores | None, fake: Scores) -> Array:
         return self.base.generator(ops, real, fake) + self._classes(ops, fake)

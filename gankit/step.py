@@ -12,14 +12,16 @@ What is sampled arrives in the `Batch`; what is ascended and descended is the `L
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 from gankit.errors import ShapeError
 from gankit.interfaces import (
     Array,
+    Augmentation,
     Batch,
+    Constraint,
     Draw,
     Key,
     Loss,
@@ -36,6 +38,17 @@ from gankit.interfaces import (
 )
 
 Schedule = Literal["alternating", "simultaneous"]
+ROLES = ("discriminator", "generator")
+
+
+class Moved(NamedTuple):
+    """What a player's phase changes beside parameters: its running statistics, and what penalties remember."""
+
+    buffers: Tensors
+    memory: dict[str, Tensors]
+
+
+Gradient = Callable[[State, Draw, Mapping[str, Any], Key], tuple[Tensors, Moved, Terms]]
 
 
 @dataclass(frozen=True)
@@ -49,8 +62,12 @@ class Game:
     discriminator_optimizer: Optimizer
     loss: Loss
     penalties: tuple[Penalty, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    augmentations: tuple[Augmentation, ...] = ()
     k: int = 1
     schedule: Schedule = "alternating"
+    gradient_clip: float = 0.0
+    accumulate: int = 1
 
 
 def algorithm_1(game: Game) -> Step:
@@ -62,14 +79,14 @@ def algorithm_1(game: Game) -> Step:
     ops, loss = game.ops, game.loss
 
     def generate(params: Tensors, g: Player, draw: Draw, key: Key) -> tuple[Array, Tensors]:
-        return game.generator.apply(params, g.buffers, draw.z, draw.labels, train=True, key=ops.fold_in(key, 0))
+        return game.generator.apply(params, g.buffers, draw.z, draw.fake_labels, train=True, key=ops.fold_in(key, 0))
 
-    def d_gradient(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> tuple[Tensors, Tensors, Terms]:
-        """The gradient of D's objective in D's parameters, with D's new buffers; G and its buffers stay as they are."""
+    def d_gradient(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> tuple[Tensors, Moved, Terms]:
+        """The gradient of D's objective in D's parameters, with what else of D moves; G stays as it is."""
         g, d = state.generator, state.discriminator
         fake = ops.stop_gradient(generate(g.params, g, draw, key)[0])
 
-        def objective(params: Tensors) -> tuple[Array, tuple[Tensors, Terms]]:
+        def objective(params: Tensors) -> tuple[Array, tuple[Moved, Terms]]:
             real_scores, fake_scores, buffers = judge(game, params, d.buffers, draw, fake, ops.fold_in(key, 1))
             value = loss.discriminator(ops, real_scores, fake_scores)
             terms = {
@@ -78,63 +95,102 @@ def algorithm_1(game: Game) -> Step:
                 "D(G(z))": ops.xp.mean(ops.sigmoid(fake_scores.logits)),
             }
 
-            def score(x: Array) -> Scores:
-                return scores(game, params, d.buffers, x, draw.labels, ops.fold_in(key, 2))[0]
+            def score(x: Array, labels: Array | None = None) -> Scores:
+                labels = draw.labels if labels is None else labels
+                return scores(game, params, d.buffers, x, labels, ops.fold_in(key, 2))[0]
 
-            penalty, penalty_terms = penalize(game, "discriminator", score, draw, fake, numbers, key)
-            return value + penalty, (buffers, terms | penalty_terms)
+            penalty, memory, penalty_terms = penalize(game, "discriminator", score, state, draw, fake, numbers, key)
+            return value + penalty, (Moved(buffers, memory), terms | penalty_terms)
 
-        (_, (buffers, terms)), gradient = ops.value_and_grad(objective)(d.params)
-        return gradient, buffers, terms
+        (_, (moved, terms)), gradient = ops.value_and_grad(objective)(d.params)
+        return gradient, moved, terms
 
-    def g_gradient(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> tuple[Tensors, Tensors, Terms]:
-        """The gradient of G's objective in G's parameters, with G's new buffers; D and its buffers stay as they are."""
+    def g_gradient(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> tuple[Tensors, Moved, Terms]:
+        """The gradient of G's objective in G's parameters, with what else of G moves; D stays as it is."""
         g, d = state.generator, state.discriminator
 
-        def objective(params: Tensors) -> tuple[Array, tuple[Tensors, Terms]]:
+        def objective(params: Tensors) -> tuple[Array, tuple[Moved, Terms]]:
             fake, buffers = generate(params, g, draw, key)
             if loss.generator_needs_real:
                 real_scores, fake_scores, _ = judge(game, d.params, d.buffers, draw, fake, ops.fold_in(key, 1))
             else:
                 real_scores = None
-                fake_scores, _ = scores(game, d.params, d.buffers, fake, draw.labels, ops.fold_in(key, 1))
+                fake_scores, _ = scores(game, d.params, d.buffers, fake, draw.fake_labels, ops.fold_in(key, 1))
             value = loss.generator(ops, real_scores, fake_scores)
 
             def generated(z: Array) -> Array:
                 return generate(params, g, draw._replace(z=z), key)[0]
 
-            penalty, penalty_terms = penalize(game, "generator", generated, draw, fake, numbers, key)
-            return value + penalty, (buffers, {"g_loss": value} | penalty_terms)
+            penalty, memory, penalty_terms = penalize(game, "generator", generated, state, draw, fake, numbers, key)
+            return value + penalty, (Moved(buffers, memory), {"g_loss": value} | penalty_terms)
 
-        (_, (buffers, terms)), gradient = ops.value_and_grad(objective)(g.params)
-        return gradient, buffers, terms
+        (_, (moved, terms)), gradient = ops.value_and_grad(objective)(g.params)
+        return gradient, moved, terms
 
-    def moved(player: Player, optimizer: Optimizer, gradient: Tensors, buffers: Tensors, numbers: Any) -> Player:
-        slots, params = optimizer.update(player.slots, player.params, gradient, numbers)
-        return Player(params, buffers, slots)
+    def descended(role: str, state: State, gradient: Tensors, moved: Moved, numbers: Mapping[str, Any]) -> State:
+        """The state after one step of a player down its gradient."""
+        player, optimizer = getattr(state, role), getattr(game, f"{role}_optimizer")
+        if game.gradient_clip:
+            gradient = clipped(ops, gradient, game.gradient_clip)
+        slots, params = optimizer.update(player.slots, player.params, gradient, under(f"{role}/", numbers))
+        for constraint in game.constraints:
+            if constraint.player in (role, "both"):
+                network = getattr(game, role)
+                params = network.own(constraint(ops, network.canonical(params)))
+        after: dict[str, Any] = {role: Player(params, moved.buffers, slots), "memory": state.memory | moved.memory}
+        return state._replace(**after)
+
+    d_whole, g_whole = (accumulated(game, role, f) for role, f in zip(ROLES, (d_gradient, g_gradient), strict=True))
 
     def step(state: State, batch: Batch) -> tuple[State, Terms]:
         key, numbers = ops.key(batch.key), batch.numbers
-        d_numbers, g_numbers = under("discriminator/", numbers), under("generator/", numbers)
 
         if game.schedule == "simultaneous":
             draw = first(batch.discriminator)
-            d_grad, d_buffers, d_terms = d_gradient(state, draw, numbers, ops.fold_in(key, 0))
-            g_grad, g_buffers, g_terms = g_gradient(state, draw, numbers, ops.fold_in(key, 1))
-            d = moved(state.discriminator, game.discriminator_optimizer, d_grad, d_buffers, d_numbers)
+            d_grad, d_moved, d_terms = d_whole(state, draw, numbers, ops.fold_in(key, 0))
+            g_grad, g_moved, g_terms = g_whole(state, draw, numbers, ops.fold_in(key, 1))
+            state = descended("discriminator", state, d_grad, d_moved, numbers)
         else:
             for i in range(game.k):
                 draw = first(batch.discriminator, i)
-                d_grad, d_buffers, d_terms = d_gradient(state, draw, numbers, ops.fold_in(key, 1 + i))
-                d = moved(state.discriminator, game.discriminator_optimizer, d_grad, d_buffers, d_numbers)
-                state = state._replace(discriminator=d)
-            g_grad, g_buffers, g_terms = g_gradient(state, batch.generator, numbers, ops.fold_in(key, 0))
+                d_grad, d_moved, d_terms = d_whole(state, draw, numbers, ops.fold_in(key, 1 + i))
+                state = descended("discriminator", state, d_grad, d_moved, numbers)
+            g_grad, g_moved, g_terms = g_whole(state, batch.generator, numbers, ops.fold_in(key, 0))
 
-        g = moved(state.generator, game.generator_optimizer, g_grad, g_buffers, g_numbers)
-        ema = ops.average(state.ema, g.params, numbers["ema"]) if state.ema else state.ema
-        return State(generator=g, discriminator=d, ema=ema), d_terms | g_terms
+        state = descended("generator", state, g_grad, g_moved, numbers)
+        if state.ema:
+            state = state._replace(ema=ops.average(state.ema, state.generator.params, numbers["ema"]))
+        return state, d_terms | g_terms
 
     return step
+
+
+def accumulated(game: Game, role: str, gradient: Gradient) -> Gradient:
+    """The mean of a gradient over `accumulate` parts of the minibatch, one after the other."""
+    if game.accumulate == 1:
+        return gradient
+
+    def whole(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> tuple[Tensors, Moved, Terms]:
+        total: Any = None
+        for i in range(game.accumulate):
+            size = draw.z.shape[0] // game.accumulate
+            part = Draw(*(None if x is None else x[i * size : (i + 1) * size] for x in draw))
+            one, moved, terms = gradient(state, part, numbers, game.ops.fold_in(key, 1000 + i))
+            player = getattr(state, role)._replace(buffers=moved.buffers)
+            state = state._replace(**{role: player}, memory=state.memory | moved.memory)
+            share = game.ops.tree_map(lambda x: x / game.accumulate, (one, terms))
+            total = share if total is None else game.ops.tree_map(lambda a, b: a + b, total, share)
+        return total[0], moved, total[1]
+
+    return whole
+
+
+def clipped(ops: Ops, gradient: Tensors, limit: float) -> Tensors:
+    """The gradient, shortened where its norm over all parameters exceeds `limit`. Pascanu et al. 2013."""
+    squares = [ops.xp.sum(g * g) for g in gradient.values()]
+    norm = ops.xp.sqrt(sum(squares[1:], squares[0]))
+    scale = limit / ops.xp.maximum(norm, ops.xp.full_like(norm, limit))
+    return {name: g * scale for name, g in gradient.items()}
 
 
 def judge(
@@ -143,17 +199,24 @@ def judge(
     """D on real and on fake, (real scores, fake scores, D's new buffers).
 
     One pass over both together where examples don't influence each other; else real first, then fake, each with the
-    statistics of its own batch (Radford et al. 2015).
+    statistics of its own batch (Radford et al. 2015). Real examples with wrong labels, where the loss asks for them,
+    come last; their logits are the real scores' `mismatched`.
     """
-    xp = game.ops.xp
+    xp, m = game.ops.xp, fake.shape[0]
+    groups = [(draw.real, draw.labels), (fake, draw.fake_labels)]
+    if draw.wrong_labels is not None:
+        groups.append((draw.real, draw.wrong_labels))
+    judged = []
     if game.discriminator.mixes_samples:
-        real_scores, buffers = scores(game, params, buffers, draw.real, draw.labels, game.ops.fold_in(key, 0))
-        fake_scores, buffers = scores(game, params, buffers, fake, draw.labels, game.ops.fold_in(key, 1))
-        return real_scores, fake_scores, buffers
-    labels = None if draw.labels is None else xp.concat([draw.labels, draw.labels])
-    both, buffers = scores(game, params, buffers, xp.concat([draw.real, fake]), labels, key)
-    m = fake.shape[0]
-    return rows(both, slice(None, m)), rows(both, slice(m, None)), buffers
+        for i, (x, labels) in enumerate(groups):
+            one, buffers = scores(game, params, buffers, x, labels, game.ops.fold_in(key, i))
+            judged.append(one)
+    else:
+        examples, labels = (None if part[0] is None else xp.concat(list(part)) for part in zip(*groups, strict=True))
+        everything, buffers = scores(game, params, buffers, examples, labels, key)
+        judged = [rows(everything, slice(i * m, (i + 1) * m)) for i in range(len(groups))]
+    real, fakes = judged[:2]
+    return (replace(real, mismatched=judged[2].logits) if judged[2:] else real), fakes, buffers
 
 
 def scores(
@@ -166,7 +229,13 @@ def scores(
     *,
     train: bool = True,
 ) -> tuple[Scores, Tensors]:
-    """D's output on x as Scores, with D's new buffers; raises ShapeError unless logits are (m,)."""
+    """D's output on x as Scores, with D's new buffers; raises ShapeError unless logits are (m,).
+
+    In training D sees x through the game's augmentations, whoever plays, real and fake alike.
+    """
+    if train and key is not None:
+        for i, augmentation in enumerate(game.augmentations):
+            x = augmentation(game.ops, x, game.ops.fold_in(key, 100 + i))
     out, buffers = game.discriminator.apply(params, buffers, x, labels, train=train, key=key)
     parts = out if isinstance(out, Mapping) else {"logits": out}
     # (m, 1) - (m,) broadcasts to (m, m) without a word, so the shape is settled here.
@@ -184,25 +253,35 @@ def rows(both: Scores, part: slice) -> Scores:
     def cut(x: Array | None) -> Array | None:
         return None if x is None else x[part]
 
-    return Scores(cut(both.logits), cut(both.labels), cut(both.class_logits), tuple(f[part] for f in both.features))
+    features = tuple(f[part] for f in both.features)
+    return Scores(cut(both.logits), cut(both.labels), cut(both.class_logits), features)
 
 
 def penalize(
-    game: Game, player: str, net: Any, draw: Draw, fake: Array, numbers: Mapping[str, Any], key: Key
-) -> tuple[Any, Terms]:
-    """The weighted sum of a player's penalties, and each by name; one whose weight is 0 at this step costs nothing."""
+    game: Game, player: str, net: Any, state: State, draw: Draw, fake: Array, numbers: Mapping[str, Any], key: Key
+) -> tuple[Any, dict[str, Tensors], Terms]:
+    """(the weighted sum of a player's penalties, what they now remember, each by name).
+
+    One whose weight is 0 at this step costs nothing, unless it has something to remember.
+    """
     total: Any = 0.0
+    memory: dict[str, Tensors] = {}
     terms: Terms = {}
     for i, penalty in enumerate(game.penalties):
         if penalty.player == player:
             weight, term_key = numbers[penalty.name], game.ops.fold_in(key, 3 + i)
+            if penalty.name in state.memory:
+                value, remembered = penalty(game.ops, net, draw, fake, term_key, state.memory[penalty.name])
+                terms[penalty.name] = weight * value
+                memory[penalty.name] = game.ops.tree_map(game.ops.stop_gradient, remembered)
+            else:
 
-            def term(penalty: Penalty = penalty, weight: Any = weight, key: Key = term_key) -> Array:
-                return weight * penalty(game.ops, net, draw, fake, key)
+                def term(penalty: Penalty = penalty, weight: Any = weight, key: Key = term_key) -> Array:
+                    return weight * penalty(game.ops, net, draw, fake, key)
 
-            terms[penalty.name] = game.ops.when(weight, term)
+                terms[penalty.name] = game.ops.when(weight, term)
             total = total + terms[penalty.name]
-    return total, terms
+    return total, memory, terms
 
 
 def first(draw: Draw, i: int = 0) -> Draw:

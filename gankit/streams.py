@@ -44,6 +44,14 @@ class Streams:
         """Noise for steps start..stop-1: (stop - start, *shape) float64 with mean 0 and variance 1."""
         return self._rows(purpose, (shape, prior), start, stop, lambda rng: _noise(rng, (BLOCK, *shape), prior))
 
+    def labels(self, purpose: str, start: int, stop: int, shape: tuple[int, ...], num_classes: int) -> Array:
+        """Uniform classes for steps start..stop-1: (stop - start, *shape) int32 below num_classes."""
+
+        def draw(rng: np.random.Generator) -> Array:
+            return rng.integers(0, num_classes, (BLOCK, *shape), dtype=np.int32)
+
+        return self._rows(purpose, (shape, num_classes), start, stop, draw)
+
     def words(self, purpose: str, start: int, stop: int) -> Array:
         """Two random 32-bit words a step, (stop - start, 2) uint32: what a backend makes its dropout keys from."""
 

@@ -43,7 +43,7 @@ class AdversarialTrainer:
         self._state = game.initial_state(dataset)
         self._steps_done = 0
         self._batches = Batches(
-            game.config, game.optimizer_specs, game.rules.penalties, bool(game.rules.loss.generator_needs_real)
+            game.config, game.optimizer_specs, game.rules.penalties, game.rules.loss, game.spec.num_classes
         )
         self._inputs = Inputs(game.config, game.spec)
         scaling = game.spec.scaling

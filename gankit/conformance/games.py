@@ -131,7 +131,7 @@ def minibatches(config: Config, start: int, stop: int) -> Iterator[Minibatches]:
     data = examples()
     optimizers = (make("optimizers", config.generator_optimizer), make("optimizers", config.discriminator_optimizer))
     labels = data.labels if config.conditional else None
-    batch = Batches(config, optimizers, (), False).make(start, stop, len(data), labels)
+    batch = Batches(config, optimizers, (), make("losses", config.loss), CLASSES).make(start, stop, len(data), labels)
     d, g = batch.discriminator, batch.generator
     order: Array = np.asarray(d.real)
     x = data.x.reshape(len(data), -1) / 255.0

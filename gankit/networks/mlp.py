@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from gankit.initializers import HeNormal
-from gankit.layers import Dense, Flatten, Layer, Layers, LeakyRelu, Relu, Reshape, Sigmoid
+from gankit.layers import Dense, Features, Flatten, Layer, Layers, LeakyRelu, Relu, Reshape, Sigmoid
 from gankit.networks.spec import GameSpec
 
 
@@ -26,4 +26,4 @@ def discriminator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256), slope: 
     layers: list[Layer] = [Flatten(), *spec.labels()]
     for width in hidden:
         layers += [Dense(width), LeakyRelu(slope)]
-    return (*layers, Dense(1, kernel=HeNormal(gain=1.0)), Reshape(()))
+    return (*layers, Features(), Dense(1, kernel=HeNormal(gain=1.0)), Reshape(()))

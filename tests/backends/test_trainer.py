@@ -67,7 +67,7 @@ def test_step_on_the_same_examples_is_fit(backend, tmp_path):
     data = gankit.build(backend=backend, **SMALL)._dataset
     settings = {"recipe": "cgan", "k": 2, "dtype": "float64"}
     fitted, stepped = game(backend, **settings).fit(steps=3), game(backend, **settings)
-    batches = Batches(fitted.config, fitted._game.optimizer_specs, (), False)
+    batches = Batches(fitted.config, fitted._game.optimizer_specs, (), fitted.loss, fitted.spec.num_classes)
     for step in range(3):
         draws = batches.make(step, step + 1, len(data), data.labels)
         index = np.concatenate([draws.discriminator.real[0], draws.discriminator.real[0][-1:]])

@@ -1,8 +1,11 @@
-"""The native module of each layer record. A new layer is one function here and one line in `MODULES`."""
+"""The native module of each layer record. A new layer is one class or function here and one line in `MODULES`.
+
+flax's layouts and names are the canonical ones, except where a class says otherwise.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,27 +16,43 @@ from jax import Array
 from gankit import layers
 from gankit.errors import ConfigError
 from gankit.layers import Placed
+from gankit_jax.convolution import conv_transpose
+from gankit_jax.ops import JaxOps
 
 
 class Stack(nnx.Module):
     """A network made of layer records, its children named as in checkpoints: `dense0`, `relu0`, ..."""
 
-    def __init__(self, placed: Sequence[Placed], dtype: Any, rngs: nnx.Rngs) -> None:
+    def __init__(self, placed: Sequence[Placed], ops: JaxOps, rngs: nnx.Rngs) -> None:
         self.order = tuple(place.name for place in placed)
+        self.labelled = tuple(place.name for place in placed if place.layer.takes_labels)
+        self.features = tuple(place.name for place in placed if isinstance(place.layer, layers.Features))
         for place in placed:
-            setattr(self, place.name, module(place, dtype, rngs))
+            setattr(self, place.name, module(place, ops, rngs))
 
-    def __call__(self, x: Array, labels: Array | None = None, *, key: Array | None = None) -> Array:
-        """key: for dropout, which acts when a key is given."""
-        for i, name in enumerate(self.order):
+    def __call__(self, x: Array, labels: Array | None = None) -> Any:
+        features = []
+        for name in self.order:
+            if name in self.features:
+                features.append(x)
             child = getattr(self, name)
-            if isinstance(child, ConcatLabels):
-                x = child(x, labels)
-            elif isinstance(child, Dropout):
-                x = child(x, None if key is None else jax.random.fold_in(key, i))
-            else:
-                x = child(x)
-        return x
+            x = child(x, labels) if name in self.labelled else child(x)
+        if not features:
+            return x
+        return {**(x if isinstance(x, Mapping) else {"logits": x}), "features": tuple(features)}
+
+
+class Portable(nnx.Module):
+    """A layer whose mathematics is core's."""
+
+    def __init__(self, place: Placed, ops: JaxOps) -> None:
+        self.layer, self.ops = place.layer, ops
+        self.names = tuple(place.layer.parameters(place.input_shape))
+        for name, parameter in place.layer.parameters(place.input_shape).items():
+            setattr(self, name, nnx.Param(jnp.zeros(parameter.shape, ops.dtype)))
+
+    def __call__(self, x: Array, labels: Array | None = None) -> Any:
+        return self.layer.compute(self.ops, {name: getattr(self, name)[...] for name in self.names}, x, labels)
 
 
 class Maxout(nnx.Linear):
@@ -47,48 +66,84 @@ class Maxout(nnx.Linear):
         return super().__call__(x).reshape(-1, self.pieces, self.units).max(axis=1)
 
 
+class ConvTranspose(nnx.ConvTranspose):
+    """flax's spreads the kernel the other way round; here it lies as torch's and the paper's do."""
+
+    def __call__(self, x: Array) -> Array:
+        x, kernel, bias = self.promote_dtype((x, self.kernel[...], self.bias and self.bias[...]), dtype=self.dtype)
+        y = conv_transpose(x, kernel, stride=self.strides[0], padding=self.padding)
+        return y if bias is None else y + bias
+
+
+class BatchNorm(nnx.BatchNorm):
+    """With the divisor n - 1 in the running variance, and no shortcut in the batch's own."""
+
+    def __call__(self, x: Array) -> Array:
+        axes = tuple(range(x.ndim - 1))
+        if self.use_running_average:
+            mean, var = self.mean[...], self.var[...]
+        else:
+            wide = x.astype(self.mean[...].dtype)
+            mean = jnp.mean(wide, axes)
+            var = jnp.mean(jnp.square(wide - mean), axes)
+            n = x.size // x.shape[-1]
+            for running, new in ((self.mean, mean), (self.var, var * (n / (n - 1)))):
+                running[...] = self.momentum * running[...] + (1.0 - self.momentum) * jax.lax.stop_gradient(new)
+        factor = jax.lax.rsqrt(var + self.epsilon)
+        if self.scale is not None:
+            factor = factor * self.scale[...]
+        y = (x - mean) * factor
+        return y if self.bias is None else y + self.bias[...]
+
+
 class Dropout(nnx.Module):
-    """Inverted dropout, the identity without a key."""
+    """Inverted dropout. Its key is set by the training step."""
 
     def __init__(self, keep: float) -> None:
-        self.keep = keep
+        self.keep, self.deterministic = keep, True
+        self.key = nnx.RngKey(jax.random.key(0))
 
-    def __call__(self, x: Array, key: Array | None = None) -> Array:
-        if key is None or self.keep == 1.0:
+    def __call__(self, x: Array) -> Array:
+        if self.deterministic or self.keep == 1.0:
             return x
         # float32 said outright: jax.random.bernoulli draws other masks once x64 is on.
-        kept = jax.random.uniform(key, x.shape, jnp.float32) < self.keep
+        kept = jax.random.uniform(self.key[...], x.shape, jnp.float32) < self.keep
         return x * (kept.astype(x.dtype) * (1.0 / self.keep))
 
 
-class ConcatLabels(nnx.Module):
-    """Appends the one-hot label to a vector."""
+class SpectralNorm(nnx.Module):
+    """A layer that computes with its kernels divided by their largest singular values."""
 
-    def __init__(self, num_classes: int) -> None:
-        self.num_classes = num_classes
+    def __init__(self, layer: nnx.Module, kernels: Sequence[str], ops: JaxOps) -> None:
+        self.layer, self.kernels, self.ops = layer, tuple(kernels), ops
+        self.use_running_average = False
+        for name in kernels:
+            setattr(self, f"{name}_u", nnx.BatchStat(jnp.zeros(getattr(layer, name)[...].shape[-1:], ops.dtype)))
 
-    def __call__(self, x: Array, labels: Array | None) -> Array:
-        return jnp.concatenate([x, jax.nn.one_hot(labels, self.num_classes, dtype=x.dtype)], axis=1)
+    def __call__(self, x: Array, *labels: Array | None) -> Any:
+        raw = {name: getattr(self.layer, name)[...] for name in self.kernels}
+        for name, kernel in raw.items():
+            u = getattr(self, f"{name}_u")
+            sigma, next_u = layers.largest_singular_value(
+                self.ops, kernel, u[...], iterate=not self.use_running_average
+            )
+            if not self.use_running_average:
+                u[...] = next_u
+            getattr(self.layer, name)[...] = kernel / sigma
+        out = self.layer(x, *labels)
+        for name, kernel in raw.items():
+            getattr(self.layer, name)[...] = kernel
+        return out
 
 
-class Reshape(nnx.Module):
-    """Everything after the batch axis in a new shape."""
+class Residual(nnx.Module):
+    """main(x) + shortcut(x)."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
+    def __init__(self, main: Stack, shortcut: Stack) -> None:
+        self.main, self.shortcut = main, shortcut
 
-    def __call__(self, x: Array) -> Array:
-        return x.reshape(x.shape[0], *self.shape)
-
-
-class Elementwise(nnx.Module):
-    """A function without parameters."""
-
-    def __init__(self, function: Callable[[Array], Array]) -> None:
-        self.function = function
-
-    def __call__(self, x: Array) -> Array:
-        return self.function(x)
+    def __call__(self, x: Array, labels: Array | None = None) -> Array:
+        return self.main(x, labels) + self.shortcut(x, labels)
 
 
 class LeakyRelu(nnx.Module):
@@ -102,36 +157,95 @@ class LeakyRelu(nnx.Module):
         return jnp.where(x > 0, x, self.slope * x)
 
 
-def _options(layer: Any, dtype: Any, rngs: nnx.Rngs) -> dict[str, Any]:
-    return {"use_bias": layer.bias is not None, "param_dtype": dtype, "rngs": rngs}
+class Elementwise(nnx.Module):
+    """A function without parameters."""
+
+    def __init__(self, function: Callable[[Array], Array]) -> None:
+        self.function = function
+
+    def __call__(self, x: Array) -> Array:
+        return self.function(x)
 
 
-def _dense(place: Placed, layer: layers.Dense, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
-    return nnx.Linear(place.input_shape[0], layer.features, **_options(layer, dtype, rngs))
+def _dense(place: Placed, layer: layers.Dense, ops: JaxOps, rngs: nnx.Rngs) -> nnx.Module:
+    return nnx.Linear(place.input_shape[0], layer.features, **_options(layer, ops, rngs))
 
 
-def _maxout(place: Placed, layer: layers.Maxout, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
-    return Maxout(place.input_shape[0], layer.units, layer.pieces, **_options(layer, dtype, rngs))
+def _maxout(place: Placed, layer: layers.Maxout, ops: JaxOps, rngs: nnx.Rngs) -> nnx.Module:
+    return Maxout(place.input_shape[0], layer.units, layer.pieces, **_options(layer, ops, rngs))
 
 
-MODULES: dict[type[layers.Layer], Callable[[Placed, Any, Any, nnx.Rngs], nnx.Module]] = {
+def _window(place: Placed, layer: Any) -> tuple[int, int, tuple[int, int]]:
+    return place.input_shape[2], layer.features, (layer.size, layer.size)
+
+
+def _conv(place: Placed, layer: layers.Conv, ops: JaxOps, rngs: nnx.Rngs) -> nnx.Module:
+    return nnx.Conv(
+        *_window(place, layer),
+        strides=layer.stride,
+        padding=layer.pad,
+        feature_group_count=layer.groups,
+        **_options(layer, ops, rngs),
+    )
+
+
+def _conv_transpose(place: Placed, layer: layers.ConvTranspose, ops: JaxOps, rngs: nnx.Rngs) -> nnx.Module:
+    window = {"strides": (layer.stride, layer.stride), "padding": layer.pad}
+    return ConvTranspose(*_window(place, layer), **window, **_options(layer, ops, rngs))
+
+
+def _batch_norm(place: Placed, layer: layers.BatchNorm, ops: JaxOps, rngs: nnx.Rngs) -> nnx.Module:
+    affine = {"use_scale": layer.scale is not None, "use_bias": layer.bias is not None}
+    options = {"momentum": layer.momentum, "epsilon": layer.eps, "param_dtype": ops.dtype, **affine}
+    norm = BatchNorm(place.input_shape[-1], **options, rngs=rngs)
+    for name in ("mean", "var"):  # flax's are float32 whatever the parameters are
+        setattr(norm, name, nnx.BatchStat(jnp.zeros(place.input_shape[-1:], ops.dtype)))
+    return norm
+
+
+def _layer_norm(place: Placed, layer: layers.LayerNorm, ops: JaxOps, rngs: nnx.Rngs) -> nnx.Module:
+    everything = tuple(range(1, len(place.input_shape) + 1))
+    options = {"epsilon": layer.eps, "reduction_axes": everything, "use_fast_variance": False}
+    return nnx.LayerNorm(place.input_shape[-1], **options, param_dtype=ops.dtype, rngs=rngs)
+
+
+def _spectral_norm(around: Placed, layer: layers.SpectralNorm, ops: JaxOps, rngs: nnx.Rngs) -> nnx.Module:
+    inner = layer.layer.parameters(around.input_shape)
+    kernels = [name for name, parameter in inner.items() if len(parameter.shape) > 1]
+    return SpectralNorm(module(around._replace(layer=layer.layer), ops, rngs), kernels, ops)
+
+
+def _residual(around: Placed, layer: layers.Residual, ops: JaxOps, rngs: nnx.Rngs) -> nnx.Module:
+    return Residual(*(Stack(layers.place(branch, around.input_shape), ops, rngs) for branch in layer.branches.values()))
+
+
+def _options(layer: Any, ops: JaxOps, rngs: nnx.Rngs) -> dict[str, Any]:
+    return {"use_bias": layer.bias is not None, "dtype": ops.compute, "param_dtype": ops.dtype, "rngs": rngs}
+
+
+MODULES: dict[type[layers.Layer], Callable[[Placed, Any, JaxOps, nnx.Rngs], nnx.Module]] = {
     layers.Dense: _dense,
     layers.Maxout: _maxout,
-    layers.Dropout: lambda place, layer, dtype, rngs: Dropout(layer.keep),
-    layers.Relu: lambda place, layer, dtype, rngs: Elementwise(jax.nn.relu),
-    layers.LeakyRelu: lambda place, layer, dtype, rngs: LeakyRelu(layer.slope),
-    layers.Sigmoid: lambda place, layer, dtype, rngs: Elementwise(jax.nn.sigmoid),
-    layers.Tanh: lambda place, layer, dtype, rngs: Elementwise(jnp.tanh),
-    layers.Flatten: lambda place, layer, dtype, rngs: Reshape(place.output_shape),
-    layers.Reshape: lambda place, layer, dtype, rngs: Reshape(place.output_shape),
-    layers.ConcatLabels: lambda place, layer, dtype, rngs: ConcatLabels(layer.num_classes),
+    layers.Conv: _conv,
+    layers.ConvTranspose: _conv_transpose,
+    layers.BatchNorm: _batch_norm,
+    layers.LayerNorm: _layer_norm,
+    layers.SpectralNorm: _spectral_norm,
+    layers.Residual: _residual,
+    layers.Dropout: lambda place, layer, ops, rngs: Dropout(layer.keep),
+    layers.Relu: lambda place, layer, ops, rngs: Elementwise(jax.nn.relu),
+    layers.LeakyRelu: lambda place, layer, ops, rngs: LeakyRelu(layer.slope),
+    layers.Sigmoid: lambda place, layer, ops, rngs: Elementwise(jax.nn.sigmoid),
+    layers.Tanh: lambda place, layer, ops, rngs: Elementwise(jnp.tanh),
 }
 
 
-def module(place: Placed, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def module(place: Placed, ops: JaxOps, rngs: nnx.Rngs) -> nnx.Module:
     """The native module of one record; raises ConfigError for a record this backend does not know."""
     kind = type(place.layer)
-    if kind not in MODULES:
-        known = ", ".join(sorted(known.__name__ for known in MODULES))
-        raise ConfigError(f"The jax backend has no layer {kind.__name__}. It has {known}.")
-    return MODULES[kind](place, place.layer, dtype, rngs)
+    if kind in MODULES:
+        return MODULES[kind](place, place.layer, ops, rngs)
+    if isinstance(place.layer, layers.Portable):
+        return Portable(place, ops)
+    known = ", ".join(sorted(known.__name__ for known in MODULES))
+    raise ConfigError(f"The jax backend has no layer {kind.__name__}. It has {known}, and every portable one.")

@@ -20,12 +20,13 @@ else:  # where it was before jax 0.8
 
 
 class JaxOps:
-    """Arrays on one device, floats in one dtype."""
+    """Arrays on one device, floats in one dtype; `compute` is the one inside networks."""
 
     xp = jnp
 
-    def __init__(self, device: jax.Device, dtype: str) -> None:
+    def __init__(self, device: jax.Device, dtype: str, precision: str = "full") -> None:
         self.device, self.dtype = device, jnp.dtype(dtype)
+        self.compute = self.dtype if precision == "full" else jnp.dtype(precision)
         self._loops: dict[Callable[..., Any], Callable[..., tuple[State, Terms]]] = {}
 
     def softplus(self, x: Array) -> Array:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 
-from gankit.errors import DeviceError
+from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import OptimizerSpec
 from gankit.layers import Placed
-from gankit_torch.network import TorchNetwork
+from gankit_torch.layers import Stack
+from gankit_torch.network import TorchNetwork, WrappedNetwork
 from gankit_torch.ops import TorchOps
 from gankit_torch.optimizers import TorchOptimizer, optimizer
 
@@ -19,13 +22,14 @@ class TorchBackend:
 
     device: "auto" (CUDA where there is one, else the CPU), or a torch device: "cpu", "cuda", "cuda:1", "mps", ...
     dtype: "float32" or "float64", of parameters and arithmetic.
+    precision: "full", or "bfloat16" for autocast inside networks: parameters and what leaves a network stay float32.
     """
 
     name = "torch"
 
-    def __init__(self, *, device: str = "auto", dtype: str = "float32") -> None:
+    def __init__(self, *, device: str = "auto", dtype: str = "float32", precision: str = "full") -> None:
         self._device = find_device(device)
-        self.dtype = dtype
+        self.dtype, self.precision = dtype, precision
         self.ops = TorchOps(self._device, getattr(torch, dtype))
 
     @property
@@ -37,7 +41,18 @@ class TorchBackend:
         return {"torch": torch.__version__}
 
     def network(self, placed: Sequence[Placed]) -> TorchNetwork:
-        return TorchNetwork(placed, self.ops)
+        mixes_samples = any(place.layer.mixes_samples for place in placed)
+        return TorchNetwork(Stack(placed, self.ops), self.ops, self.precision, mixes_samples=mixes_samples)
+
+    def wrap(self, module: Any) -> tuple[TorchNetwork, dict[str, np.ndarray[Any, Any]]]:
+        if not isinstance(module, torch.nn.Module):
+            raise ConfigError(
+                f"The torch backend cannot run {type(module).__module__}.{type(module).__qualname__}: it takes a "
+                "torch.nn.Module, a registered name, or a table such as {'name': 'mlp'}."
+            )
+        module.to(self._device, self.ops.dtype)
+        network = WrappedNetwork(module, self.ops, self.precision)
+        return network, network.held()
 
     def optimizer(self, spec: OptimizerSpec) -> TorchOptimizer:
         return optimizer(spec, self._device)

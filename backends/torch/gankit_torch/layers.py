@@ -1,11 +1,19 @@
-"""The native module of each layer record. A new layer is one function here and one line in `MODULES`."""
+"""The native module of each layer record. A new layer is one class here and one line in `MODULES`.
+
+Between modules, images are (N, height, width, channels) as everywhere in gankit. The convolutions see them as torch's
+(N, channels, height, width) without moving a number, in the memory format that torch calls channels_last.
+
+A module says in `gankit_arrays` which canonical array each of its tensors is: torch's name -> (canonical name, the axes
+of torch's tensor in canonical order, or None where they are the same).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gankit import layers
@@ -13,22 +21,53 @@ from gankit.errors import ConfigError
 from gankit.layers import Placed
 from gankit_torch.ops import TorchOps, generator
 
+Arrays = Mapping[str, tuple[str, tuple[int, ...] | None]]
+
 
 class Stack(nn.Module):
     """A network made of layer records, its children named as in checkpoints: `dense0`, `relu0`, ..."""
 
     def __init__(self, placed: Sequence[Placed], ops: TorchOps) -> None:
         super().__init__()
+        self._features = [place.name for place in placed if isinstance(place.layer, layers.Features)]
+        self._labelled = {place.name for place in placed if place.layer.takes_labels}
         for place in placed:
             self.add_module(place.name, module(place, ops))
 
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        for child in self.children():
-            x = child(x, labels) if isinstance(child, ConcatLabels) else child(x)
-        return x
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Any:
+        features = []
+        for name, child in self._modules.items():
+            if name in self._features:
+                features.append(x)
+            x = child(x, labels) if name in self._labelled else child(x)
+        if not features:
+            return x
+        return {**(x if isinstance(x, Mapping) else {"logits": x}), "features": tuple(features)}
 
 
-class Maxout(nn.Linear):
+class Portable(nn.Module):
+    """A layer whose mathematics is core's; its parameters are in the canonical layout."""
+
+    def __init__(self, place: Placed, ops: TorchOps) -> None:
+        super().__init__()
+        self._layer, self._ops = place.layer, ops
+        self._names = list(place.layer.parameters(place.input_shape))
+        for name, parameter in place.layer.parameters(place.input_shape).items():
+            self.register_parameter(name, nn.Parameter(ops.empty(parameter.shape)))
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Any:
+        params = {name: self._parameters[name] for name in self._names}
+        return self._layer.compute(self._ops, params, x, labels)
+
+    def extra_repr(self) -> str:
+        return repr(self._layer)
+
+
+class Dense(nn.Linear):
+    gankit_arrays: ClassVar[Arrays] = {"weight": ("kernel", (1, 0))}
+
+
+class Maxout(Dense):
     """The largest of several affine maps; ties share the gradient, as in every backend."""
 
     def __init__(self, inputs: int, units: int, pieces: int, **options: Any) -> None:
@@ -37,6 +76,61 @@ class Maxout(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x).reshape(-1, self.pieces, self.units).amax(dim=1)
+
+
+class Conv(nn.Conv2d):
+    gankit_arrays: ClassVar[Arrays] = {"weight": ("kernel", (2, 3, 1, 0))}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _last(super().forward(_first(x)))
+
+
+class ConvTranspose(nn.ConvTranspose2d):
+    gankit_arrays: ClassVar[Arrays] = {"weight": ("kernel", (2, 3, 0, 1))}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _last(super().forward(_first(x)))
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """nn.BatchNorm1d on vectors and on images alike."""
+
+    gankit_arrays: ClassVar[Arrays] = {
+        "weight": ("scale", None),
+        "running_mean": ("mean", None),
+        "running_var": ("var", None),
+    }
+
+    def __init__(self, channels: int, momentum: float, **options: Any) -> None:
+        super().__init__(channels, momentum=1.0 - momentum, **options)  # torch's momentum is the share of the new
+        self.num_batches_tracked = None  # counts for the momentum None, which we don't use
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels_second = _first(x) if x.ndim == 4 else x
+        normal = F.batch_norm(
+            channels_second,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+        return _last(normal) if x.ndim == 4 else normal
+
+
+class LayerNorm(nn.LayerNorm):
+    """Statistics over the whole example, scale and bias per channel."""
+
+    gankit_arrays: ClassVar[Arrays] = {"weight": ("scale", None)}
+
+    def __init__(self, shape: tuple[int, ...], ops: TorchOps, **options: Any) -> None:
+        super().__init__(shape, elementwise_affine=False, **options)
+        self.weight, self.bias = nn.Parameter(ops.empty(shape[-1:])), nn.Parameter(ops.empty(shape[-1:]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.normalized_shape, eps=self.eps) * self.weight + self.bias
 
 
 class Dropout(nn.Module):
@@ -55,59 +149,120 @@ class Dropout(nn.Module):
         return x * (kept.to(x.dtype) * (1.0 / self.keep))
 
 
-class ConcatLabels(nn.Module):
-    """Appends the one-hot label to a vector."""
+class SpectralNorm(nn.Module):
+    """A layer that computes with its kernels divided by their largest singular values."""
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, layer: nn.Module, ops: TorchOps) -> None:
         super().__init__()
-        self.num_classes = num_classes
+        self.layer, self._ops = layer, ops
+        self._kernels = {name: p for name, p in canonical_names(layer).items() if layer._parameters[name].ndim > 1}
+        for name, (own, axes) in self._kernels.items():
+            self.register_buffer(f"{own}_u", ops.empty((_turned(layer._parameters[name], axes).shape[-1],)))
 
-    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        one_hot = labels[:, None] == torch.arange(self.num_classes, device=labels.device)
-        return torch.cat([x, one_hot.to(x.dtype)], dim=1)
+    def forward(self, x: Tensor, *labels: Tensor | None) -> Any:
+        raw = {name: self.layer._parameters[name] for name in self._kernels}
+        try:
+            for name, (own, axes) in self._kernels.items():
+                sigma, u = layers.largest_singular_value(
+                    self._ops, _turned(raw[name], axes), self._buffers[f"{own}_u"], iterate=self.training
+                )
+                self._buffers[f"{own}_u"] = u
+                self.layer._parameters[name] = raw[name] / sigma  # type: ignore[assignment]
+            return self.layer(x, *labels)
+        finally:
+            self.layer._parameters.update(raw)
 
 
-class Reshape(nn.Module):
-    """Everything after the batch axis in a new shape."""
+class Residual(nn.Module):
+    """main(x) + shortcut(x)."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, main: Stack, shortcut: Stack) -> None:
         super().__init__()
-        self.shape = shape
+        self.main, self.shortcut = main, shortcut
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x.reshape(x.shape[0], *self.shape)
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.main(x, labels) + self.shortcut(x, labels)
 
 
-def _options(ops: TorchOps, layer: Any) -> dict[str, Any]:
-    return {"bias": layer.bias is not None, "device": ops.device, "dtype": ops.dtype}
+def canonical_names(owner: nn.Module) -> dict[str, tuple[str, tuple[int, ...] | None]]:
+    """The canonical name and axes of each parameter and buffer that the module itself holds."""
+    arrays: Arrays = getattr(owner, "gankit_arrays", {})
+    held = [name for family in (owner._parameters, owner._buffers) for name, t in family.items() if t is not None]
+    return {name: arrays.get(name, (name, None)) for name in held}
+
+
+def _turned(tensor: Tensor, axes: tuple[int, ...] | None) -> Tensor:
+    return tensor if axes is None else tensor.permute(axes)
+
+
+def _first(x: Tensor) -> Tensor:
+    """(N, h, w, c) seen as (N, c, h, w)."""
+    return x.permute(0, 3, 1, 2)
+
+
+def _last(x: Tensor) -> Tensor:
+    """(N, c, h, w) seen as (N, h, w, c)."""
+    return x.permute(0, 2, 3, 1)
 
 
 def _dense(place: Placed, layer: layers.Dense, ops: TorchOps) -> nn.Module:
-    return nn.Linear(place.input_shape[0], layer.features, **_options(ops, layer))
+    return Dense(place.input_shape[0], layer.features, **_options(ops, layer))
 
 
 def _maxout(place: Placed, layer: layers.Maxout, ops: TorchOps) -> nn.Module:
     return Maxout(place.input_shape[0], layer.units, layer.pieces, **_options(ops, layer))
 
 
+def _conv(place: Placed, layer: layers.Conv, ops: TorchOps) -> nn.Module:
+    window = {"stride": layer.stride, "padding": layer.pad, "groups": layer.groups}
+    return Conv(place.input_shape[2], layer.features, layer.size, **window, **_options(ops, layer))
+
+
+def _conv_transpose(place: Placed, layer: layers.ConvTranspose, ops: TorchOps) -> nn.Module:
+    window = {"stride": layer.stride, "padding": layer.pad}
+    return ConvTranspose(place.input_shape[2], layer.features, layer.size, **window, **_options(ops, layer))
+
+
+def _batch_norm(place: Placed, layer: layers.BatchNorm, ops: TorchOps) -> nn.Module:
+    options = {"eps": layer.eps, "affine": layer.scale is not None, "device": ops.device, "dtype": ops.dtype}
+    return BatchNorm(place.input_shape[-1], layer.momentum, **options)
+
+
+def _spectral_norm(around: Placed, layer: layers.SpectralNorm, ops: TorchOps) -> nn.Module:
+    return SpectralNorm(module(around._replace(layer=layer.layer), ops), ops)
+
+
+def _residual(around: Placed, layer: layers.Residual, ops: TorchOps) -> nn.Module:
+    return Residual(*(Stack(layers.place(branch, around.input_shape), ops) for branch in layer.branches.values()))
+
+
+def _options(ops: TorchOps, layer: Any) -> dict[str, Any]:
+    return {"bias": layer.bias is not None, "device": ops.device, "dtype": ops.dtype}
+
+
 MODULES: dict[type[layers.Layer], Callable[[Placed, Any, TorchOps], nn.Module]] = {
     layers.Dense: _dense,
     layers.Maxout: _maxout,
+    layers.Conv: _conv,
+    layers.ConvTranspose: _conv_transpose,
+    layers.BatchNorm: _batch_norm,
+    layers.LayerNorm: lambda place, layer, ops: LayerNorm(place.input_shape, ops, eps=layer.eps),
+    layers.SpectralNorm: _spectral_norm,
+    layers.Residual: _residual,
     layers.Dropout: lambda place, layer, ops: Dropout(layer.keep),
     layers.Relu: lambda place, layer, ops: nn.ReLU(),
     layers.LeakyRelu: lambda place, layer, ops: nn.LeakyReLU(layer.slope),
     layers.Sigmoid: lambda place, layer, ops: nn.Sigmoid(),
     layers.Tanh: lambda place, layer, ops: nn.Tanh(),
-    layers.Flatten: lambda place, layer, ops: Reshape(place.output_shape),
-    layers.Reshape: lambda place, layer, ops: Reshape(place.output_shape),
-    layers.ConcatLabels: lambda place, layer, ops: ConcatLabels(layer.num_classes),
 }
 
 
 def module(place: Placed, ops: TorchOps) -> nn.Module:
     """The native module of one record; raises ConfigError for a record this backend does not know."""
     kind = type(place.layer)
-    if kind not in MODULES:
-        known = ", ".join(sorted(known.__name__ for known in MODULES))
-        raise ConfigError(f"The torch backend has no layer {kind.__name__}. It has {known}.")
-    return MODULES[kind](place, place.layer, ops)
+    if kind in MODULES:
+        return MODULES[kind](place, place.layer, ops)
+    if isinstance(place.layer, layers.Portable):
+        return Portable(place, ops)
+    known = ", ".join(sorted(known.__name__ for known in MODULES))
+    raise ConfigError(f"The torch backend has no layer {kind.__name__}. It has {known}, and every portable one.")

@@ -1,90 +1,176 @@
-"""A torch module as a pure function of its parameters, under the canonical names."""
+"""A torch module as a pure function of its parameters and buffers, under canonical names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
-from gankit.layers import Placed
-from gankit_torch.layers import Dropout, Stack
+from gankit.errors import ConfigError
+from gankit.trees import tree_map
+from gankit_torch.layers import Dropout, canonical_names
 from gankit_torch.ops import TorchOps
 
-_CANONICAL = {"weight": "kernel"}  # torch's word for it: ours
+Tensors = dict[str, Tensor]
+
+
+class Place(NamedTuple):
+    """Where a tensor lives in the module, and the axes of torch's tensor in canonical order (None: the same)."""
+
+    holder: dict[str, Any]
+    name: str
+    axes: tuple[int, ...] | None
 
 
 class TorchNetwork:
-    """Native parameters are torch's own layout, (out, in); exports are canonical, (in, out)."""
+    """Tensors are in torch's own layout, such as (out, in); exports are canonical, such as (in, out)."""
 
-    def __init__(self, placed: Sequence[Placed], ops: TorchOps) -> None:
-        self.native = Stack(placed, ops)
-        self.mixes_samples = any(place.layer.mixes_samples for place in placed)
-        self._ops = ops
-        self._places = {canonical(path): _owner(self.native, path) for path, _ in self.native.named_parameters()}
-        self._dropouts = [m for m in self.native.modules() if isinstance(m, Dropout)]
+    def __init__(self, native: nn.Module, ops: TorchOps, precision: str, *, mixes_samples: bool) -> None:
+        self.native, self.mixes_samples, self._ops, self._precision = native, mixes_samples, ops, precision
+        self._params, self._buffers = {}, {}
+        for path, owner in native.named_modules():
+            for name, (own, axes) in canonical_names(owner).items():
+                full = "/".join([*path.split("."), own] if path else [own])
+                trained = name in owner._parameters
+                places, holder = (self._params, owner._parameters) if trained else (self._buffers, owner._buffers)
+                places[full] = Place(holder, name, axes)
+        self._dropouts = [m for m in native.modules() if isinstance(m, Dropout)]
 
-    def init(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        return self.restore(arrays), {}
+    @property
+    def shapes(self) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+        """The canonical shape of each parameter, and of each buffer."""
+        return tuple(  # type: ignore[return-value]
+            {full: tuple(turned(holder[name], axes).shape) for full, (holder, name, axes) in places.items()}
+            for places in (self._params, self._buffers)
+        )
+
+    def init(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> tuple[Tensors, Tensors]:
+        tensors = self.restore(arrays)
+        return {name: tensors[name] for name in self._params}, {name: tensors[name] for name in self._buffers}
 
     def apply(
         self,
-        params: dict[str, Tensor],
-        buffers: dict[str, Tensor],
+        params: Tensors,
+        buffers: Tensors,
         x: Tensor,
         labels: Tensor | None = None,
         *,
         train: bool,
         key: int | None = None,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    ) -> tuple[Any, Tensors]:
         if self.native.training != train:
             self.native.train(train)
         for i, dropout in enumerate(self._dropouts):
             dropout.key = None if key is None else self._ops.fold_in(key, i)
-        with self._holding(params):
-            return self.native(x, labels), buffers
+        if train:  # torch moves running statistics in place, and these are not ours to change
+            buffers = {name: buffer.clone() for name, buffer in buffers.items()}
+        with self._holding(params, buffers), self._computing():
+            out = self._call(x, labels, key)
+            moved = {name: holder[own] for name, (holder, own, _) in self._buffers.items()}
+        if self._precision != "full":
+            out = tree_map(self._ops.to_float, out)
+        return out, moved if train else buffers
+
+    def _call(self, x: Tensor, labels: Tensor | None, key: int | None) -> Any:
+        return self.native(x) if labels is None else self.native(x, labels)
+
+    def _computing(self) -> Any:
+        """In the game's precision. Casts are not kept: the tensors that they belong to change between calls."""
+        if self._precision == "full":
+            return nullcontext()
+        return torch.autocast(self._ops.device.type, getattr(torch, self._precision), cache_enabled=False)
 
     @contextmanager
-    def _holding(self, params: Mapping[str, Tensor]) -> Iterator[None]:
-        """The module computes with `params`: torch.func.functional_call without its walk over the module."""
-        own = [(owner._parameters, name, owner._parameters[name]) for owner, name in self._places.values()]
-        for (slots, name, _), canonical_name in zip(own, self._places, strict=True):
-            slots[name] = params[canonical_name]  # type: ignore[assignment]
+    def _holding(self, params: Tensors, buffers: Tensors) -> Iterator[None]:
+        """The module computes with these: torch.func.functional_call without its walk over the module."""
+        places = [(place, params[name]) for name, place in self._params.items()]
+        places += [(place, buffers[name]) for name, place in self._buffers.items()]
+        own = [place.holder[place.name] for place, _ in places]
+        for place, tensor in places:
+            place.holder[place.name] = tensor
         try:
             yield
         finally:
-            for slots, name, parameter in own:
-                slots[name] = parameter
+            for (place, _), tensor in zip(places, own, strict=True):
+                place.holder[place.name] = tensor
 
-    def with_params(self, params: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> nn.Module:
-        """The module on the very memory of `params`: what training changes next, it sees."""
-        for name, (owner, attribute) in self._places.items():
-            getattr(owner, attribute).data = params[name]
+    def with_params(self, params: Tensors, buffers: Tensors) -> nn.Module:
+        """The module on the very memory of these tensors: what training changes next, it sees."""
+        for name, (holder, own, _) in self._params.items():
+            holder[own].data = params[name]
+        for name, (holder, own, _) in self._buffers.items():
+            holder[own] = buffers[name]
         self.native.eval()
         for dropout in self._dropouts:
             dropout.key = None
         return self.native
 
-    def export(self, tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray[Any, Any]]:
-        return {name: _turned(name, self._ops.to_numpy(tensor)) for name, tensor in tensors.items()}
+    def canonical(self, tensors: Tensors) -> Tensors:
+        """Tensors of this network (or slots shaped like them) seen in the canonical layout."""
+        places = self._params | self._buffers
+        return {name: turned(tensor, places[name].axes) for name, tensor in tensors.items()}
 
-    def restore(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Tensor]:
-        return {name: self._ops.asarray(_turned(name, arrays[name])) for name in self._places}
+    def own(self, tensors: Tensors) -> Tensors:
+        """The inverse of canonical."""
+        places = self._params | self._buffers
+        return {name: turned(tensor, inverse(places[name].axes)) for name, tensor in tensors.items()}
+
+    def export(self, tensors: Tensors) -> dict[str, np.ndarray[Any, Any]]:
+        return {name: self._ops.to_numpy(tensor) for name, tensor in self.canonical(tensors).items()}
+
+    def restore(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Tensors:
+        places = self._params | self._buffers
+        return {
+            name: self._ops.asarray(arrays[name] if axes is None else arrays[name].transpose(inverse(axes)))
+            for name, (_, _, axes) in places.items()
+            if name in arrays
+        }
 
 
-def canonical(path: str) -> str:
-    """`dense0.weight` -> `dense0/kernel`."""
-    *modules, leaf = path.split(".")
-    return "/".join([*modules, _CANONICAL.get(leaf, leaf)])
+class WrappedNetwork(TorchNetwork):
+    """A module that the user wrote. Tensors keep torch's names and layout; images go in and out as (N, c, h, w)."""
+
+    def __init__(self, native: nn.Module, ops: TorchOps, precision: str) -> None:
+        # Whether examples influence each other cannot be seen from outside, and two passes are right either way.
+        super().__init__(native, ops, precision, mixes_samples=True)
+        tied = len(self._params) - len({id(holder[name]) for holder, name, _ in self._params.values()})
+        if tied:
+            raise ConfigError(f"{type(native).__qualname__} has {tied} tied parameters, which gankit cannot train.")
+
+    def held(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The numbers that the module holds."""
+        return self.export({n: p.holder[p.name] for n, p in (self._params | self._buffers).items()})
+
+    def _call(self, x: Tensor, labels: Tensor | None, key: int | None) -> Any:
+        x = x.permute(0, 3, 1, 2) if x.ndim == 4 else x
+        with self._seeded(key):
+            out = self.native(x) if labels is None else self.native(x, labels.long())
+        if isinstance(out, Tensor) and out.ndim == 4:
+            return out.permute(0, 2, 3, 1)
+        return out
+
+    @contextmanager
+    def _seeded(self, key: int | None) -> Iterator[None]:
+        """torch's global generators, which dropout draws from, as functions of the key; then as they were."""
+        if key is None or self._ops.device.type == "meta":
+            yield
+            return
+        device = self._ops.device
+        others = [device] if device.type != "cpu" else []
+        with torch.random.fork_rng(others, device_type=device.type if others else "cuda"):
+            torch.manual_seed(key & (2**63 - 1))
+            yield
 
 
-def _turned(name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Between (in, out) and (out, in); its own inverse."""
-    return np.asarray(array.T, order="C") if name.endswith("/kernel") else array
+def turned(tensor: Tensor, axes: tuple[int, ...] | None) -> Tensor:
+    """The tensor with its axes in that order."""
+    return tensor if axes is None else tensor.permute(axes)
 
 
-def _owner(root: nn.Module, path: str) -> tuple[nn.Module, str]:
-    module, _, attribute = path.rpartition(".")
-    return root.get_submodule(module), attribute
+def inverse(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """The order of axes that undoes another."""
+    return None if axes is None else tuple(sorted(range(len(axes)), key=axes.__getitem__))

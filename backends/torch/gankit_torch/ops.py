@@ -52,6 +52,10 @@ class TorchOps:
         x = x if isinstance(x, Tensor) else torch.from_numpy(np.array(x, order="C"))
         return x.to(self.device, self.dtype if x.is_floating_point() else None)
 
+    def empty(self, shape: tuple[int, ...]) -> Tensor:
+        """Memory for a parameter, whose numbers come from core."""
+        return torch.empty(shape, device=self.device, dtype=self.dtype)
+
     def to_float(self, x: Tensor) -> Tensor:
         return x.to(self.dtype)
 

@@ -1,0 +1,40 @@
+"""What parameters are brought back to after each update of a player."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from gankit.errors import ConfigError
+from gankit.interfaces import Array, Ops, Tensors
+
+
+@dataclass(frozen=True)
+class MaxNorm:
+    """The incoming weights of each unit are scaled down to norm `limit` where they are longer. Srivastava et al. 2014.
+
+    pylearn2's `max_col_norm` and `max_kernel_norm`: kernels only, each norm over all axes but the outputs'.
+    """
+
+    limit: float = 1.9365
+    player: Literal["discriminator", "generator", "both"] = "both"
+    name: ClassVar[str] = "max-norm"
+
+    def __post_init__(self) -> None:
+        require_player(self.name, self.player)
+        if not self.limit > 0:
+            raise ConfigError(f"max-norm: limit={self.limit}; it must be above 0.")
+
+    def __call__(self, ops: Ops, params: Tensors) -> Tensors:
+        return {name: self._shortened(ops, p) if p.ndim > 1 else p for name, p in params.items()}
+
+    def _shortened(self, ops: Ops, kernel: Array) -> Array:
+        xp = ops.xp
+        norm = xp.sqrt(xp.sum(kernel * kernel, axis=tuple(range(kernel.ndim - 1)), keepdims=True))
+        return kernel * (xp.minimum(norm, xp.full_like(norm, self.limit)) / (1e-7 + norm))
+
+
+def require_player(name: str, player: str) -> None:
+    """Raise ConfigError unless a constraint's player exists."""
+    if player not in ("discriminator", "generator", "both"):
+        raise ConfigError(f"{name}: player={player!r}; possible: 'discriminator', 'generator' and 'both'.")

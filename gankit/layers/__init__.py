@@ -1,0 +1,83 @@
+"""The layer records that networks are made of: plain data, with shape inference and initial values.
+
+A network is a tuple of records. Core infers the shapes and draws the initial numbers; a backend turns each record
+into a native module, except the `Portable` ones, whose mathematics is written here once. Shapes leave out the batch
+axis; images are (height, width, channels). Kernels are in the canonical layout (see `gankit.initializers`), which is
+what checkpoints store.
+"""
+
+from gankit.layers.activations import LeakyRelu, MaxPieces, Relu, Sigmoid, Tanh, output_range
+from gankit.layers.base import (
+    Layer,
+    Layers,
+    Parameter,
+    Placed,
+    Portable,
+    Shape,
+    buffers,
+    draw,
+    end_shape,
+    parameters,
+    place,
+)
+from gankit.layers.composite import MinibatchStddev, Residual
+from gankit.layers.conditioning import (
+    ClassHead,
+    ConcatEmbedding,
+    ConcatLabels,
+    LabelAffine,
+    ProjectionHead,
+    conditional_batch_norm,
+)
+from gankit.layers.convolution import Conv, ConvTranspose
+from gankit.layers.dense import Dense, Dropout, Maxout
+from gankit.layers.normalization import BatchNorm, LayerNorm, SpectralNorm, largest_singular_value
+from gankit.layers.resampling import AvgPool, Downsample, GlobalPool, MaxPool, Upsample
+from gankit.layers.shaping import Bias, Features, Flatten, PixelShuffle, Reshape
+
+__all__ = [
+    "AvgPool",
+    "BatchNorm",
+    "Bias",
+    "ClassHead",
+    "ConcatEmbedding",
+    "ConcatLabels",
+    "Conv",
+    "ConvTranspose",
+    "Dense",
+    "Downsample",
+    "Dropout",
+    "Features",
+    "Flatten",
+    "GlobalPool",
+    "LabelAffine",
+    "Layer",
+    "LayerNorm",
+    "Layers",
+    "LeakyRelu",
+    "MaxPieces",
+    "MaxPool",
+    "Maxout",
+    "MinibatchStddev",
+    "Parameter",
+    "PixelShuffle",
+    "Placed",
+    "Portable",
+    "ProjectionHead",
+    "Relu",
+    "Reshape",
+    "Residual",
+    "Shape",
+    "Sigmoid",
+    "SpectralNorm",
+    "Tanh",
+    "Upsample",
+    "buffers",
+    "conditional_batch_norm",
+    "draw",
+    "end_shape",
+    "largest_singular_value",
+    "output_range",
+    "parameters",
+    "place",
+]

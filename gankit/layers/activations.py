@@ -1,0 +1,66 @@
+"""Elementwise nonlinearities, and the maximum over pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gankit.errors import ShapeError
+from gankit.layers.base import Array, Layer, Layers, Portable, Shape
+
+
+@dataclass(frozen=True)
+class Relu(Layer):
+    """max(x, 0); the derivative at exactly 0 is 0."""
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Layer):
+    """x where x > 0, slope * x elsewhere; the derivative at exactly 0 is the slope."""
+
+    slope: float = 0.2
+
+
+@dataclass(frozen=True)
+class Sigmoid(Layer):
+    """1 / (1 + exp(-x)); a generator that ends in it works in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Tanh(Layer):
+    """tanh(x); a generator that ends in it works in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class MaxPieces(Portable):
+    """The largest of `pieces` groups of channels: (..., pieces * c) -> (..., c). Goodfellow et al. 2013.
+
+    Channel p * c + i of the input is piece p of channel i. After a `Conv` it makes a convolutional maxout layer. Ties
+    share the gradient.
+    """
+
+    pieces: int
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if shape[-1] % self.pieces:
+            raise ShapeError(f"{self} cannot split {shape[-1]} channels into {self.pieces} pieces.")
+        return (*shape[:-1], shape[-1] // self.pieces)
+
+    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, labels: Array | None) -> Array:
+        split = ops.xp.reshape(x, (*x.shape[:-1], self.pieces, x.shape[-1] // self.pieces))
+        return ops.xp.max(split, axis=-2)
+
+
+def output_range(layers: Layers) -> str:
+    """What a generator's last layer produces: "unit" for [0, 1], "symmetric" for [-1, 1], else "free"."""
+    from gankit.layers.shaping import Flatten, PixelShuffle, Reshape
+
+    activations = [layer for layer in layers if not isinstance(layer, Flatten | Reshape | PixelShuffle)]
+    match activations[-1:]:
+        case [Sigmoid()]:
+            return "unit"
+        case [Tanh()]:
+            return "symmetric"
+        case _:
+            return "free"

@@ -1,0 +1,148 @@
+"""What a layer record answers, and how a row of records becomes a network: names, shapes, initial values."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gankit.errors import ShapeError
+from gankit.initializers import Initializer
+from gankit.streams import Streams
+
+Array = Any
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One array that a layer owns: its canonical shape and how it starts."""
+
+    shape: Shape
+    init: Initializer
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What every record answers. The defaults are those of an elementwise layer without parameters."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The shape that comes out when `shape` goes in; raises ShapeError when it cannot."""
+        return shape
+
+    def parameters(self, shape: Shape) -> Mapping[str, Parameter]:
+        """The trainable arrays for an input of `shape`, by canonical name."""
+        return {}
+
+    def buffers(self, shape: Shape) -> Mapping[str, Parameter]:
+        """The arrays that a training pass changes without a gradient, such as running statistics."""
+        return {}
+
+    @property
+    def mixes_samples(self) -> bool:
+        """Whether an example's output depends on the other examples of its batch (batch norm does)."""
+        return False
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether the layer is given the labels beside its input."""
+        return False
+
+
+@dataclass(frozen=True)
+class Portable(Layer):
+    """A layer whose mathematics is written once: every backend has it, a stranger's included."""
+
+    @abstractmethod
+    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, labels: Array | None) -> Array:
+        """The output for x, (N, *shape), from `ops` and arithmetic alone. labels: (N,) integers if `takes_labels`."""
+
+
+Layers = tuple[Layer, ...]
+
+
+class Placed(NamedTuple):
+    """A layer at its place in a network: a name such as `dense0`, and the shapes around it."""
+
+    name: str
+    layer: Layer
+    input_shape: Shape
+    output_shape: Shape
+
+
+def place(layers: Sequence[Layer], shape: Shape) -> tuple[Placed, ...]:
+    """Name the layers (`dense0`, `dense1`, `maxout0`, ...) and infer every shape; raises ShapeError."""
+    counts: Counter[str] = Counter()
+    placed = []
+    for layer in layers:
+        kind = type(layer).__name__.lower()
+        output = layer.output_shape(shape)
+        placed.append(Placed(f"{kind}{counts[kind]}", layer, shape, output))
+        counts[kind] += 1
+        shape = output
+    return tuple(placed)
+
+
+def end_shape(layers: Sequence[Layer], shape: Shape) -> Shape:
+    """The shape that comes out of a row of layers."""
+    for layer in layers:
+        shape = layer.output_shape(shape)
+    return shape
+
+
+def parameters(placed: Sequence[Placed]) -> dict[str, Parameter]:
+    """The trainable arrays of a network, by canonical name: `dense0/kernel`."""
+    return {
+        f"{name}/{key}": parameter
+        for name, layer, shape, _ in placed
+        for key, parameter in layer.parameters(shape).items()
+    }
+
+
+def buffers(placed: Sequence[Placed]) -> dict[str, Parameter]:
+    """The running statistics and the like of a network, by canonical name: `batchnorm0/mean`."""
+    return {
+        f"{name}/{key}": parameter
+        for name, layer, shape, _ in placed
+        for key, parameter in layer.buffers(shape).items()
+    }
+
+
+def draw(
+    arrays: Mapping[str, Parameter], purpose: str, streams: Streams, data_mean: np.ndarray[Any, Any] | None = None
+) -> dict[str, np.ndarray[Any, Any]]:
+    """The initial value of every array, float64.
+
+    Each name has a stream of its own, so adding a layer changes no other layer's draw.
+    """
+    return {
+        name: parameter.init(streams.generator(f"{purpose}/{name}"), parameter.shape, data_mean)
+        for name, parameter in arrays.items()
+    }
+
+
+def require_flat(layer: Layer, shape: Shape) -> int:
+    """The length of a vector; raises ShapeError unless `shape` is that of one."""
+    if len(shape) != 1:
+        raise ShapeError(f"{type(layer).__name__} takes vectors, got {shape}: put Flatten() before it.")
+    return shape[0]
+
+
+def require_image(layer: Layer, shape: Shape) -> tuple[int, int, int]:
+    """(height, width, channels); raises ShapeError unless `shape` is that of an image."""
+    if len(shape) != 3:
+        raise ShapeError(
+            f"{type(layer).__name__} takes images (height, width, channels), got {shape}: "
+            "put Reshape((height, width, channels)) before it."
+        )
+    return shape[0], shape[1], shape[2]
+
+
+def size_of(shape: Shape) -> int:
+    """How many numbers an example of that shape has."""
+    return math.prod(shape)
