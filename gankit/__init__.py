@@ -21,6 +21,7 @@ from gankit.errors import (
 )
 
 if TYPE_CHECKING:
+    from gankit import data
     from gankit.building import build, load
     from gankit.config import Config
     from gankit.data.dataset import Dataset
@@ -45,6 +46,7 @@ __all__ = [
     "ShapeError",
     "UnknownNameError",
     "build",
+    "data",
     "hookimpl",
     "load",
     "plugins",
@@ -67,10 +69,12 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'gankit' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "data":  # a package: gankit.data.folder(...)
+        return import_module("gankit.data")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gankit' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

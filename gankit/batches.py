@@ -8,7 +8,7 @@ import numpy as np
 
 from gankit.config import Config
 from gankit.interfaces import Batch, Draw, Loss, OptimizerSpec, Penalty
-from gankit.optimizers import at
+from gankit.schedules import at
 from gankit.streams import Streams
 
 Array = np.ndarray[Any, Any]
@@ -65,6 +65,18 @@ class Batches:
         lead = (None if x is None else x[None] for x in (*real, *labels))
         d_real, g_real, d_labels, g_labels = lead
         return self._batch(step, step + 1, real=(d_real, g_real), labels=(d_labels, g_labels))
+
+    def cut(self, start: int, stop: int, x: Array, labels: Array | None) -> Batch:
+        """The iterations start..stop-1 on `examples_per_step` examples each, (examples, ...) in the order given.
+
+        Each takes k minibatches for D, and one for G's phase where the loss wants reals; else G's labels are D's last.
+        """
+        c = self._config
+        lead = (stop - start, -1, c.batch_size)
+        real = x.reshape(*lead, *x.shape[1:])
+        y = None if labels is None else labels.reshape(lead)
+        d_labels, g_labels = (None, None) if y is None else (y[:, : c.k], y[:, -1])
+        return self._batch(start, stop, real=(real[:, : c.k], real[:, -1]), labels=(d_labels, g_labels))
 
     def numbers(self, start: int, stop: int) -> dict[str, Array]:
         """What changes over time, each (stop - start,) float64."""

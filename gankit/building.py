@@ -14,8 +14,9 @@ import numpy as np
 from gankit import checkpoint, registry
 from gankit.config import Config, Part, Setting
 from gankit.data.dataset import Dataset, scaling
-from gankit.data.sources import open_data
+from gankit.data.sources import data_name
 from gankit.data.spec import DataSpec
+from gankit.data.stream import Stream, examples_of, open_training
 from gankit.errors import CheckpointError, ConfigError, DataError, did_you_mean, one_of
 from gankit.game import Assembled, Start
 from gankit.interfaces import Backend, Network, Ops, Trainer
@@ -44,7 +45,9 @@ def build(
 
     backend: "torch" or "jax", or another that is installed; by default the one that is.
     recipe: a named game (`gankit.recipes()`), whose settings are the defaults of all that follow.
-    data: a registered name, an array (n, ...), a pair (x, labels), an .npz or .npy file; see `gankit.data.open_data`.
+    data: a registered name, an array (n, ...), a pair (x, labels), an .npz or .npy file, a folder of images
+        (`faces@64`); see `gankit.data.open_data`. Or an iterable of batches, such as a DataLoader; see
+        `gankit.data.batches`.
     seed: of everything random. The same seed is the same run on every backend.
     dtype: "float32" or "float64".
     device: "auto", "cpu", "cuda", "cuda:1", ...
@@ -68,12 +71,14 @@ def begin(
     brought: Mapping[str, Native] = MappingProxyType({}),
 ) -> Trainer:
     """The trainer of a config before the first step; data: where it is not what the config names."""
-    dataset = open_data(config.data if data is None else data, num_classes=config.num_classes)
+    source = config.data if data is None else data
+    opened = open_training(source, conditional=config.conditional, num_classes=config.num_classes)
+    dataset = examples_of(opened)
     spec = GameSpec(dataset.shape, config.latent_dim, _classes(config, dataset), dataset.value_range is not None)
     generator = _architecture("generator", config, spec, brought)
     units = scaling(dataset, generator.output if isinstance(generator, Native) else output_range(generator))
     data_spec = DataSpec(dataset.shape, spec.num_classes, units)
-    return assemble(config, open_backend(backend, device, config.dtype, config.precision), data_spec, dataset, brought)
+    return assemble(config, open_backend(backend, device, config.dtype, config.precision), data_spec, opened, brought)
 
 
 def load(
@@ -115,7 +120,7 @@ def configure(
 ) -> Config:
     """The config of a recipe with changes; what is None stays the recipe's."""
     recipe_settings = cast(Mapping[str, Setting], registry.load("recipes", recipe))
-    named = {"loss": loss, "penalties": penalties, "dtype": dtype, "data": None if data is None else _data_name(data)}
+    named = {"loss": loss, "penalties": penalties, "dtype": dtype, "data": None if data is None else data_name(data)}
     config = Config().with_settings(recipe_settings)
     return config.with_settings(
         {**settings, **{name: value for name, value in named.items() if value is not None}, "recipe": recipe}
@@ -137,7 +142,7 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
     """The object a Part stands for; raises ConfigError when its settings don't fit."""
     target = cast(Callable[..., Any], registry.load(kind, part.name))
     settings = dict(part.settings)
-    if part.name == "conditional" and kind == "losses":
+    if kind == "losses" and "base" in settings:  # a loss around another
         settings["base"] = make("losses", _as_part(settings["base"]))
     parameters = inspect.signature(target).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -157,7 +162,7 @@ def assemble(
     config: Config,
     backend: Backend,
     spec: DataSpec,
-    dataset: Dataset | None,
+    dataset: Dataset | Stream | None,
     brought: Mapping[str, Native] = MappingProxyType({}),
 ) -> Trainer:
     """The trainer of a game on an open backend; raises ConfigError when its networks don't fit the data."""
@@ -169,6 +174,11 @@ def assemble(
     loss = make("losses", config.loss)
     if getattr(loss, "needs_mismatched", False) and spec.num_classes == 1:
         raise ConfigError("mismatched=True needs wrong labels, and there is but one class.")
+    if config.conditional and config.fake_labels != "data" and getattr(loss, "pairs_examples", False):
+        raise ConfigError(
+            f"fake_labels={config.fake_labels!r}: this loss compares each fake with the real example in its place, and "
+            "the two must have one label. Use fake_labels='data'."
+        )
     span = 1.0 if spec.scaling.low is not None and spec.scaling.offset == spec.scaling.low else 2.0
     rules = Game(
         ops=backend.ops,
@@ -272,9 +282,3 @@ def _classes(config: Config, dataset: Dataset) -> int | None:
 def _as_part(value: Any) -> Part:
     value = {"name": value} if isinstance(value, str) else dict(value)
     return Part(value.pop("name"), value)
-
-
-def _data_name(data: Any) -> str:
-    if isinstance(data, str | os.PathLike):
-        return os.fspath(data)
-    return data.name if isinstance(data, Dataset) else "array"

@@ -1,4 +1,4 @@
-"""A data set on its way to the step: whole on the device where it fits, else sent along a chunk at a time."""
+"""Data on its way to the step: a data set whole on the device where it fits, all else sent along a chunk at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 
 from gankit.batches import Batches
-from gankit.data.dataset import Dataset
+from gankit.data.dataset import Dataset, is_memory_mapped
+from gankit.data.sources import native_floats
+from gankit.data.stream import Stream
+from gankit.errors import DataError
 from gankit.interfaces import Batch, Draw, Ops, State, Step, Terms
 from gankit.streams import BLOCK
 
@@ -28,10 +31,13 @@ class Feed:
         # int32: the integers that every backend has, whatever else its process has switched on.
         self._labels = dataset.labels.astype(np.int32) if conditional and dataset.labels is not None else None
         # Memory-mapped files stay where they are, however small.
-        self._resident = dataset.x.nbytes <= RESIDENT_BYTES and not isinstance(dataset.x, np.memmap)
+        self._resident = dataset.x.nbytes <= RESIDENT_BYTES and not is_memory_mapped(dataset.x)
         self.shared: tuple[Any, ...] = (ops.asarray(dataset.x),) if self._resident else ()
-        step_bytes = dataset.x[:1].nbytes * batches.examples_per_step
-        self.capacity = BLOCK if self._resident else max(1, min(BLOCK, CHUNK_BYTES // step_bytes))
+        self.capacity = BLOCK if self._resident else _capacity(dataset, batches)
+
+    def available(self, start: int, stop: int) -> int:
+        """How far of the iterations start..stop-1 the data reaches: a data set to the end."""
+        return stop
 
     def chunk(self, start: int, stop: int) -> Batch:
         """The iterations start..stop-1: with indices into the data set on the device, or with the examples."""
@@ -45,7 +51,41 @@ class Feed:
         )
 
     def _with_examples(self, draw: Draw) -> Draw:
-        return draw if draw.real is None else draw._replace(real=self.dataset.x[draw.real])
+        return draw if draw.real is None else draw._replace(real=native_floats(self.dataset.x[draw.real]))
+
+
+class StreamFeed:
+    """Chunks of iterations on an iterable of batches, in the order in which its examples come; otherwise as `Feed`."""
+
+    shared: tuple[Any, ...] = ()
+
+    def __init__(self, stream: Stream, batches: Batches) -> None:
+        self.dataset = stream
+        self._batches = batches
+        self.capacity = _capacity(stream.first, batches)
+
+    def available(self, start: int, stop: int) -> int:
+        """How far of the iterations start..stop-1 the examples reach that still come; DataError where for none."""
+        per_step = self._batches.examples_per_step
+        waiting = self.dataset.fill((stop - start) * per_step)
+        if waiting < per_step:
+            raise DataError(
+                f"The batches are used up after step {start:,}: {waiting} examples are left, a step takes {per_step}, "
+                "and the iterable cannot be begun again. The steps done are kept: save, sample or fit on. To train "
+                "for longer, pass what can be begun again: a DataLoader, or an object whose __iter__ is a generator."
+            )
+        return min(stop, start + waiting // per_step)
+
+    def chunk(self, start: int, stop: int) -> Batch:
+        """The iterations start..stop-1, which must be `available`, with their examples."""
+        x, labels = self.dataset.take((stop - start) * self._batches.examples_per_step)
+        return self._batches.cut(start, stop, x, None if labels is None else labels.astype(np.int32))
+
+
+def _capacity(dataset: Dataset, batches: Batches) -> int:
+    """The most steps of a chunk that carries its examples along."""
+    step_bytes = dataset.x[:1].nbytes * batches.examples_per_step
+    return max(1, min(BLOCK, CHUNK_BYTES // step_bytes))
 
 
 def in_user_units(step: Step, ops: Ops) -> Any:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 
-from gankit import registry
 from gankit.batches import Batches
 from gankit.config import Config
 from gankit.data.dataset import Dataset
-from gankit.data.sources import open_data
+from gankit.data.sources import can_reopen
 from gankit.data.spec import DataSpec
+from gankit.data.stream import Stream, examples_of, open_training
 from gankit.errors import ConfigError, DataError
 from gankit.interfaces import Batch
 
@@ -25,18 +24,26 @@ class Inputs:
     def __init__(self, config: Config, spec: DataSpec) -> None:
         self._config, self._spec = config, spec
 
-    def training_data(self, source: Any) -> Dataset:
-        """A data set like the one that the game was built on."""
-        dataset = open_data(source, num_classes=self._spec.num_classes)
+    def training_data(self, source: Any, *known: Dataset | Stream | None) -> Dataset | Stream:
+        """Data like that which the game was built on.
+
+        known: what was opened before; an iterable of batches among it is read on where it stands.
+        """
+        for stream in known:
+            if isinstance(stream, Stream) and stream.source is source:
+                return stream
+        spec = self._spec
+        data = open_training(source, conditional=self._config.conditional, num_classes=spec.num_classes, spec=spec)
+        dataset = examples_of(data)
         self.examples(dataset.x[:1])
         if self._config.conditional and dataset.labels is None:
             raise DataError(f"{dataset.name} has no labels, and this game is conditional. Pass data=(x, labels).")
-        return dataset
+        return data
 
-    def own_data(self) -> Dataset:
+    def own_data(self) -> Dataset | Stream:
         """The data that the game was built on, where its name says how to open it again."""
         name = self._config.data
-        if name in registry.names("data") or os.path.exists(name):
+        if can_reopen(name):
             return self.training_data(name)
         raise DataError(
             f"This game was loaded without its data ({name!r}), which cannot be opened again from here. "

@@ -294,6 +294,8 @@ class Loss(Protocol):
     generator_needs_real: G's objective compares fakes with real examples, so G's phase draws some.
     conditional: D and G are given labels.
     A loss with `needs_mismatched = True` finds D's logits of real examples with wrong labels in `real.mismatched`.
+    A loss with `pairs_examples = True` compares the i-th fake with the i-th real example, so both must have one label.
+    A loss around another takes it as `base`, which a user writes as a name or a table.
     """
 
     generator_needs_real: bool
@@ -312,7 +314,7 @@ class Penalty(Protocol):
     name: the term's name in the log.
     player: whose objective it joins.
     every: it acts at every so many iterations, `every` times as strong.
-    weight: what the step multiplies it by; a number or a schedule (`gankit.optimizers.schedule`).
+    weight: what the step multiplies it by; a number or a schedule (`gankit.schedules.schedule`).
 
     A penalty with a `memory`, a mapping of names to the numbers it starts from, is called with it as one more argument,
     as 0-d arrays, and returns (term, new memory). Checkpoints keep it.

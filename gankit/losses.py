@@ -67,6 +67,10 @@ class Conditional:
         return bool(getattr(self.base, "generator_needs_real", False))
 
     @property
+    def pairs_examples(self) -> bool:
+        return bool(getattr(self.base, "pairs_examples", False))
+
+    @property
     def needs_mismatched(self) -> bool:
         return self.mismatched
 

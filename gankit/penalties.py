@@ -2,50 +2,69 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from gankit.errors import ConfigError
 from gankit.interfaces import Array, Draw, Key, Ops, Scores
+from gankit.schedules import Number, require_between, schedule
 
 
 @dataclass(frozen=True)
-class GradientNorm:
-    """Half the mean over the batch of the squared gradient of D, summed over every dimension of an example.
+class OnDiscriminator:
+    """What penalties of D's objective have in common.
 
-    weight: gamma of the papers.
+    weight: a number, or a schedule such as {"schedule": "ramp", "start": 10, "stop": 1, "begin": 0, "end": 5000}.
     every: lazy regularisation, acting at every so many steps and that many times as strong (Karras et al. 2020).
     """
 
-    weight: float = 1.0
+    weight: Number = 1.0
     every: int = 1
     player: Literal["discriminator", "generator"] = field(default="discriminator", init=False)
+    name: ClassVar[str]
 
     def __post_init__(self) -> None:
-        if self.weight < 0 or self.every < 1:
-            raise ConfigError(f"{self}: a penalty's weight is at least 0, and `every` a whole number of at least 1.")
+        object.__setattr__(self, "weight", schedule(self.weight))
+        require_between(self.name, "weight", self.weight, 0.0, math.inf)
+        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
+            raise ConfigError(f"{self.name}: every={self.every!r}; expected a whole number of steps, at least 1.")
 
 
-class R1(GradientNorm):
-    """1/2 E ||grad_x D(x)||^2 at real examples."""
+class R1(OnDiscriminator):
+    """1/2 E ||grad_x D(x)||^2 at real examples; the weight is gamma of the papers."""
 
     name: ClassVar[str] = "r1"
 
-    def __call__(self, ops: Ops, net: Callable[[Array], Scores], draw: Draw, fake: Array, key: Key) -> Array:
-        return half_squared_gradient(ops, net, draw.real)
+    def __call__(self, ops: Ops, net: Callable[..., Scores], draw: Draw, fake: Array, key: Key) -> Array:
+        return half_squared_gradient(ops, net, draw.real, draw.labels)
 
 
-class R2(GradientNorm):
-    """1/2 E ||grad_x D(x)||^2 at generated examples."""
+class R2(OnDiscriminator):
+    """1/2 E ||grad_x D(x)||^2 at generated examples; the weight is gamma of the papers."""
 
     name: ClassVar[str] = "r2"
 
-    def __call__(self, ops: Ops, net: Callable[[Array], Scores], draw: Draw, fake: Array, key: Key) -> Array:
-        return half_squared_gradient(ops, net, fake)
+    def __call__(self, ops: Ops, net: Callable[..., Scores], draw: Draw, fake: Array, key: Key) -> Array:
+        return half_squared_gradient(ops, net, fake, draw.fake_labels)
 
 
-def half_squared_gradient(ops: Ops, net: Callable[[Array], Scores], x: Array) -> Array:
-    """1/2 mean_i ||d net(x)_i / d x_i||^2; the sum over the batch has each example's own gradient in its row."""
-    gradient = ops.grad(lambda x: ops.xp.sum(net(x).logits))(x)
+def half_squared_gradient(ops: Ops, net: Callable[..., Scores], x: Array, labels: Array | None) -> Array:
+    """1/2 mean_i ||d net(x)_i / d x_i||^2."""
+    gradient = input_gradient(ops, net, x, labels)
     return 0.5 * ops.xp.sum(gradient * gradient) / x.shape[0]
+
+
+def input_gradient(ops: Ops, net: Callable[..., Scores], x: Array, labels: Array | None) -> Array:
+    """d net(x)_i / d x_i, shaped like x: each row of the gradient of the summed logits is that of its own example."""
+    return ops.grad(lambda x: ops.xp.sum(net(x, labels).logits))(x)
+
+
+def safe_norm(ops: Ops, x: Array) -> Array:
+    """(N,): the norm of each example, whose derivative at an example of zeros is 0 where that of sqrt is NaN."""
+    xp = ops.xp
+    squares = xp.sum(xp.reshape(x * x, (x.shape[0], -1)), axis=1)
+    positive = squares > 0
+    root = xp.sqrt(xp.where(positive, squares, xp.ones_like(squares)))
+    return xp.where(positive, root, xp.zeros_like(root))

@@ -15,8 +15,9 @@ from gankit import checkpoint
 from gankit.batches import Batches
 from gankit.config import Config
 from gankit.data.dataset import Dataset
+from gankit.data.stream import Stream, examples_of
 from gankit.errors import ConfigError
-from gankit.feed import Feed, in_user_units
+from gankit.feed import Feed, StreamFeed, in_user_units
 from gankit.game import Assembled
 from gankit.inputs import Inputs
 from gankit.interfaces import Callback, Terms
@@ -37,10 +38,10 @@ TERMS = ("d_loss", "g_loss", "D(x)", "D(G(z))")
 class AdversarialTrainer:
     """A game in progress. Made by `gankit.build` and `gankit.load`."""
 
-    def __init__(self, game: Assembled, dataset: Dataset | None) -> None:
+    def __init__(self, game: Assembled, dataset: Dataset | Stream | None) -> None:
         self._game = game
         self._dataset = dataset
-        self._state = game.initial_state(dataset)
+        self._state = game.initial_state(None if dataset is None else examples_of(dataset))
         self._steps_done = 0
         self._batches = Batches(
             game.config, game.optimizer_specs, game.rules.penalties, game.rules.loss, game.spec.num_classes
@@ -51,7 +52,7 @@ class AdversarialTrainer:
         self._step = in_user_units(algorithm_1(game.rules), game.backend.ops)
         self._generate = game.backend.ops.compile(self._apply_generator)
         self._judge = game.backend.ops.compile(self._apply_discriminator)
-        self._last_feed: Feed | None = None
+        self._last_feed: Feed | StreamFeed | None = None
 
     # ---- what a user asks for
 
@@ -92,7 +93,8 @@ class AdversarialTrainer:
         callbacks: each called after every `every`-th step, counted from the first step of the run; with `every = 0`,
             a few times a second.
 
-        Ctrl-C raises KeyboardInterrupt between two steps, so the trainer can be saved and used.
+        Ctrl-C raises KeyboardInterrupt between two steps, so the trainer can be saved and used. The same holds for the
+        DataError of an iterable of batches that is used up, or yields one unlike the others (`gankit.data.batches`).
         """
         if steps < 0:
             raise ConfigError(f"fit(steps={steps}): steps is how many more iterations to play, 0 or more.")
@@ -104,6 +106,7 @@ class AdversarialTrainer:
             while self._steps_done < stop:
                 started = self._steps_done
                 until = min(self._boundary(callbacks), stop, started + pace.steps(feed.capacity))
+                until = feed.available(started, until)
                 batches = feed.chunk(started, until)  # drawn while the device may still be busy with the last one
                 if running is not None:
                     self._wait(running)
@@ -185,16 +188,21 @@ class AdversarialTrainer:
 
     # ---- fit, piece by piece
 
-    def _feed(self, source: Any) -> Feed:
+    def _feed(self, source: Any) -> Feed | StreamFeed:
         """The way from a data set to the step; the last one is kept, so the data is put on the device once."""
         if source is not None:
-            dataset = self._inputs.training_data(source)
+            last = None if self._last_feed is None else self._last_feed.dataset
+            dataset = self._inputs.training_data(source, self._dataset, last)
         elif self._dataset is not None:
             dataset = self._dataset
         else:
             dataset = self._dataset = self._inputs.own_data()
         if self._last_feed is None or self._last_feed.dataset is not dataset:
-            self._last_feed = Feed(dataset, self._batches, self._game.backend.ops, self.config.conditional)
+            self._last_feed = (
+                StreamFeed(dataset, self._batches)
+                if isinstance(dataset, Stream)
+                else Feed(dataset, self._batches, self._game.backend.ops, self.config.conditional)
+            )
         return self._last_feed
 
     def _boundary(self, callbacks: list[Callback]) -> int:

@@ -5,7 +5,8 @@ import pytest
 
 from gankit.building import configure, make
 from gankit.errors import ConfigError
-from gankit.optimizers import Adam, Decay, Ramp, Sgd, schedule
+from gankit.optimizers import Adam, Sgd
+from gankit.schedules import Decay, Ramp, schedule
 
 
 def test_decay_follows_the_closed_form_down_to_its_floor():

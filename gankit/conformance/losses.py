@@ -188,7 +188,7 @@ def check_gradient_penalties(subject: Subject) -> None:
 
     def penalized(w_: Any, name: str) -> tuple[Any, None]:  # D(x) = 1/2 (x . w)^2, so that grad_x D = (x . w) w
         penalty = make("penalties", Part(name))
-        return penalty(ops, lambda x: Scores(0.5 * (x @ w_) ** 2), Draw(at[0], None, at[0]), at[1], None), None
+        return penalty(ops, lambda x, labels: Scores(0.5 * (x @ w_) ** 2), Draw(at[0], None, at[0]), at[1], None), None
 
     for name, x in (("r1", real), ("r2", fake)):
         value, gradient = ops.value_and_grad(partial(penalized, name=name))(ops.asarray(w))

@@ -135,7 +135,7 @@ def scaling(dataset: Dataset, output: str) -> Scaling:
     if output not in ("unit", "symmetric", "free"):
         known = ("unit", "symmetric", "free")
         raise DataError(f"No output range {output!r}; possible: {one_of(known)}.{did_you_mean(output, known)}")
-    dtype = dataset.x.dtype.name
+    dtype = "float32" if dataset.x.dtype == np.float16 else dataset.x.dtype.name  # float16 where memory-mapped
     if dataset.value_range is not None:
         low, high = dataset.value_range
         offset, scale = _onto(output, np.asarray(low, np.float64), np.asarray(high, np.float64))
@@ -160,6 +160,16 @@ def check_split(name: str, split: str, possible: Iterable[str]) -> None:
     known = tuple(possible)
     if split not in known:
         raise DataError(f"{name} has no split {split!r}; possible: {one_of(known)}.{did_you_mean(split, known)}")
+
+
+def is_memory_mapped(x: Array) -> bool:
+    """Whether the numbers lie in a file: `np.asarray` and slices of a memory map no longer say so themselves."""
+    base: Any = x
+    while isinstance(base, np.ndarray):
+        if isinstance(base, np.memmap):
+            return True
+        base = base.base
+    return False
 
 
 def blocks(x: Array) -> Iterator[Array]:

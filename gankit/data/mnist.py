@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
 from gankit.data.dataset import Array, Dataset, check_split
+from gankit.data.fetching import FOLDER_VARIABLE, fetch, folders
 from gankit.data.idx import read_idx
 from gankit.errors import DataError
 
-FOLDER_VARIABLE = "GANKIT_DATA"
+__all__ = ["FOLDER_VARIABLE", "load"]
 
 SPLITS = {
     # The training file's first 50,000 train and its last 10,000 validate, as in Goodfellow et al. 2014.
@@ -69,7 +68,7 @@ def _read(path: Path, shape: tuple[int, ...]) -> Array:
 
 def _files(images: str, labels: str) -> tuple[Path, Path]:
     """Both files from one folder of the user's, or both downloaded: never one of each."""
-    for folder in _folders():
+    for folder in folders("mnist"):
         found = [_plain_or_gzipped(folder, name) for name in (images, labels)]
         if found[0] and found[1]:
             return found[0], found[1]
@@ -79,35 +78,11 @@ def _files(images: str, labels: str) -> tuple[Path, Path]:
     return _fetch(f"{images}.gz"), _fetch(f"{labels}.gz")
 
 
-def _folders() -> list[Path]:
-    root = os.environ.get(FOLDER_VARIABLE)
-    return [Path(root).expanduser() / "mnist", Path(root).expanduser()] if root else []
-
-
 def _plain_or_gzipped(folder: Path, name: str) -> Path | None:
     return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
 
 
 def _fetch(name: str) -> Path:
-    """The file in the cache, downloaded there from the first mirror that gives it whole."""
-    try:
-        pooch = import_module("pooch")  # untyped, and not everyone has it
-    except ImportError as error:
-        raise DataError(f"MNIST must be downloaded, which needs pooch ({error}). {_remedy()}") from error
-    failures = []
-    for mirror in MIRRORS:
-        try:
-            cache = pooch.os_cache("gankit") / "mnist"
-            return Path(pooch.retrieve(mirror + name, known_hash=f"sha256:{SHA256[name]}", fname=name, path=cache))
-        except (OSError, ValueError) as error:  # requests' errors are OSErrors, a wrong checksum a ValueError
-            failures.append(f"{mirror}{name}: {error}")
-    raise DataError(f"MNIST could not be downloaded ({'; '.join(failures)}). {_remedy()}")
-
-
-def _remedy() -> str:
-    looked = _folders()
-    tried = f"{FOLDER_VARIABLE} is set, but there is no MNIST in {looked[0]} or {looked[1]}. " if looked else ""
-    return (
-        f"{tried}Either run `pip install 'gankit[fetch]'` where there is a network, or set {FOLDER_VARIABLE} "
-        "to a folder that has mnist/train-images-idx3-ubyte.gz and its three siblings."
-    )
+    urls = [mirror + name for mirror in MIRRORS]
+    example = "mnist/train-images-idx3-ubyte.gz and its three siblings"
+    return fetch("MNIST", "mnist", urls, f"sha256:{SHA256[name]}", example)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import os
 import zipfile
 import zlib
@@ -12,11 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from gankit.data.dataset import Array, Dataset, blocks, check_split, extremes
+from gankit.data import cifar10
+from gankit.data.dataset import Array, Dataset, blocks, check_split, extremes, is_memory_mapped
+from gankit.data.folders import folder_by_text, looks_like_path, unmistakable
 from gankit.errors import DataError
 
 X_KEYS = ("x", "images", "data", "arr_0")
 LABEL_KEYS = ("labels", "y")
+ARRAY, MAPPING, BATCHES = NAMELESS = ("array", "mapping", "batches")
+"""What data without a name is called."""
+ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
 
 def open_data(source: Any, *, split: str = "train", num_classes: int | None = None) -> Dataset:
@@ -26,8 +32,14 @@ def open_data(source: Any, *, split: str = "train", num_classes: int | None = No
     - examples (n, ...): anything NumPy can view, CPU tensors included;
     - a tuple `(x, labels)`; a list counts as one when its second item is 1-D and its first is not;
     - a mapping with x (or images, data, arr_0) and, if labelled, labels (or y); a `.npz` file with those keys;
-    - a `.npy` file, which stays on disk, memory-mapped;
-    - the name of an installed dataset, the only source that has more splits than "train".
+    - a `.npy` file, which stays on disk, memory-mapped, as does `(np.load(path, mmap_mode="r"), labels)`; labels may
+      lie beside `faces.npy` in `faces.labels.npy`;
+    - a folder of images, or of a folder for each class; `faces@64` resizes and crops: see `gankit.data.folder`;
+    - an official archive of CIFAR-10, or the folder that it unpacks to: see `gankit.data.cifar10.load`;
+    - the name of an installed dataset; only these and CIFAR-10's archives have more splits than "train". A name goes
+      before a folder of that name, which is then written `./name`.
+
+    What yields batches, such as a torch DataLoader, goes to `gankit.build` or `Trainer.fit`: see `gankit.data.batches`.
 
     uint8 examples get value_range (0, 255), and (n, H, W) becomes (n, H, W, 1). Float images (n, H, W, C) with C
     from 1 to 4 get (0, 1) or (-1, 1) when they lie within; other floats are unbounded. float16 and bool become
@@ -46,28 +58,76 @@ def open_data(source: Any, *, split: str = "train", num_classes: int | None = No
     return replace(dataset, num_classes=num_classes)
 
 
+def can_reopen(name: str) -> bool:
+    """Whether `open_data` finds again, from here, what a config calls by that name."""
+    if name in NAMELESS:
+        return False
+    from gankit.registry import names
+
+    return name in names("data") or Path(name).expanduser().exists() or folder_by_text(name) is not None
+
+
+def data_name(source: Any) -> str:
+    """What a config calls this data: a name that `open_data` finds again wherever there is one."""
+    if isinstance(source, str):
+        return source
+    if isinstance(source, os.PathLike):
+        return unmistakable(Path(source))
+    if isinstance(source, Dataset):
+        return source.name
+    return BATCHES if yields_batches(source) else ARRAY
+
+
+def yields_batches(source: Any) -> bool:
+    """Whether this is an iterable of batches, such as a DataLoader or a generator, and nothing that NumPy can view."""
+    viewable = (str, bytes, os.PathLike, Mapping, tuple, list, Dataset)
+    interfaces = ("__array__", "__array_interface__", "__dlpack__", "__buffer__")
+    return (
+        hasattr(source, "__iter__")
+        and not isinstance(source, (*viewable, memoryview, bytearray, array.array))
+        and not any(hasattr(source, name) for name in interfaces)
+    )
+
+
 def _open(source: Any, split: str) -> Dataset:
-    if isinstance(source, str) and not _looks_like_path(source):
+    if isinstance(source, str) and _is_name(source):
         return _registered(source, split)
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source).expanduser()
-        check_split(str(path), split, ["train"])
-        return _from_file(path)
+        return _from_path(os.fspath(source), split)
     check_split(source.name if isinstance(source, Dataset) else "An array", split, ["train"])
     if isinstance(source, Dataset):
         return source
     if isinstance(source, Mapping):
-        return _from_arrays(*_x_and_labels(source, "mapping"), "mapping")
+        return from_arrays(*x_and_labels(source, MAPPING), MAPPING)
     if isinstance(source, tuple) or _is_pair(source):
         if len(source) != 2:
             raise DataError(f"A tuple must be (x, labels); got {len(source)} items. For examples, pass one array.")
-        return _from_arrays(source[0], source[1], "array")
-    return _from_arrays(source, None, "array")
+        return from_arrays(source[0], source[1], ARRAY)
+    _check_viewable(source)
+    return from_arrays(source, None, ARRAY)
 
 
-def _looks_like_path(source: str) -> bool:
-    """Names of datasets have neither dots nor slashes."""
-    return any(mark in source for mark in (".", "/", os.sep))
+def _check_viewable(source: Any) -> None:
+    """Refuse, before NumPy would walk through it, what holds or yields examples in its own way."""
+    kind = type(source).__name__
+    if yields_batches(source):
+        raise DataError(f"This {kind} yields batches, which go to gankit.build(data=...) or trainer.fit(data, ...).")
+    if hasattr(source, "__getitem__") and not hasattr(source, "__iter__") and not hasattr(source, "__array__"):
+        raise DataError(
+            f"This {kind} gives one example at a time. Pass what yields batches of them, such as "
+            "torch.utils.data.DataLoader(dataset, batch_size=64, shuffle=True)."
+        )
+
+
+def _is_name(source: str) -> bool:
+    """Whether to ask the registry: what is no path, and no folder but where a dataset has its name."""
+    if looks_like_path(source):
+        return False
+    if not Path(source).is_dir():
+        return True
+    from gankit.registry import names
+
+    return source in names("data")
 
 
 def _is_pair(source: Any) -> bool:
@@ -91,30 +151,47 @@ def _registered(name: str, split: str) -> Dataset:
     return dataset
 
 
+def _from_path(text: str, split: str) -> Dataset:
+    path = Path(text).expanduser()
+    if path.name.endswith(ARCHIVES) or (path.is_dir() and cifar10.is_unpacked(path)):
+        return cifar10.load_from(path, split)
+    check_split(str(path), split, ["train"])
+    opened = folder_by_text(text)
+    return _from_file(path) if opened is None else opened()
+
+
 def _from_file(path: Path) -> Dataset:
     if not path.is_file() or path.suffix not in (".npz", ".npy"):
         wrong = "is not a .npz or .npy file" if path.exists() else "does not exist"
-        raise DataError(f"{path} {wrong}. Possible: a .npz or .npy file, an array, or the name of a dataset.")
+        raise DataError(
+            f"{path} {wrong}. Possible: a .npz or .npy file, a folder of images (folder, folder@64, folder@48x64), "
+            "an array, or the name of a dataset."
+        )
     try:
         x, labels = _npy(path) if path.suffix == ".npy" else _npz(path)
     except DataError:
         raise
     except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}. Save it again with np.savez or np.save.") from error
-    return _from_arrays(x, labels, path.name)
+    return from_arrays(x, labels, path.name)
 
 
-def _npy(path: Path) -> tuple[Array, None]:
-    return np.lib.format.open_memmap(path, mode="r"), None  # refuses pickles, and whatever is not .npy inside
+def _npy(path: Path) -> tuple[Array, Array | None]:
+    """Memory-mapped: this refuses pickles, and whatever is not .npy inside."""
+    labels = path.with_suffix(".labels.npy")
+    return (
+        np.lib.format.open_memmap(path, mode="r"),
+        np.lib.format.open_memmap(labels, mode="r") if labels.is_file() else None,
+    )
 
 
 def _npz(path: Path) -> tuple[Array, Array | None]:
     # Opened here, because NumPy leaves its own handle open when the archive is damaged.
     with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-        return _x_and_labels(archive, path.name)
+        return x_and_labels(archive, path.name)
 
 
-def _x_and_labels(arrays: Mapping[str, Any], name: str) -> tuple[Any, Any]:
+def x_and_labels(arrays: Mapping[str, Any], name: str) -> tuple[Any, Any]:
     """The examples, and the labels or None; nothing else is read."""
     x_key, label_key = (next((key for key in keys if key in arrays), None) for keys in (X_KEYS, LABEL_KEYS))
     if x_key is None:
@@ -125,17 +202,18 @@ def _x_and_labels(arrays: Mapping[str, Any], name: str) -> tuple[Any, Any]:
     return arrays[x_key], None if label_key is None else arrays[label_key]
 
 
-def _from_arrays(x: Any, labels: Any, name: str) -> Dataset:
-    examples = _examples(_as_array(x, name), name)
+def from_arrays(x: Any, labels: Any, name: str) -> Dataset:
+    """A `Dataset` from what NumPy can view."""
+    examples = native(as_array(x, name))
     return Dataset(
         x=examples,
-        labels=None if labels is None else _labels(_as_array(labels, name), name),
-        value_range=_value_range(examples, name),
+        labels=None if labels is None else class_numbers(as_array(labels, name), name),
+        value_range=told_range(examples, name),
         name=name,
     )
 
 
-def _as_array(source: Any, name: str) -> Array:
+def as_array(source: Any, name: str) -> Array:
     """A view where NumPy can have one: no copy of arrays, memory maps and CPU tensors."""
     try:
         if not hasattr(source, "__array__") and hasattr(source, "__dlpack__"):
@@ -148,19 +226,26 @@ def _as_array(source: Any, name: str) -> Array:
         ) from error
 
 
-def _examples(x: Array, name: str) -> Array:
-    """x in a dtype and byte order that every backend takes; what it refuses is left for `Dataset` to name."""
+def native(x: Array) -> Array:
+    """x in a dtype and byte order that every backend takes; what it refuses is left for `Dataset` to name.
+
+    Floats that are memory-mapped stay as they are on disk, and are converted as they are read.
+    """
     if x.dtype == np.uint8 and x.ndim == 3:
         return x[..., np.newaxis]
-    if x.dtype.kind == "b" or x.dtype == np.float16:
+    if x.dtype.kind == "b":
         return x.astype(np.float32)
-    if x.dtype.kind == "f":
-        native = np.float64 if x.dtype.itemsize > 8 else x.dtype.newbyteorder("=")
-        return x.astype(native, copy=False)
-    return x
+    return x if is_memory_mapped(x) else native_floats(x)
 
 
-def _value_range(x: Array, name: str) -> tuple[float, float] | None:
+def native_floats(x: Array) -> Array:
+    """Floats as float32 or float64 in the machine's byte order; anything else as it is."""
+    if x.dtype.kind != "f":
+        return x
+    return x.astype(np.float32 if x.dtype.itemsize <= 4 else np.float64, copy=False)
+
+
+def told_range(x: Array, name: str) -> tuple[float, float] | None:
     """The range examples promise to keep. Raises DataError when one is not finite."""
     if x.dtype == np.uint8:
         return (0, 255)
@@ -168,13 +253,13 @@ def _value_range(x: Array, name: str) -> tuple[float, float] | None:
         return None  # `Dataset` refuses it, in better words
     least, greatest = extremes(x)
     if not np.isfinite([least, greatest]).all():
-        raise _not_finite(x, name)
+        raise not_finite(x, name)
     if x.ndim != 4 or x.shape[-1] > 4 or least < -1 or greatest > 1:
         return None
     return (0.0, 1.0) if least >= 0 else (-1.0, 1.0)
 
 
-def _not_finite(x: Array, name: str) -> DataError:
+def not_finite(x: Array, name: str) -> DataError:
     bad = [~np.isfinite(block).reshape(len(block), -1).all(axis=1) for block in blocks(x)]
     where = np.flatnonzero(np.concatenate(bad))
     return DataError(
@@ -183,7 +268,7 @@ def _not_finite(x: Array, name: str) -> DataError:
     )
 
 
-def _labels(labels: Array, name: str) -> Array:
+def class_numbers(labels: Array, name: str) -> Array:
     """(n,) int64 from whole numbers of any dtype, or from one-hot rows."""
     if labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "buif":
         if not (np.isin(labels, (0, 1)).all() and (np.count_nonzero(labels, axis=1) == 1).all()):

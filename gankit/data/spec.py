@@ -29,6 +29,12 @@ class DataSpec:
         """Whether examples have a known least and greatest value."""
         return self.scaling.low is not None
 
+    @property
+    def value_range(self) -> tuple[float, float] | None:
+        """The least and greatest value of the user's units; None when unbounded."""
+        low, high = self.scaling.low, self.scaling.high
+        return None if low is None or high is None else (low, high)
+
     def to_plain(self) -> dict[str, Any]:
         """What of it goes into a checkpoint's header; the arrays go into the file."""
         s = self.scaling

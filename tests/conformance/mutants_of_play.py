@@ -249,7 +249,7 @@ STEP = (
 
 
 def plain_momentum(self, steps):
-    from gankit.optimizers import at
+    from gankit.schedules import at
 
     return {"lr": at(self.lr, steps), "momentum": at(self.momentum, steps)}
 

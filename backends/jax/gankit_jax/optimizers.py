@@ -42,10 +42,10 @@ class JaxAdam:
     """optax.scale_by_adam. Slots: first, second, and the count of updates."""
 
     def __init__(self, spec: Adam) -> None:
-        self._transform = optax.scale_by_adam(b1=spec.b1, b2=spec.b2, eps=spec.eps)
+        self._spec = spec
 
     def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
-        state = self._transform.init(params)
+        state = optax.scale_by_adam().init(params)
         # Put where the parameters are, as the step will return it: a loose count would compile the step twice.
         count = jax.device_put(np.int32(updates), next(iter(params.values())).device)
         return {"first": state.mu, "second": state.nu, "count": count}
@@ -57,7 +57,9 @@ class JaxAdam:
         self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, Array]
     ) -> tuple[Mapping[str, Any], Tensors]:
         before = optax.ScaleByAdamState(slots["count"], slots["first"], slots["second"])
-        directions, state = self._transform.update(grads, before, params)
+        b1, b2 = numbers.get("b1", self._spec.b1), numbers.get("b2", self._spec.b2)
+        transform = optax.scale_by_adam(b1=b1, b2=b2, eps=self._spec.eps)
+        directions, state = transform.update(grads, before, params)
         slots = {"first": state.mu, "second": state.nu, "count": state.count}
         return slots, _descend(params, directions, numbers["lr"])
 

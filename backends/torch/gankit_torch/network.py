@@ -117,7 +117,7 @@ class TorchNetwork:
     def own(self, tensors: Tensors) -> Tensors:
         """The inverse of canonical."""
         places = self._params | self._buffers
-        return {name: turned(tensor, inverse(places[name].axes)) for name, tensor in tensors.items()}
+        return {name: turned(tensor, inverse(places[name].axes)).contiguous() for name, tensor in tensors.items()}
 
     def export(self, tensors: Tensors) -> dict[str, np.ndarray[Any, Any]]:
         return {name: self._ops.to_numpy(tensor) for name, tensor in self.canonical(tensors).items()}

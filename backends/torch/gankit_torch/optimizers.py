@@ -33,7 +33,7 @@ class TorchSgd:
         self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, float]
     ) -> tuple[Mapping[str, Any], Tensors]:
         velocity: list[Tensor] = list(slots["velocity"].values())
-        gradients = [grads[name] for name in params]
+        gradients = _laid_out(params, grads)
         if numbers["momentum"] == 0:  # torch then leaves the buffers as they were, and a ramp would meet them again
             torch._foreach_copy_(velocity, gradients)
         sgd(
@@ -71,14 +71,14 @@ class TorchAdam:
     ) -> tuple[Mapping[str, Any], Tensors]:
         adam(
             list(params.values()),
-            [grads[name] for name in params],
+            _laid_out(params, grads),
             list(slots["first"].values()),
             list(slots["second"].values()),
             [],
             list(slots["count"].values()),
             lr=numbers["lr"],
-            beta1=self._spec.b1,
-            beta2=self._spec.b2,
+            beta1=numbers.get("b1", self._spec.b1),
+            beta2=numbers.get("b2", self._spec.b2),
             eps=self._spec.eps,
             weight_decay=0.0,
             amsgrad=False,
@@ -103,6 +103,18 @@ def optimizer(spec: OptimizerSpec, device: torch.device) -> TorchOptimizer:
 
 def _zeros(params: Tensors) -> Tensors:
     return {name: torch.zeros_like(p) for name, p in params.items()}
+
+
+def _laid_out(params: Tensors, grads: Tensors) -> list[Tensor]:
+    """The gradients in the memory layout of their parameters.
+
+    Convolutions on channels_last images give their kernels' gradients in that layout, and torch's fused optimizers, who
+    trust that all layouts are one, would then move every weight by another weight's gradient, without a word.
+    """
+    return [
+        grads[name] if grads[name].stride() == p.stride() else torch.empty_like(p).copy_(grads[name])
+        for name, p in params.items()
+    ]
 
 
 def _can_fuse(device: torch.device) -> bool:

@@ -1,0 +1,229 @@
+"""Folders of images: decoded with Pillow, one after the other, into one array."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from gankit.data.dataset import Array, Dataset
+from gankit.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+T = TypeVar("T")
+
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".pbm", ".tif", ".tiff")
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
+"""What Pillow may take a file for, whatever its name: no format here runs a program, as EPS does."""
+
+GREY_16 = ("I;16", "I;16L", "I;16B", "I;16N")
+GREY = ("1", "L", "LA", "La", "I", *GREY_16)
+TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
+
+SIZED = re.compile(r"(?P<path>.+)@(?P<height>\d+)(x(?P<width>\d+)(x(?P<channels>\d+))?)?")
+
+
+def folder(
+    path: str | os.PathLike[str], size: int | tuple[int, int] | None = None, channels: int | None = None
+) -> Dataset:
+    """The images of a folder: x (n, height, width, channels) uint8 in 0..255, in the order of the file names.
+
+    path: a folder that holds the images itself (no labels), or folders of images, one a class: labels (n,) int64 count
+        the classes from 0 in the order of their names. Files that are no images by their extension, and names that
+        begin with a dot, are passed over.
+    size: height and width, or one number for a square. The largest centred part of that proportion is cut out and
+        resized with Pillow's Lanczos filter, which averages where it shrinks: for a square, the shorter side becomes
+        `size`. By default images stay as they are, and must all be of one size.
+    channels: 1 (grey, ITU-R 601 luma) or 3 (RGB); by default 1 where every image is grey, else 3.
+
+    Pictures are first turned as their EXIF orientation says, transparency is laid over white, 16-bit grey becomes
+    8-bit, and of an animation only the first frame counts.
+
+    In text, such as `gankit train --data`, a config or `gankit.build(data=...)`, size and channels follow the path:
+    `faces@64` is size=64, `faces@48x64` is height 48 and width 64, `faces@48x64x1` adds channels=1.
+
+    All images are held in memory, height * width * channels bytes each. Where that is too much, decode them into a
+    `.npy` file made with `np.lib.format.open_memmap`, and pass that file, which stays on disk.
+
+    Raises DataError, naming the file, for images that cannot be read or differ in size, and for folders that mix
+    images with folders of images.
+    """
+    path, shape = Path(path), _height_and_width(size)
+    explicit = size is not None or channels is not None
+    if channels not in (None, 1, 3):
+        raise DataError(
+            f"{path}: channels={channels!r}; possible are 1 (grey) and 3 (RGB), or None for what they have."
+        )
+    files, labels, classes = _listed(path.expanduser())
+    if channels is None:
+        channels = 1 if all(_opened(file, _is_grey) for file in files) else 3
+    x = _decoded(path, files, shape, channels)
+    # A name that opens the same examples again: it is all that a config keeps of them.
+    name = unmistakable(path) + ("@" + "x".join(map(str, x.shape[1:])) if explicit else "")
+    return Dataset(x=x, labels=labels, num_classes=classes, value_range=(0, 255), name=name)
+
+
+def folder_by_text(text: str) -> Callable[[], Dataset] | None:
+    """What opens `faces` or `faces@64`; None where there is no such folder. A folder of that very name comes first."""
+    if Path(text).expanduser().is_dir():
+        return lambda: folder(text)
+    found = SIZED.fullmatch(text)
+    if found is None or not Path(found["path"]).expanduser().is_dir():
+        return None
+    height = int(found["height"])
+    width = int(found["width"] or height)
+    channels = int(found["channels"]) if found["channels"] else None
+    return lambda: folder(found["path"], (height, width), channels)
+
+
+def unmistakable(path: Path) -> str:
+    """The path as text that cannot be taken for the name of a data set: `faces` is `./faces`."""
+    text = os.fspath(path)
+    return text if looks_like_path(text) else os.path.join(".", text)
+
+
+def looks_like_path(text: str) -> bool:
+    """Names of datasets have neither dots nor slashes, nor the @ of a size."""
+    return any(mark in text for mark in (".", "/", "@", "~", os.sep))
+
+
+def _height_and_width(size: Any) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    pair = size if isinstance(size, (tuple, list)) else (size, size)
+    if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in pair):
+        raise DataError(f"size={size!r}: expected pixels, such as size=64, or height and width, such as size=(48, 64).")
+    return int(pair[0]), int(pair[1])
+
+
+# ---- which files
+
+
+def _listed(path: Path) -> tuple[list[Path], Array | None, int | None]:
+    """The image files, their labels and how many classes there are; the last two None for a plain folder."""
+    if not path.is_dir():
+        raise DataError(f"{path} is not a folder. Pass the folder that holds the images.")
+    images, classes = _contents(path)
+    by_class = [(each, *_contents(each)) for each in classes]
+    if images:
+        mixed = next((each for each, inside, _ in by_class if inside), None)
+        if mixed is not None:
+            raise DataError(
+                f"{path} holds both images, such as {images[0].name}, and folders of images, such as {mixed.name}. "
+                "Move the images into class folders, or the folders elsewhere."
+            )
+        return images, None, None
+    _check_classes(path, by_class)
+    labels = np.repeat(np.arange(len(by_class)), [len(inside) for _, inside, _ in by_class])
+    return [file for _, inside, _ in by_class for file in inside], labels.astype(np.int64), len(by_class)
+
+
+def _check_classes(path: Path, by_class: list[tuple[Path, list[Path], list[Path]]]) -> None:
+    if not any(inside for _, inside, _ in by_class):
+        raise DataError(
+            f"{path} holds no images, nor do the folders in it. Expected files that end in {', '.join(EXTENSIONS)}."
+        )
+    for each, inside, deeper in by_class:
+        if not inside:
+            raise DataError(f"{each} holds no images, and would be a class of its own. Remove it, or fill it.")
+        buried = next((further for further in deeper if _contents(further)[0]), None)
+        if buried is not None:
+            raise DataError(f"{buried} lies too deep: classes are the folders directly in {path}. Move its images.")
+
+
+def _contents(path: Path) -> tuple[list[Path], list[Path]]:
+    """(images, folders) of a folder, by name."""
+    visible = sorted((each for each in path.iterdir() if not each.name.startswith(".")), key=lambda each: each.name)
+    folders = [each for each in visible if each.is_dir()]
+    return [each for each in visible if each.suffix.lower() in EXTENSIONS and each not in folders], folders
+
+
+# ---- what is in them
+
+
+def _decoded(path: Path, files: list[Path], shape: tuple[int, int] | None, channels: int) -> Array:
+    """(n, height, width, channels) uint8, decoded image by image into one array."""
+
+    def pixels(file: Path) -> Array:
+        image = _opened(file, lambda image: _fitted(_plain(image, channels, file), shape))
+        return np.asarray(image).reshape(image.height, image.width, channels)
+
+    first = pixels(files[0])
+    try:
+        x = np.empty((len(files), *first.shape), np.uint8)
+    except (MemoryError, ValueError) as error:  # ValueError: more bytes than any array can have
+        raise DataError(
+            f"{path}: {len(files):,} images of shape {first.shape} don't fit into memory. Choose a smaller size, or "
+            "decode them into a .npy file (np.lib.format.open_memmap) and pass that; it stays on disk."
+        ) from error
+    for i, file in enumerate(files):
+        image = first if i == 0 else pixels(file)
+        if image.shape != first.shape:
+            side = min(first.shape[:2])
+            raise DataError(
+                f"{files[0]} is {_size(first)} and {file} is {_size(image)} (height x width); all must be alike. "
+                f"Resize and crop them: gankit.data.folder({str(path)!r}, size={side}), or the text '{path}@{side}'."
+            )
+        x[i] = image
+    return x
+
+
+def _opened(file: Path, f: Callable[[Image], T]) -> T:
+    """f(image). Raises DataError, naming the file, whatever Pillow finds wrong with it."""
+    from PIL import Image  # here, because only pictures need it
+
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            return f(image)
+    except DataError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(
+            f"{file}: {error} Remove it; or if you trust it, set PIL.Image.MAX_IMAGE_PIXELS to more pixels than it has."
+        ) from error
+    except Exception as error:  # a damaged file makes decoders raise anything: OSError, SyntaxError, struct.error, ...
+        raise DataError(
+            f"{file} cannot be read as an image ({type(error).__name__}: {error}). Replace or remove it."
+        ) from error
+
+
+def _is_grey(image: Image) -> bool:
+    return image.mode in GREY
+
+
+def _plain(image: Image, channels: int, name: object) -> Image:
+    """Upright, opaque, 8 bits: mode L or RGB."""
+    from PIL import Image as pillow
+    from PIL import ImageOps
+
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):  # there, I is 16-bit grey
+        raise DataError(f"{name} has pixels of 32 bits, whose black and white are unknown. Save it with 8 bits.")
+    mode = "L" if channels == 1 else "RGB"
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode in ("I", *GREY_16):
+        levels = np.asarray(upright).astype(np.float64) / 257  # 65535 / 255; Pillow would clip or cut off instead
+        return pillow.fromarray(np.rint(levels).astype(np.uint8)).convert(mode)
+    if upright.mode in TRANSPARENT or "transparency" in upright.info:
+        opaque = pillow.new("RGBA", upright.size, "white")
+        opaque.alpha_composite((upright.convert("LA") if upright.mode == "La" else upright).convert("RGBA"))
+        return opaque.convert(mode)
+    return upright.convert(mode)
+
+
+def _fitted(image: Image, shape: tuple[int, int] | None) -> Image:
+    from PIL import Image as pillow
+    from PIL import ImageOps
+
+    if shape is None:
+        return image
+    return ImageOps.fit(image, (shape[1], shape[0]), method=pillow.Resampling.LANCZOS)
+
+
+def _size(image: Array) -> str:
+    return f"{image.shape[0]}x{image.shape[1]}"

@@ -1,0 +1,199 @@
+"""Iterables of batches, such as a DataLoader: examples come in whatever portions, and go out as many as are wanted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gankit.data.dataset import Array, Dataset, extremes
+from gankit.data.sources import (
+    as_array,
+    class_numbers,
+    native,
+    not_finite,
+    open_data,
+    told_range,
+    x_and_labels,
+    yields_batches,
+)
+from gankit.data.spec import DataSpec
+from gankit.errors import DataError
+
+SLACK = 0.01
+"""How far, in parts of the range, a batch may leave it: resizing and augmentation overshoot a little."""
+
+
+@dataclass(frozen=True, eq=False)
+class BatchSource:
+    """An iterable of batches, and how its images lie; made by `batches`."""
+
+    source: Iterable[Any]
+    channels_first: bool | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.source)
+
+
+def batches(source: Iterable[Any], *, channels_first: bool | None = None) -> BatchSource:
+    """An iterable of batches as data; to be called where its images lie channels first, as PyTorch's do.
+
+    Any iterable of batches is data as it is, `gankit.build(data=loader)` or `trainer.fit(loader, steps=1000)`: a torch
+    DataLoader, a generator, an object of your own with `__iter__`. (A list is an array.) Each batch is examples
+    (m, *shape), or a tuple or list (x,) or (x, labels), or a mapping with x and labels, in whatever NumPy can view.
+    Batches may be of any size: they are cut anew to the game's `batch_size`, in the order in which they come. A step
+    takes k of these, and one more where the loss shows G real examples. Shuffling is the iterable's business. Labels
+    are read in conditional games only, which need `num_classes`.
+
+    channels_first: True turns images (m, C, H, W) into gankit's (m, H, W, C), in which samples are returned; False says
+        that the axis after m is none of channels, whatever it looks like. By default shapes that look like channels
+        first are refused.
+
+    The first batch, read when the game is built, tells the shape and the units: uint8 is 0..255; float images are in
+    [0, 1] or [-1, 1] when they lie within; other floats are unbounded, and are scaled by the statistics of that batch
+    alone, so it should be a fair sample. Every later batch is checked against it.
+
+    An iterable that ends is begun again. One that cannot be, such as a generator, ends training in a DataError when no
+    whole step is left in it; the steps done are kept. A second `fit` on the same object goes on where the first
+    stopped. Checkpoints know nothing of the position in an iterable: a resumed run is fed what it then yields.
+    """
+    if not yields_batches(source):
+        raise DataError(
+            f"This {type(source).__name__} yields no batches. Arrays, files and names are data as they are."
+        )
+    return BatchSource(source, channels_first)
+
+
+class Stream:
+    """An iterable of batches that is being read.
+
+    source: the iterable.
+    first: its first batch, which stands for the data where shape, units or statistics are asked for.
+    """
+
+    def __init__(
+        self, source: Iterable[Any], *, conditional: bool, num_classes: int | None = None, spec: DataSpec | None = None
+    ) -> None:
+        """spec: of the game, whose units all batches must keep to; by default the first batch tells them.
+
+        Raises DataError when no batch comes, or none that can be trained on.
+        """
+        self.source = source
+        self._conditional, self._num_classes = conditional, num_classes
+        self._channels_first = source.channels_first if isinstance(source, BatchSource) else None
+        self._kind = type(source.source if isinstance(source, BatchSource) else source).__name__
+        self._iterator, self._count = iter(source), 0
+        first = self._next()
+        if first is None:
+            raise DataError(f"This {self._kind} yields no batches. A generator read to its end must be made anew.")
+        self.first = replace(first, value_range=told_range(first.x, first.name))
+        self._range = self.first.value_range if spec is None else spec.value_range
+        self._check(first)
+        self._waiting = deque([first])
+
+    def fill(self, n: int) -> int:
+        """Read on until n examples wait or no more come; how many wait. A batch unlike the first is a DataError."""
+        waiting = sum(map(len, self._waiting))
+        while waiting < n and (batch := self._next()) is not None:
+            self._check(batch)
+            self._waiting.append(batch)
+            waiting += len(batch)
+        return waiting
+
+    def take(self, n: int) -> tuple[Array, Array | None]:
+        """The next n of the examples that wait, and their labels in a conditional game."""
+        x, labels = [], []
+        while n:
+            batch = self._waiting.popleft()
+            if len(batch) > n:
+                rest = None if batch.labels is None else batch.labels[n:]
+                self._waiting.appendleft(replace(batch, x=batch.x[n:], labels=rest))
+            x.append(batch.x[:n])
+            if batch.labels is not None:
+                labels.append(batch.labels[:n])
+            n -= len(x[-1])
+        return np.concatenate(x), np.concatenate(labels) if labels else None
+
+    # ---- batch by batch
+
+    def _next(self) -> Dataset | None:
+        """The next batch, from the beginning again where the iterable ends; None where nothing comes."""
+        for _ in range(2):
+            for item in self._iterator:
+                self._count += 1
+                return self._opened(item, f"batch {self._count} of the {self._kind}")
+            self._iterator = iter(self.source)
+        return None
+
+    def _opened(self, item: Any, name: str) -> Dataset:
+        x, labels = self._parts(item, name)
+        return Dataset(
+            x=native(np.array(self._channels_last(as_array(x, name), name))),  # a copy: some fill the same memory again
+            labels=None if labels is None else class_numbers(as_array(labels, name), name),
+            num_classes=None if labels is None else self._num_classes,
+            name=name,
+        )
+
+    def _parts(self, item: Any, name: str) -> tuple[Any, Any]:
+        """Examples, and labels in a conditional game; nobody else cares what a loader has beside the examples."""
+        if isinstance(item, Mapping):
+            x, labels = x_and_labels(item, name)
+        elif isinstance(item, (tuple, list)):
+            if len(item) not in (1, 2):
+                raise DataError(f"{name} is a {type(item).__name__} of {len(item)}; it must be x, (x,) or (x, labels).")
+            x, labels = item[0], item[1] if len(item) == 2 else None
+        else:
+            x, labels = item, None
+        if self._conditional and labels is None:
+            raise DataError(f"{name} has no labels, and this game is conditional. Yield pairs (x, labels).")
+        return x, labels if self._conditional else None
+
+    def _channels_last(self, x: Array, name: str) -> Array:
+        if self._channels_first:
+            if x.ndim != 4:
+                raise DataError(f"{name} has shape {x.shape}; with channels_first=True it must be (m, C, H, W).")
+            return np.moveaxis(x, 1, -1)
+        if self._channels_first is None and x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] > 4:
+            raise DataError(
+                f"{name} has shape {x.shape}, which looks like images with channels first; gankit's come last. Pass "
+                "gankit.data.batches(loader, channels_first=True), or channels_first=False if they are not."
+            )
+        return x
+
+    def _check(self, batch: Dataset) -> None:
+        """Raise DataError when a batch is unlike the first, or leaves the units."""
+        first, x = self.first.x, batch.x
+        if x.shape[1:] != first.shape[1:] or x.dtype != first.dtype:
+            raise DataError(
+                f"{batch.name} is {x.dtype} of shape {x.shape}; the first was {first.dtype} of shape {first.shape}. "
+                "All must be alike but for how many examples they hold."
+            )
+        if x.dtype == np.uint8 and self._range == (0, 255):
+            return
+        least, greatest = extremes(x)
+        if not np.isfinite([least, greatest]).all():
+            raise not_finite(x, batch.name)
+        low, high = self._range or (least, greatest)
+        slack = SLACK * (high - low)
+        if least < low - slack or greatest > high + slack:
+            raise DataError(
+                f"{batch.name} runs from {least:.6g} to {greatest:.6g}, but the data this game was built on promised "
+                f"{low:g} to {high:g}. Scale all batches alike."
+            )
+
+
+def open_training(
+    source: Any, *, conditional: bool, num_classes: int | None, spec: DataSpec | None = None
+) -> Dataset | Stream:
+    """Whatever a game can be trained on: `open_data`, and iterables of batches; spec: of a game already built."""
+    if yields_batches(source):
+        return Stream(source, conditional=conditional, num_classes=num_classes, spec=spec)
+    return open_data(source, num_classes=num_classes)
+
+
+def examples_of(data: Dataset | Stream) -> Dataset:
+    """The examples that shape, units and statistics are taken from: all there are, or a stream's first batch."""
+    return data.first if isinstance(data, Stream) else data

@@ -1,0 +1,1 @@
+"""Games of the losses of this package."""
