@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,8 @@ class ColumnNetwork:
 
     def apply(self, *inputs: Any, **options: Any) -> Any:
         out, buffers = self.network.apply(*inputs, **options)
+        if isinstance(out, Mapping):
+            return {**out, "logits": out["logits"][:, None]}, buffers
         return (out[:, None] if out.ndim == 1 else out), buffers
 
 

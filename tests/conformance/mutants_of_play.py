@@ -32,7 +32,7 @@ def rolled_labels(b):
 
 
 def rolled_g_labels(b):
-    return b._replace(generator=b.generator._replace(labels=np.roll(b.generator.labels, 1, axis=1)))
+    return b._replace(generator=b.generator._replace(fake_labels=np.roll(b.generator.fake_labels, 1, axis=1)))
 
 
 def with_game(**changes):
@@ -149,7 +149,8 @@ def columns_pass(real):
 
 
 def flat(result):
-    return result[0].reshape(-1), result[1]
+    out, buffers = result
+    return {**out, "logits": out["logits"].reshape(-1)}, buffers
 
 
 def columns_everywhere(monkeypatch):
