@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax import Array
@@ -75,7 +76,7 @@ class JaxNetwork:
         key = self._ops.key((0, 0)) if key is None else key
         keys = {
             # Flax keeps a key and how often it was used; both are made anew from ours at every call.
-            name: np.uint32(0) if name.endswith("count") else self._ops.fold_in(key, i)
+            name: jnp.uint32(0) if name.endswith("count") else self._ops.fold_in(key, i)
             for i, name in enumerate(self._keys.shapes)
         }
         states = self._params.state(params), self._keys.state(keys), self._buffers.state(buffers)
