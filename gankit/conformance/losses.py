@@ -1,10 +1,10 @@
-"""Core's losses, computed by the backend: closed forms, signs, means, and the pairing of examples."""
+"""Core's losses and penalties, computed by the backend: closed forms, signs, means, and the pairing of examples.
+
+What judges any loss and any penalty is in `objectives` and `penalties`.
+"""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,31 +12,48 @@ import numpy as np
 from gankit.building import make
 from gankit.config import Part
 from gankit.conformance.compare import Array, agree, epsilon, require
+from gankit.conformance.objectives import (
+    LABELS,
+    ORDINARY,
+    SITUATIONS,
+    ZERO,
+    Forms,
+    evaluate,
+    follows,
+    ignores_order,
+    is_a_mean,
+    needs_no_framework,
+)
 from gankit.conformance.ops_math import sigmoid
+from gankit.conformance.penalties import evaluate_penalty
 from gankit.conformance.results import Check, NotApplicable
 from gankit.conformance.subject import Subject
 from gankit.conformance.tiny import TinyOps
-from gankit.interfaces import Draw, Loss, Scores
-
-ORDINARY = (np.array([0.3, -1.2, 2.0, 0.7]), np.array([-0.4, 1.5, -2.2, 0.1]))
-EXTREME = (np.array([1e4, -1e4, 1e4, 0.0]), np.array([-1e4, 1e4, 0.0, 0.0]))
-ZERO = (np.zeros(4), np.zeros(4))
-SITUATIONS = {"ordinary logits": ORDINARY, "logits of 1e4": EXTREME, "logits of exactly 0": ZERO}
-LABELS = np.array([0, 2, 1, 2], np.int32)
+from gankit.interfaces import Loss, Scores
 
 
-def d_value(real: Array, fake: Array) -> float:
+def cross_entropy(real: Array, fake: Array) -> tuple[Any, Array, Array]:
     """D's side of eq. 1, to be minimised."""
-    return float(np.logaddexp(0, -real).mean() + np.logaddexp(0, fake).mean())
+    n, value = len(real), np.logaddexp(0, -real).mean() + np.logaddexp(0, fake).mean()
+    return value, -sigmoid(-real) / n, sigmoid(fake) / n
 
 
-Closed = tuple[Callable[[Array], Any], Callable[[Array], Array]]
-G_CLOSED: dict[str, Closed] = {
-    # G's objective on logits f, and its gradient: eq. 1 of the paper, and the remark in its section 3
-    "minimax": (lambda f: -np.logaddexp(0, f).mean(), lambda f: -sigmoid(f) / len(f)),
-    "non-saturating": (lambda f: np.logaddexp(0, -f).mean(), lambda f: -sigmoid(-f) / len(f)),
+def saturating(real: Array, fake: Array) -> tuple[Any, Array, Array]:
+    """G's side of eq. 1."""
+    return -np.logaddexp(0, fake).mean(), np.zeros(len(real)), -sigmoid(fake) / len(fake)
+
+
+def non_saturating(real: Array, fake: Array) -> tuple[Any, Array, Array]:
+    """What section 3 of the paper has G minimise instead."""
+    return np.logaddexp(0, -fake).mean(), np.zeros(len(real)), -sigmoid(-fake) / len(fake)
+
+
+NON_SATURATING: Forms = {"discriminator": cross_entropy, "generator": non_saturating}
+FORMS: dict[str, Forms] = {
+    "minimax": {"discriminator": cross_entropy, "generator": saturating},
+    "non-saturating": NON_SATURATING,
+    "conditional": NON_SATURATING,
 }
-NAMES = ("minimax", "non-saturating", "conditional")
 
 
 def loss(name: str, **settings: Any) -> Loss:
@@ -46,49 +63,25 @@ def loss(name: str, **settings: Any) -> Loss:
     return made
 
 
-def evaluate(ops: Any, loss: Loss, player: str, real: Array, fake: Array) -> tuple[Array, Array, Array]:
-    """(value, gradient in the real logits, gradient in the fake ones) of a player's objective."""
-    labels = ops.asarray(LABELS[np.arange(len(real)) % len(LABELS)]) if loss.conditional else None
-
-    def objective(logits: Any) -> tuple[Any, None]:
-        value = getattr(loss, player)(ops, Scores(logits[0], labels), Scores(logits[1], labels))
-        return value, None
-
-    (value, _), gradients = ops.value_and_grad(objective)((ops.asarray(real), ops.asarray(fake)))
-    return ops.to_numpy(value), ops.to_numpy(gradients[0]), ops.to_numpy(gradients[1])
-
-
-def against_closed_form(subject: Subject, name: str, base: str) -> None:
+def against_closed_forms(subject: Subject, name: str) -> None:
     """Both players, values and gradients, in every situation."""
     for dtype in subject.dtypes:
-        ops, rtol, atol = subject.open(dtype).ops, 32 * epsilon(dtype), 4 * epsilon(dtype)
-        for situation, (real, fake) in SITUATIONS.items():
-            n, (g_value, g_gradient) = len(real), G_CLOSED[base]
-            wanted = {
-                "discriminator": (d_value(real, fake), -sigmoid(-real) / n, sigmoid(fake) / n),
-                "generator": (g_value(fake), np.zeros(n), g_gradient(fake)),
-            }
-            for player, want in wanted.items():
-                got = evaluate(ops, loss(name), player, real, fake)
-                for part, g, w in zip(
-                    ("value", "gradient in real logits", "gradient in fake logits"), got, want, strict=True
-                ):
-                    agree(g, w, f"{name}, {player}, {situation}, {dtype}: {part}", rtol=rtol, atol=atol)
+        follows(subject.open(dtype), loss(name), FORMS[name])
 
 
 def check_minimax(subject: Subject) -> None:
     """The game of the paper's eq. 1 would not be the one that is played."""
-    against_closed_form(subject, "minimax", "minimax")
+    against_closed_forms(subject, "minimax")
 
 
 def check_non_saturating(subject: Subject) -> None:
     """The default game would train on another objective, or not move at all from zero logits."""
-    against_closed_form(subject, "non-saturating", "non-saturating")
+    against_closed_forms(subject, "non-saturating")
 
 
 def check_conditional(subject: Subject) -> None:
     """A conditional game would not play the loss that it wraps."""
-    against_closed_form(subject, "conditional", "non-saturating")
+    against_closed_forms(subject, "conditional")
 
 
 def check_conditional_class_cross_entropy(subject: Subject) -> None:
@@ -113,32 +106,20 @@ def check_conditional_class_cross_entropy(subject: Subject) -> None:
 
 def check_losses_are_means(subject: Subject) -> None:
     """A sum instead of a mean makes the learning rate grow with the batch."""
-    ops = subject.open().ops
-    for name in NAMES:
-        for player in ("discriminator", "generator"):
-            once = evaluate(ops, loss(name), player, *ORDINARY)[0]
-            twice = evaluate(ops, loss(name), player, *(np.concatenate([x, x]) for x in ORDINARY))[0]
-            require(once.shape == (), f"{name}: {player}'s objective has shape {once.shape}; it must be 0-d.")
-            agree(twice, once, f"{name}, {player}: a batch that is repeated", rtol=1e-12, cause="sum over the batch.")
+    for name in FORMS:
+        is_a_mean(subject.open(), loss(name))
 
 
 def check_losses_ignore_order(subject: Subject) -> None:
     """Examples of a batch would be judged by their place in it, such as by broadcasting (N, 1) against (N,)."""
-    ops, order = subject.open().ops, np.array([2, 0, 3, 1])
-    for name in NAMES:
-        for player in ("discriminator", "generator"):
-            value, in_real, in_fake = evaluate(ops, loss(name), player, *ORDINARY)
-            moved = evaluate(ops, loss(name), player, *(x[order] for x in ORDINARY))
-            for part, got, want in zip(
-                ("value", "real", "fake"), moved, (value, in_real[order], in_fake[order]), strict=True
-            ):
-                agree(got, want, f"{name}, {player}, shuffled: {part}", rtol=1e-12)
+    for name in FORMS:
+        ignores_order(subject.open(), loss(name))
 
 
 def check_discriminator_raises_real_and_lowers_fake(subject: Subject) -> None:
     """With a sign flipped, or real and fake exchanged, D learns to call real examples fake."""
     ops = subject.open().ops
-    for name in NAMES:
+    for name in FORMS:
         for situation in ("ordinary logits", "logits of exactly 0"):
             _, in_real, in_fake = evaluate(ops, loss(name), "discriminator", *SITUATIONS[situation])
             require(
@@ -151,7 +132,7 @@ def check_discriminator_raises_real_and_lowers_fake(subject: Subject) -> None:
 def check_generator_raises_fake(subject: Subject) -> None:
     """With its sign flipped, G helps D."""
     ops = subject.open().ops
-    for name in NAMES:
+    for name in FORMS:
         for situation in ("ordinary logits", "logits of exactly 0"):
             _, in_real, in_fake = evaluate(ops, loss(name), "generator", *SITUATIONS[situation])
             require(bool((in_fake < 0).all()), f"{name}: a step of G does not raise the scores of fakes ({situation}).")
@@ -180,45 +161,37 @@ def check_d_weight(subject: Subject) -> None:
         agree(half, whole, f"{name}: G's objective with d_weight=0.5", rtol=1e-12)
 
 
+def half_square(xp: Any, params: Any, x: Any, labels: Any) -> Any:
+    """D(x) = 1/2 (x . w)^2, so that grad_x D = (x . w) w."""
+    return 0.5 * (x @ params["w"]) ** 2
+
+
 def check_gradient_penalties(subject: Subject) -> None:
     """R1 and R2, on which small games stand, would punish the wrong gradient or at the wrong examples."""
     ops, rng = subject.open().ops, np.random.default_rng(2)
-    w, real, fake = rng.normal(size=3), rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
-    at = (ops.asarray(real), ops.asarray(fake))
-
-    def penalized(w_: Any, name: str) -> tuple[Any, None]:  # D(x) = 1/2 (x . w)^2, so that grad_x D = (x . w) w
-        penalty = make("penalties", Part(name))
-        return penalty(ops, lambda x, labels: Scores(0.5 * (x @ w_) ** 2), Draw(at[0], None, at[0]), at[1], None), None
-
-    for name, x in (("r1", real), ("r2", fake)):
-        value, gradient = ops.value_and_grad(partial(penalized, name=name))(ops.asarray(w))
-        s, n = x @ w, float(w @ w)
-        cause = "the mean over pixels too, or no half."
-        agree(ops.to_numpy(value[0]), (s**2 * n).mean() / 2, name, rtol=1e-10, cause=cause)
-        want = (s[:, None] * x * n + s[:, None] ** 2 * w).mean(axis=0)
-        agree(ops.to_numpy(gradient), want, f"{name}: gradient in D's parameters", rtol=1e-10)
+    direction, real, fake = rng.normal(size=3), rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
+    for logits, scale in {"ordinary logits": 1.0, "logits of 1e4": 100.0, "logits of exactly 0": 0.0}.items():
+        w = scale * direction
+        for name, x in (("r1", real), ("r2", fake)):
+            value, gradient, _ = evaluate_penalty(ops, make("penalties", Part(name)), half_square, {"w": w}, real, fake)
+            s, n, what = x @ w, float(w @ w), f"{name}, {logits}"
+            agree(value, (s**2 * n).mean() / 2, what, rtol=1e-10, cause="the mean over pixels too, or no half.")
+            want = (s[:, None] * x * n + s[:, None] ** 2 * w).mean(axis=0)
+            agree(gradient["w"], want, f"{what}: gradient in D's parameters", rtol=1e-10)
 
 
 def check_losses_without_a_framework(subject: Subject) -> None:
     """A loss that leaves the array standard works on one backend and fails on the next."""
     try:
-        strict = importlib.import_module("array_api_strict")
+        import array_api_strict as strict
     except ImportError:
         raise NotApplicable("array-api-strict is not installed: pip install 'gankit[conformance]'") from None
+    for name, forms in FORMS.items():
+        needs_no_framework(loss(name), forms)
+    fake = Scores(strict.asarray(ZERO[1]), strict.asarray(LABELS), strict.asarray(np.zeros((4, 3))))
     ops: Any = TinyOps(strict)
-    for name in NAMES:
-        base = "minimax" if name == "minimax" else "non-saturating"
-        for situation, (real, fake) in SITUATIONS.items():
-            labels = strict.asarray(LABELS)
-            r, f = Scores(strict.asarray(real), labels), Scores(strict.asarray(fake), labels)
-            got = [float(getattr(loss(name), player)(ops, r, f)) for player in ("discriminator", "generator")]
-            want = [d_value(real, fake), G_CLOSED[base][0](fake)]
-            agree(np.array(got), want, f"{name} on array-api-strict, {situation}", rtol=1e-12)
-        classes = strict.asarray(np.zeros((4, 3)))
-        labelled = loss("conditional").generator(
-            ops, None, Scores(strict.asarray(ZERO[1]), strict.asarray(LABELS), classes)
-        )
-        agree(np.array(float(labelled)), np.log(2) + np.log(3), "class term on array-api-strict", rtol=1e-12)
+    labelled = loss("conditional").generator(ops, None, fake)
+    agree(np.array(float(labelled)), np.log(2) + np.log(3), "class term on array-api-strict", rtol=1e-12)
 
 
 CHECKS: tuple[Check, ...] = (

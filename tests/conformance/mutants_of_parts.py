@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from planting import Changed, Mutant, drifting, dropout, kernel, layer, network, ops, patch, run
 
@@ -269,6 +271,14 @@ def summed(real):
     return lambda self, o, r, f: real(self, o, r, f) * f.logits.shape[0]
 
 
+def in_parameters(real):
+    def changed(o, net, x, labels):
+        gradient = o.grad(lambda params: o.xp.sum(replace(net, params=params)(x, labels).logits))(net.params)
+        return 0.5 * sum(o.xp.sum(g * g) for g in gradient.values()) / x.shape[0]
+
+    return changed
+
+
 LOSS = "gankit.losses:CrossEntropy"
 SAT, NON, COND = "gankit.losses:Minimax", "gankit.losses:NonSaturating", "gankit.losses:Conditional"
 
@@ -327,8 +337,15 @@ LOSSES = (
         "penalties average over pixels",
         "check_gradient_penalties",
         core=patch(
-            "gankit.penalties", "half_squared_gradient", lambda real: lambda o, net, x: real(o, net, x) / x.shape[1]
+            "gankit.penalties",
+            "half_squared_gradient",
+            lambda real: lambda o, net, x, y: real(o, net, x, y) / x.shape[1],
         ),
+    ),
+    Mutant(
+        "penalties are on parameters instead of inputs",
+        "check_gradient_penalties",
+        core=patch("gankit.penalties", "half_squared_gradient", in_parameters),
     ),
     Mutant(
         "R2 at real examples",

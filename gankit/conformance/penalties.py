@@ -1,0 +1,97 @@
+"""What any penalty is judged by: a small D whose gradients are known, and what the penalty makes of it.
+
+value, gradient, memory = evaluate_penalty(ops, penalty, quadratic, {"a": a}, real, fake)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gankit.conformance.compare import Array
+from gankit.interfaces import Draw, Penalty, Scores
+
+Judge = Callable[[Any, Mapping[str, Any], Any, Any], Any]
+"""A D written once for every array namespace, NumPy too: (xp, params, examples, labels) to logits (n,)."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """D as a penalty sees it. Its parameters are in reach, so that a penalty with the fault to look there can."""
+
+    xp: Any
+    d: Judge
+    params: Mapping[str, Any]
+
+    def __call__(self, x: Any, labels: Any = None) -> Scores:
+        return Scores(self.d(self.xp, self.params, x, labels), labels)
+
+
+def evaluate_penalty(
+    ops: Any,
+    penalty: Penalty,
+    d: Judge,
+    params: Mapping[str, Array],
+    real: Array,
+    fake: Array,
+    *,
+    labels: tuple[Array, Array] | None = None,
+    memory: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> tuple[Array, dict[str, Array], dict[str, Array]]:
+    """(value, gradient in D's parameters, what the penalty now remembers), as NumPy.
+
+    labels: of real and of fake examples, in a conditional game.
+    memory: what a penalty that remembers something is called with; what it starts from by default.
+    """
+    x, g = ops.asarray(real), ops.asarray(fake)
+    y_real, y_fake = (None, None) if labels is None else (ops.asarray(y) for y in labels)
+    draw, key = Draw(x, y_real, x, y_fake), ops.key((np.uint32(seed), np.uint32(0)))
+    start: Mapping[str, float] = getattr(penalty, "memory", {}) if memory is None else memory
+    held = {name: ops.asarray(np.asarray(float(number))) for name, number in start.items()}
+
+    def objective(tensors: Any) -> tuple[Any, Any]:
+        out = penalty(ops, Probe(ops.xp, d, tensors), draw, g, key, *([held] if held else []))
+        return out if held else (out, {})
+
+    tensors = {name: ops.asarray(array) for name, array in params.items()}
+    (value, remembered), gradient = ops.value_and_grad(objective)(tensors)
+    return ops.to_numpy(value), _numpy(ops, gradient), _numpy(ops, remembered)
+
+
+def quadratic(xp: Any, params: Mapping[str, Any], x: Any, labels: Any) -> Any:
+    """D(x)_i = 1/2 sum_j a_ij x_ij^2, a shaped like the batch: its gradient at x is a * x."""
+    return 0.5 * xp.sum(xp.reshape(params["a"] * x * x, (x.shape[0], -1)), axis=1)
+
+
+def two_layers(xp: Any, params: Mapping[str, Any], x: Any, labels: Any) -> Any:
+    """D(x) = tanh(x w) v, w (features, hidden) and v (hidden,)."""
+    return xp.tanh(xp.reshape(x, (x.shape[0], -1)) @ params["w"]) @ params["v"]
+
+
+def two_layers_gradient(params: Mapping[str, Array], x: Array) -> Array:
+    """d D(x)_i / d x_i of `two_layers`, (n, features), in NumPy."""
+    hidden = np.tanh(x.reshape(len(x), -1) @ params["w"])
+    return np.asarray(((1 - hidden**2) * params["v"]) @ params["w"].T)
+
+
+def points_of_norm_penalty(ops: Any, penalty: Penalty, real: Array, fake: Array, *, seed: int = 0) -> Array:
+    """Where a penalty mean_i (||grad_x D(x_i)|| - 1)^2 asks for D's gradient, shaped like real.
+
+    They are read off the gradient in the parameters of `quadratic`, so nothing is asked of how the penalty draws them.
+    real, fake: above 1, so that squares give the points back.
+    """
+    n, a = len(real), np.full_like(real, 10.0)
+    _, gradient, _ = evaluate_penalty(ops, penalty, quadratic, {"a": a}, real, fake, seed=seed)
+    # The norms are r_i = ||a x_i||, and d/da_ij of the penalty is 2/n (r_i - 1) / r_i a_ij x_ij^2; summed over j this
+    # gives r_i, and with it each x_ij.
+    in_a = gradient["a"].reshape(n, -1).astype(np.float64)
+    r = (1 + np.sqrt(1 + 20 * n * in_a.sum(axis=1, keepdims=True))) / 2
+    return np.asarray(np.sqrt(in_a * n * r / (20 * (r - 1))).reshape(real.shape))
+
+
+def _numpy(ops: Any, tensors: Mapping[str, Any]) -> dict[str, Array]:
+    return {name: ops.to_numpy(tensor) for name, tensor in tensors.items()}
