@@ -1,0 +1,51 @@
+"""Every recipe from the command line, on each backend and on real data: it trains, samples and is judged."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gankit
+from tests.cli_runner import Cli
+from tests.recipe_games import GAMES, examples
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return Cli(monkeypatch, capsys)
+
+
+def typed(settings):
+    """`--set generator.width=6` and so on."""
+    flat = [
+        (f"{name}.{key}", inner)
+        for name, value in settings.items()
+        if isinstance(value, dict)
+        for key, inner in value.items()
+    ] + [(name, value) for name, value in settings.items() if not isinstance(value, dict)]
+    return [argument for key, value in flat for argument in ("--set", f"{key}={value}")]
+
+
+@pytest.mark.parametrize("recipe", GAMES)
+def test_every_recipe_trains_from_the_command_line(backend, recipe, cli, tmp_path):
+    data, settings = GAMES[recipe]
+    dataset = examples(data)
+    np.savez(tmp_path / "data.npz", x=dataset.x, labels=dataset.labels)
+    command = ["train", "--backend", backend, "--recipe", recipe, "--data", "data.npz", "--out", "run"]
+    options = ["--set", "batch_size=8", "--set", "num_classes=10", *typed(settings), "--log-every", "1"]
+    done = cli(*command, *options, "--steps", "2")
+    assert done.code == 0, done.err
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    assert all(np.isfinite(value) for line in lines for value in line.values() if isinstance(value, float))
+    with Image.open(tmp_path / "run" / "samples.png") as picture:
+        assert picture.width > dataset.shape[1]
+    trainer = gankit.load(tmp_path / "run", backend=backend)
+    samples = trainer.sample(5)
+    assert samples.shape == (5, *dataset.shape) and samples.dtype == np.uint8
+    labels = np.arange(5) if trainer.config.conditional else None
+    assert np.isfinite(trainer.score(dataset.x[:5], labels)).all()

@@ -1,0 +1,72 @@
+"""Every recipe with networks a few channels wide, on a little real data: what the tests of all recipes play."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gankit
+from gankit.data import open_data
+
+ENOUGH = 64
+FILES = {
+    "mnist": "mnist/train-images-idx3-ubyte.gz",
+    "cifar": "cifar10/cifar10_lossless4k.npz",
+    "faces": "orl_faces/orl_faces.npz",
+}
+
+
+def both(**settings: Any) -> dict[str, Any]:
+    return {"generator": settings, "discriminator": settings}
+
+
+def paper(**settings: Any) -> dict[str, Any]:
+    return {"generator": {"units": 20, **settings}, "discriminator": {"units": 8}}
+
+
+GAMES: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "mlp": ("digits", {}),
+    "cgan": ("digits", {}),
+    "gan-2014": ("mnist", paper()),
+    "gan-2014-tfd": ("faces", paper()),
+    "gan-2014-cifar": ("cifar", paper()),
+    "gan-2014-cifar-conv": ("cifar", {**paper(channels=3), "discriminator": {"width": 3, "units": 8}}),
+    "dcgan": ("mnist", both(width=6)),
+    "cdcgan": ("mnist", both(width=6)),
+    "cdcgan-projection": ("mnist", both(width=6)),
+    "sngan": ("cifar", {**both(width=6), "k": 2}),
+    "modern": ("mnist", both(width=16, blocks=1)),
+    "modern-small": ("mnist", both(width=8)),
+}
+"""Recipe: (data, settings)."""
+DROPOUT = ("gan-2014", "gan-2014-tfd", "gan-2014-cifar", "gan-2014-cifar-conv")
+"""The recipes that have it, in D."""
+
+
+@cache
+def examples(data: str) -> gankit.Dataset:
+    """The first few, uint8 with labels. Without the files the test is skipped, but not in CI, which must have them."""
+    if data == "digits":
+        return open_data("digits")
+    path = Path(os.environ.get("GANKIT_DATA") or "nowhere", FILES[data])
+    if not path.is_file():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"set GANKIT_DATA to a folder with {FILES[data]}")
+    if data == "mnist":
+        whole = open_data("mnist")
+        x, labels = whole.x[:ENOUGH], whole.labels[:ENOUGH]
+    elif data == "cifar":
+        with np.load(path) as archive:
+            x, labels = archive["images"][:ENOUGH], archive["labels"][:ENOUGH].astype(np.int64)
+    else:
+        with np.load(path) as archive:
+            square = archive["images"][:ENOUGH, 10:102]  # 92x92
+            labels = archive["subject"][:ENOUGH].astype(np.int64) % 10
+        x = np.stack([np.asarray(Image.fromarray(face).resize((48, 48))) for face in square])[..., None]
+    return gankit.Dataset(x, labels, 10, (0, 255), data)
