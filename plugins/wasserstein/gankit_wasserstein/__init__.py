@@ -1,0 +1,1 @@
+"""Wasserstein GANs: the loss, and both ways to keep the critic Lipschitz."""
