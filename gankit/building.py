@@ -9,8 +9,6 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, cast
 
-import numpy as np
-
 from gankit import checkpoint, registry
 from gankit.config import Config, Part, Setting
 from gankit.data.dataset import Dataset, scaling
@@ -19,9 +17,9 @@ from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream, examples_of, open_training
 from gankit.errors import CheckpointError, ConfigError, DataError, did_you_mean, one_of
 from gankit.game import Assembled, Start
-from gankit.interfaces import Backend, Network, Ops, Trainer
+from gankit.interfaces import Backend, Network, Trainer
 from gankit.layers import Layers, buffers, draw, output_range, parameters, place
-from gankit.networks.native import Native
+from gankit.networks.native import Native, wrapped
 from gankit.networks.spec import GameSpec
 from gankit.step import Game
 
@@ -241,27 +239,22 @@ def _network(
     }[role]
     architecture, name = _architecture(role, config, spec, brought), getattr(config, role).name
     if isinstance(architecture, Native):
-        network, arrays = backend.wrap(architecture.module)
-        got = _tried(network, arrays, backend.ops, inside, spec)
+        try:
+            network, arrays, got = wrapped(architecture, role, spec, backend)
+        except ConfigError as error:
+            if name == NATIVE:
+                raise
+            raise ConfigError(f"{name!r} ({role}): {error}") from error
         start: Start = lambda purpose, streams, mean: arrays  # noqa: E731
+        name = architecture.name
     else:
         placed = place(architecture, inside)
         network, got = backend.network(placed), placed[-1].output_shape
         start = partial(draw, parameters(placed) | buffers(placed))
     if got != outside:
-        raise ConfigError(f"{name!r} ends in shape {got}; it must end in {outside}, {what}.")
+        flatten = " Flatten (N, 1) to (N,)." if got == (1,) and role == "discriminator" else ""
+        raise ConfigError(f"{name!r} ends in shape {got}; it must end in {outside}, {what}.{flatten}")
     return network, start
-
-
-def _tried(network: Network, arrays: Any, ops: Ops, shape: tuple[int, ...], spec: GameSpec) -> tuple[int, ...]:
-    """The shape that a module of the user's returns for one example, in evaluation on two of them."""
-    labels = None if spec.num_classes is None else ops.asarray(np.zeros(2, np.int32))
-
-    def evaluated(x: Any) -> Any:
-        out = network.apply(*network.init(arrays), x, labels, train=False, key=None)[0]
-        return out["logits"] if isinstance(out, Mapping) else out
-
-    return tuple(ops.compile(evaluated)(ops.asarray(np.zeros((2, *shape)))).shape[1:])
 
 
 def _classes(config: Config, dataset: Dataset) -> int | None:

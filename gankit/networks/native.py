@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+import numpy as np
+
+from gankit.errors import ConfigError, did_you_mean, one_of
+from gankit.interfaces import Backend, Network
+from gankit.layers import Shape
+from gankit.networks.spec import GameSpec
+
+Array = np.ndarray[Any, Any]
+
+OUTPUTS = ("unit", "symmetric", "free")
+PARTS = ("logits", "class_logits", "features")
+"""What D may return in a dict."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,6 +29,7 @@ class Native:
     framework: (N, channels, height, width) in torch, (N, height, width, channels) in flax. D returns logits (N,), or a
     dict with `logits` and, if it has them, `class_logits` (N, num_classes) and `features`, a tuple of arrays (N, ...).
 
+    The game starts from the numbers that the module holds: seed its framework to start from the same ones again.
     Dropout and running statistics inside work as in every game: masks come from (seed, step), and a player's buffers
     change in its own phase only.
 
@@ -24,8 +39,49 @@ class Native:
     module: Any
     output: Literal["unit", "symmetric", "free"] = "free"
 
+    def __post_init__(self) -> None:
+        if self.output not in OUTPUTS:
+            raise ConfigError(
+                f"Native(output={self.output!r}) is not possible.{did_you_mean(str(self.output), OUTPUTS)} "
+                f"Choose {one_of(OUTPUTS)}."
+            )
+
     @property
     def name(self) -> str:
         """`package.Class` of the module."""
         kind = type(self.module)
         return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def wrapped(native: Native, role: str, spec: GameSpec, backend: Backend) -> tuple[Network, dict[str, Array], Shape]:
+    """(network, the numbers that the module holds, the shape that one example leaves it in).
+
+    Raises ConfigError when the backend cannot run the module, or when the module cannot play its role.
+    """
+    network, arrays = backend.wrap(native.module)
+
+    def evaluated(x: Any, labels: Any) -> Any:
+        return network.apply(*network.init(arrays), x, labels, train=False, key=None)[0]
+
+    latents, ops = role == "generator", backend.ops
+    shape = (spec.latent_dim,) if latents else spec.shape
+    labels = None if spec.num_classes is None else ops.asarray(np.zeros(2, np.int32))
+    try:
+        out = ops.compile(evaluated)(ops.asarray(np.zeros((2, *shape))), labels)
+    except Exception as error:  # the module's own, whatever it is
+        what = f"{'latents' if latents else 'examples'} of shape {shape}{'' if labels is None else ' and their labels'}"
+        hint = f" It is given latent_dim={spec.latent_dim} numbers an example." if latents else ""
+        said = str(error).strip().partition("\n")[0].rstrip(".")
+        raise ConfigError(f"The {role} {native.name} fails on {what}. {type(error).__name__}: {said}.{hint}") from error
+    return network, arrays, _end_shape(native, role, out)
+
+
+def _end_shape(native: Native, role: str, out: Any) -> Shape:
+    """The shape of one example, or of its logits; raises ConfigError unless `out` is what such a player returns."""
+    parts = out if isinstance(out, Mapping) and role == "discriminator" else {"logits": out}
+    if any(key not in PARTS for key in parts) or not hasattr(parts.get("logits"), "shape"):
+        got = f"a dict with {one_of(map(str, out))}" if isinstance(out, Mapping) else f"a {type(out).__name__}"
+        logits = "logits (N,), or a dict with 'logits' and perhaps 'class_logits' and 'features'"
+        want = logits if role == "discriminator" else "one array of examples"
+        raise ConfigError(f"The {role} {native.name} returns {got}; it must return {want}.")
+    return tuple(int(n) for n in parts["logits"].shape[1:])
