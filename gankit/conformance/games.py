@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ ADAM_G = {"name": "adam", "lr": 1e-3, "b1": 0.3, "b2": 0.999, "eps": 1e-7}
 SGD = {"generator_optimizer": SGD_G, "discriminator_optimizer": SGD_D}
 MIXED = {"generator_optimizer": SGD_G, "discriminator_optimizer": ADAM_D}
 ADAM = {"generator_optimizer": ADAM_G, "discriminator_optimizer": ADAM_D}
+IDLE = {f"{role}_optimizer": {"name": "sgd", "lr": 0.0} for role in ("generator", "discriminator")}
+NO_NETWORKS: Mapping[str, Any] = MappingProxyType({})
 CONDITIONAL = {"loss": {"name": "conditional", "base": "non-saturating"}}
 
 
@@ -75,12 +78,14 @@ def with_dropout(**settings: Any) -> Config:
     return Config().with_settings({**base, **ADAM, **settings})
 
 
-def start(backend: Backend, config: Config, dataset: Dataset | None = None) -> Any:
-    """A trainer before its first step."""
+def start(
+    backend: Backend, config: Config, dataset: Dataset | None = None, brought: Mapping[str, Any] = NO_NETWORKS
+) -> Any:
+    """A trainer before its first step. brought: networks for the players whose config says "native"."""
     if dataset is None:
         dataset = digits() if config.data == "digits" else examples()
     spec = DataSpec(dataset.shape, dataset.num_classes if config.conditional else None, scaling(dataset, "unit"))
-    return assemble(config, backend, spec, dataset)
+    return assemble(config, backend, spec, dataset, brought)
 
 
 def leaves(trainer: Any) -> dict[str, Array]:
@@ -102,20 +107,21 @@ class Recorder:
         self.terms.append(dict(terms))
 
 
-def oracle_of(trainer: Any) -> Oracle:
-    """The same game in the oracle, from the trainer's parameters of this moment."""
+def oracle_of(trainer: Any, **changes: Any) -> Oracle:
+    """The same game in the oracle, from the trainer's parameters of this moment; changes: other fields of it."""
     c: Config = trainer.config
     loss = c.loss.settings["base"]["name"] if c.conditional else c.loss.name
-    return Oracle(
-        g=trainer.generator.parameters,
-        d=trainer.discriminator.parameters,
-        g_rule=rule(c.generator_optimizer.to_plain()),
-        d_rule=rule(c.discriminator_optimizer.to_plain()),
-        loss=loss,  # type: ignore[arg-type]
-        schedule=c.schedule,  # type: ignore[arg-type]
-        num_classes=CLASSES if c.conditional else None,
-        ema_decay=c.ema,
-    )
+    fields = {
+        "g": trainer.generator.parameters,
+        "d": trainer.discriminator.parameters,
+        "g_rule": rule(c.generator_optimizer.to_plain()),
+        "d_rule": rule(c.discriminator_optimizer.to_plain()),
+        "loss": loss,
+        "schedule": c.schedule,
+        "num_classes": CLASSES if c.conditional else None,
+        "ema_decay": c.ema_decay,
+    }
+    return Oracle(**{**fields, **changes})
 
 
 def rule(settings: Mapping[str, Any]) -> Rule:
@@ -132,9 +138,20 @@ def minibatches(config: Config, start: int, stop: int) -> Iterator[Minibatches]:
     optimizers = (make("optimizers", config.generator_optimizer), make("optimizers", config.discriminator_optimizer))
     labels = data.labels if config.conditional else None
     batch = Batches(config, optimizers, (), make("losses", config.loss), CLASSES).make(start, stop, len(data), labels)
-    d, g = batch.discriminator, batch.generator
-    order: Array = np.asarray(d.real)
     x = data.x.reshape(len(data), -1) / 255.0
+
+    def at(array: Any, i: int) -> Any:
+        return None if array is None else array[i]
+
+    d, g = batch.discriminator, batch.generator
     for i in range(stop - start):
-        y, g_y = (None, None) if d.labels is None or g.labels is None else (d.labels[i], g.labels[i])
-        yield Minibatches(x[order[i]], y, d.z[i], g_y, g.z[i])
+        yield Minibatches(
+            x=x[at(d.real, i)],
+            y=at(d.labels, i),
+            z=d.z[i],
+            g_y=at(g.fake_labels, i),
+            g_z=g.z[i],
+            fake_y=at(d.fake_labels, i),
+            wrong_y=at(d.wrong_labels, i),
+            g_x=None if g.real is None else x[g.real[i]],
+        )

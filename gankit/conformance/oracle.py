@@ -7,6 +7,7 @@ with one-hot labels appended to z and to x in a conditional game. Whoever agrees
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -18,13 +19,20 @@ Params = dict[str, Array]
 
 
 class Minibatches(NamedTuple):
-    """One iteration's: x (k, m, n) in [0, 1], y (k, m), z (k, m, latent) for D; g_y (m,), g_z (m, latent) for G."""
+    """One iteration's: x (k, m, n) in [0, 1], y (k, m), z (k, m, latent) for D; g_y (m,), g_z (m, latent) for G.
+
+    fake_y: (k, m) labels of D's fakes where they are not y; wrong_y: (k, m) of mismatched pairs; g_x: (m, n), the real
+    examples of G's phase.
+    """
 
     x: Array
     y: Array | None
     z: Array
     g_y: Array | None
     g_z: Array
+    fake_y: Array | None = None
+    wrong_y: Array | None = None
+    g_x: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -58,25 +66,33 @@ class Momentum:
         return {f"velocity/{name}": v / -self.lr(t - 1) for name, v in slots["v"].items()}
 
 
+Number = float | Callable[[int], float]
+"""A number, or what it is at iteration t."""
+
+
 @dataclass(frozen=True)
 class Adam:
-    """Kingma & Ba 2015, algorithm 1: epsilon is added to the root of the corrected second moment."""
+    """Kingma & Ba 2015, algorithm 1: epsilon is added to the root of the corrected second moment.
 
-    lr: float
-    b1: float
-    b2: float
+    Where a beta changes over time, its present value is the one in the corrections too.
+    """
+
+    lr: Number
+    b1: Number
+    b2: Number
     eps: float = 1e-8
 
     def start(self, params: Params) -> dict[str, Params]:
         return {slot: {name: np.zeros_like(p) for name, p in params.items()} for slot in ("first", "second")}
 
     def move(self, params: Params, gradient: Params, slots: dict[str, Params], t: int, updates: int) -> Params:
+        lr, b1, b2 = (now(value, t) for value in (self.lr, self.b1, self.b2))
         moved = {}
         for name, g in gradient.items():
-            m = slots["first"][name] = self.b1 * slots["first"][name] + (1 - self.b1) * g
-            v = slots["second"][name] = self.b2 * slots["second"][name] + (1 - self.b2) * g**2
-            m_hat, v_hat = m / (1 - self.b1 ** (updates + 1)), v / (1 - self.b2 ** (updates + 1))
-            moved[name] = params[name] - self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+            m = slots["first"][name] = b1 * slots["first"][name] + (1 - b1) * g
+            v = slots["second"][name] = b2 * slots["second"][name] + (1 - b2) * g**2
+            m_hat, v_hat = m / (1 - b1 ** (updates + 1)), v / (1 - b2 ** (updates + 1))
+            moved[name] = params[name] - lr * m_hat / (np.sqrt(v_hat) + self.eps)
         return moved
 
     def leaves(self, slots: dict[str, Params], t: int) -> dict[str, Array]:
@@ -88,7 +104,11 @@ Rule = Momentum | Adam
 
 @dataclass
 class Oracle:
-    """A game in progress. g, d: initial parameters, which are not changed in place."""
+    """A game in progress. g, d: initial parameters, which are not changed in place.
+
+    r1: the weight of the penalty 1/2 E ||grad_x D(x)||^2 on D at real examples; None where there is none.
+    clip: what becomes of a player's gradient. constrain: of its parameters after an update.
+    """
 
     g: Params
     d: Params
@@ -99,6 +119,9 @@ class Oracle:
     num_classes: int | None = None
     slope: float = 0.2
     ema_decay: float = 0.0
+    r1: Number | None = None
+    clip: Callable[[Params], Params] = lambda gradient: gradient
+    constrain: Callable[[Params], Params] = lambda params: params
     t: int = field(default=0, init=False)
     d_updates: int = field(default=0, init=False)
 
@@ -109,32 +132,53 @@ class Oracle:
     def step(self, batch: Minibatches) -> dict[str, float]:
         """One iteration of Algorithm 1; returns its terms."""
         if self.schedule == "simultaneous":
-            x, y, z = batch.x[0], _at(batch.y, 0), batch.z[0]
-            d_gradient, terms = self.d_gradient(x, y, z)
-            g_gradient, g_loss = self.g_gradient(y, z)
+            d_gradient, terms = self._d_gradient_of(batch, 0)
+            g_gradient, g_loss = self.g_gradient(_at(batch.y, 0), batch.z[0])
             self._move_d(d_gradient)
         else:
             for i in range(len(batch.x)):
-                d_gradient, terms = self.d_gradient(batch.x[i], _at(batch.y, i), batch.z[i])
+                d_gradient, terms = self._d_gradient_of(batch, i)
                 self._move_d(d_gradient)
             g_gradient, g_loss = self.g_gradient(batch.g_y, batch.g_z)
-        self.g = self.g_rule.move(self.g, g_gradient, self.g_slots, self.t, self.t)
+        self.g = self.constrain(self.g_rule.move(self.g, self.clip(g_gradient), self.g_slots, self.t, self.t))
         decay = min(self.ema_decay, (1 + self.t) / (10 + self.t))
         self.ema = {name: decay * mean + (1 - decay) * self.g[name] for name, mean in self.ema.items()}
         self.t += 1
         return {**terms, "g_loss": g_loss}
 
-    def d_gradient(self, x: Array, y: Array | None, z: Array) -> tuple[Params, dict[str, float]]:
-        """The gradient of -1/m sum [log D(x) + log(1 - D(G(z)))] in D's parameters, and D's terms."""
-        m = len(x)
-        fake = self._generate(z, y)[-1]
-        real_inside, fake_inside = self._judge(x, y), self._judge(fake, y)
-        real, fakes = real_inside[-1], fake_inside[-1]
-        real_part, _ = self._judge_back(real_inside, -_sigmoid(-real) / m)
-        fake_part, _ = self._judge_back(fake_inside, _sigmoid(fakes) / m)
-        loss = np.logaddexp(0, -real).mean() + np.logaddexp(0, fakes).mean()
-        terms = {"d_loss": loss, "D(x)": _sigmoid(real).mean(), "D(G(z))": _sigmoid(fakes).mean()}
-        return {name: real_part[name] + fake_part[name] for name in real_part}, {k: float(v) for k, v in terms.items()}
+    def d_gradient(
+        self, x: Array, y: Array | None, z: Array, fake_y: Array | None = None, wrong_y: Array | None = None
+    ) -> tuple[Params, dict[str, float]]:
+        """The gradient of -1/m sum [log D(x|y) + log(1 - D(G(z|y')|y'))] in D's parameters, and D's terms.
+
+        y' is fake_y, or y itself. With wrong_y, the second term is its mean with 1/m sum log(1 - D(x|wrong_y)).
+        """
+        m, fake_y = len(x), y if fake_y is None else fake_y
+        real, fake = self._judge(x, y), self._judge(self._generate(z, fake_y)[-1], fake_y)
+        rejected = [fake] if wrong_y is None else [fake, self._judge(x, wrong_y)]
+        gradient, _ = self._judge_back(real, -_sigmoid(-real[-1]) / m)
+        loss = np.logaddexp(0, -real[-1]).mean()
+        for inside in rejected:
+            gradient = _sum(gradient, self._judge_back(inside, _sigmoid(inside[-1]) / m / len(rejected))[0])
+            loss += np.logaddexp(0, inside[-1]).mean() / len(rejected)
+        terms = {"d_loss": loss, "D(x)": _sigmoid(real[-1]).mean(), "D(G(z))": _sigmoid(fake[-1]).mean()}
+        if self.r1 is not None:
+            weight, (terms["r1"], in_d) = now(self.r1, self.t), self.r1_gradient(x, y)
+            terms["r1"] *= weight
+            gradient = _sum(gradient, {name: weight * part for name, part in in_d.items()})
+        return gradient, {name: float(term) for name, term in terms.items()}
+
+    def r1_gradient(self, x: Array, y: Array | None) -> tuple[float, Params]:
+        """1/2m sum ||grad_x D(x)||^2 with its gradient in D's parameters: D's slopes don't depend on them."""
+        affine = self._judge(x, y)[1]
+        pixels = self.d["dense0/kernel"][: x.shape[1]]  # the labels' rows have no part in it
+        slopes = np.where(affine > 0, 1.0, self.slope)
+        in_affine = slopes * self.d["dense1/kernel"][:, 0]
+        in_x = in_affine @ pixels.T
+        gradient = {name: np.zeros_like(p) for name, p in self.d.items()}
+        gradient["dense0/kernel"][: x.shape[1]] = in_x.T @ in_affine / len(x)
+        gradient["dense1/kernel"] = (slopes * (in_x @ pixels)).sum(axis=0)[:, None] / len(x)
+        return float(0.5 * (in_x**2).sum() / len(x)), gradient
 
     def g_gradient(self, y: Array | None, z: Array) -> tuple[Params, float]:
         """The gradient of G's objective in G's parameters, and the objective."""
@@ -170,8 +214,12 @@ class Oracle:
         """D's logits on x, (m,)."""
         return self._judge(x, y)[-1]
 
+    def _d_gradient_of(self, batch: Minibatches, i: int) -> tuple[Params, dict[str, float]]:
+        return self.d_gradient(batch.x[i], _at(batch.y, i), batch.z[i], _at(batch.fake_y, i), _at(batch.wrong_y, i))
+
     def _move_d(self, gradient: Params) -> None:
-        self.d = self.d_rule.move(self.d, gradient, self.d_slots, self.t, self.d_updates)
+        moved = self.d_rule.move(self.d, self.clip(gradient), self.d_slots, self.t, self.d_updates)
+        self.d = self.constrain(moved)
         self.d_updates += 1
 
     def _generate(self, z: Array, y: Array | None, params: Params | None = None) -> tuple[Array, Array, Array]:
@@ -206,6 +254,15 @@ def _dense_gradients(entry: Array, in_affine: Array, hidden: Array, in_out: Arra
         "dense1/kernel": hidden.T @ in_out,
         "dense1/bias": in_out.sum(axis=0),
     }
+
+
+def now(value: Number, t: int) -> float:
+    """The number at iteration t."""
+    return value(t) if callable(value) else value
+
+
+def _sum(a: Params, b: Params) -> Params:
+    return {name: a[name] + b[name] for name in a}
 
 
 def _sigmoid(x: Array) -> Array:
