@@ -1,14 +1,16 @@
-"""The maintainer's manual: `nox -l` lists it, `nox` runs all of it. Backends are found by their folders."""
+"""The maintainer's manual: `nox -l` lists it, `nox` runs all of it. Backends and plugins are found by their folders."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
 
 HERE = Path(__file__).parent
 BACKENDS = sorted(path.parent.name for path in HERE.glob("backends/*/pyproject.toml"))
+PLUGINS = sorted(path.parent.name for path in HERE.glob("plugins/*/pyproject.toml"))
 PYTEST = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
 LINT = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lint")
 
@@ -16,9 +18,10 @@ nox.options.error_on_missing_interpreters = True
 nox.needs_version = ">=2024.10.9"
 
 
-def install(session: nox.Session, *backends: str, extras: str = "") -> None:
-    """gankit and some of its backends from this checkout, with what CI pins."""
-    folders = [argument for name in backends for argument in ("-e", f"backends/{name}")]
+def install(session: nox.Session, *backends: str, plugins: Sequence[str] = (), extras: str = "") -> None:
+    """gankit with some of its backends and plugins from this checkout, and what CI pins."""
+    paths = [f"backends/{name}" for name in backends] + [f"plugins/{name}" for name in plugins]
+    folders = [argument for path in paths for argument in ("-e", path)]
     session.install("-c", "constraints.txt", "-e", f".{extras}", *folders, *PYTEST)
     session.env["GANKIT_DATA"] = os.environ.get("GANKIT_DATA", "")
     session.env["OMP_NUM_THREADS"] = "1"  # tiny networks; two processes' spinning threads would starve each other
@@ -53,18 +56,26 @@ def conformance(session: nox.Session, backend: str) -> None:
 @nox.session
 @nox.parametrize("backend", BACKENDS, ids=BACKENDS)
 def backend(session: nox.Session, backend: str) -> None:
-    """Trainers, run folders and the command line on one backend; the suite's mutants; the backend's own tests."""
-    install(session, backend)
+    """Trainers, recipes and the command line on one backend; the suite's mutants; the backend's own tests."""
+    install(session, backend, plugins=PLUGINS)
     own = [str(path) for path in HERE.glob(f"backends/{backend}/tests")]
     session.run("pytest", "tests/backends", "tests/conformance", *own, *session.posargs)
 
 
 @nox.session
 def parity(session: nox.Session) -> None:
-    """Same seed, same run; open anywhere: every backend beside every other, float64."""
-    install(session, *BACKENDS)
+    """Same seed, same run, every recipe; open anywhere: every backend beside every other, float64."""
+    install(session, *BACKENDS, plugins=PLUGINS)
     across = "tests/backends/test_cli_training.py::test_a_checkpoint_is_resumed_by_the_other_backend"
     session.run("pytest", "tests/parity", across, *session.posargs)
+
+
+@nox.session
+@nox.parametrize("plugin", PLUGINS, ids=PLUGINS)
+def plugin(session: nox.Session, plugin: str) -> None:
+    """A plugin's own tests on every backend, where no other plugin is installed."""
+    install(session, *BACKENDS, plugins=[plugin])
+    session.run("pytest", f"plugins/{plugin}/tests", *session.posargs)
 
 
 @nox.session(default=False)

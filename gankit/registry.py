@@ -15,6 +15,13 @@ __all__ = ["GankitPluginWarning", "Listing", "Problem", "Row", "listing", "load"
 KNOWN: dict[tuple[str, str], str] = {
     ("backends", "torch"): "gankit[torch]",
     ("backends", "jax"): "gankit[jax]",
+    **{("recipes", name): "gankit[relativistic]" for name in ("modern", "modern-small", "modern-vectors")},
+    **{("losses", name): "gankit[relativistic]" for name in ("relativistic", "relativistic-average")},
+    **{("losses", name): "gankit[classic]" for name in ("hinge", "least-squares", "f-gan", "feature-matching")},
+    ("recipes", "sngan"): "gankit[classic]",
+    ("losses", "wasserstein"): "gankit[wasserstein]",
+    ("penalties", "gradient-penalty"): "gankit[wasserstein]",
+    ("constraints", "weight-clipping"): "gankit[wasserstein]",
 }
 """What to `pip install` for parts that live in other distributions. A plugin's author may ask to be listed."""
 

@@ -44,9 +44,9 @@ def test_every_distribution_has_the_same_version():
         assert all(d.endswith(f"=={gankit.__version__}") for d in pinned), path
 
 
-def test_every_backend_folder_has_an_extra():
+def test_every_backend_and_plugin_folder_has_an_extra():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for folder in ROOT.glob("backends/*/pyproject.toml"):
+    for folder in (*ROOT.glob("backends/*/pyproject.toml"), *ROOT.glob("plugins/*/pyproject.toml")):
         name = folder.parent.name
         assert extras[name] == [f"gankit-{name}=={gankit.__version__}"]
 
