@@ -26,7 +26,13 @@ class MaxNorm:
             raise ConfigError(f"max-norm: limit={self.limit}; it must be above 0.")
 
     def __call__(self, ops: Ops, params: Tensors) -> Tensors:
-        return {name: self._shortened(ops, p) if p.ndim > 1 else p for name, p in params.items()}
+        kernels = {name for name in params if name.endswith("kernel")}
+        if not kernels:
+            raise ConfigError(
+                f"max-norm finds no kernels among {', '.join(sorted(params)) or 'no parameters'}: it knows them by "
+                "names that end in 'kernel'. A module of your own that names them otherwise must limit them itself."
+            )
+        return {name: self._shortened(ops, p) if name in kernels else p for name, p in params.items()}
 
     def _shortened(self, ops: Ops, kernel: Array) -> Array:
         xp = ops.xp

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,17 @@ from gankit.conformance.subject import Subject
 
 TOLERANCE = 1e-8
 """Promised over 1,000 steps in float64."""
+UNCHANGED: Mapping[str, Any] = MappingProxyType({})
 
 
-def follow(subject: Subject, steps: int, **settings: Any) -> None:
-    """Play `steps` of a small game and compare; raises AssertionError at the first term that differs."""
+def follow(subject: Subject, steps: int, changes: Mapping[str, Any] = UNCHANGED, **settings: Any) -> None:
+    """Play `steps` of a small game and compare; raises AssertionError at the first term that differs.
+
+    changes: fields of the oracle that the game's config does not say.
+    """
     config = small(**settings)
     trainer = start(subject.open(config.dtype), config)
-    oracle = oracle_of(trainer)
+    oracle = oracle_of(trainer, **changes)
     recorder = Recorder()
     trainer.fit(steps=steps, callbacks=[recorder])
     compare_terms(recorder.terms, oracle, minibatches(config, 0, steps))

@@ -28,6 +28,7 @@ from gankit.conformance.games import (
     with_dropout,
 )
 from gankit.conformance.results import Check
+from gankit.conformance.running import normalised
 from gankit.conformance.subject import Subject
 from gankit.errors import CheckpointError
 
@@ -104,6 +105,15 @@ def check_resumed_by_another_trainer(subject: Subject) -> None:
         require(second.steps_done == 9, f"steps_done is {second.steps_done} after loading step 9.")
         cause = "the optimizer's count, or a slot that is left at zero."
         bit_equal(leaves(second.fit(steps=6)), leaves(first.fit(steps=6)), "9 steps resumed for 6 more", cause=cause)
+
+
+def check_running_statistics_are_resumed(subject: Subject) -> None:
+    """A resumed game would be normalised, sampled and scored with the statistics of an untrained one."""
+    first, second = (normalised(subject.open()) for _ in range(2))
+    with tempfile.TemporaryDirectory() as folder:
+        second.restore(first.fit(steps=5).save(Path(folder) / "state"))
+    bit_equal(leaves(second), leaves(first), "a state saved and restored", cause="a buffer that is not restored.")
+    bit_equal(leaves(second.fit(steps=3)), leaves(first.fit(steps=3)), "5 steps resumed for 3 more")
 
 
 def check_goes_on_from_the_oracles_checkpoint(subject: Subject) -> None:
@@ -192,6 +202,7 @@ def check_a_misshaped_leaf_is_named(subject: Subject) -> None:
 CHECKS: tuple[Check, ...] = (
     check_resumed_in_a_new_process,
     check_resumed_by_another_trainer,
+    check_running_statistics_are_resumed,
     check_goes_on_from_the_oracles_checkpoint,
     check_every_leaf_is_saved,
     check_a_dropped_leaf_is_named,

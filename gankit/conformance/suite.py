@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from gankit.conformance import dropout, layers, losses, ops_arrays, ops_math, ops_run, resume, seed, step
+from gankit.conformance import (
+    dropout,
+    knobs,
+    layers,
+    losses,
+    ops_arrays,
+    ops_math,
+    ops_run,
+    resume,
+    running,
+    seed,
+    step,
+)
 from gankit.conformance.results import Check, Result, counts, run
 from gankit.conformance.subject import Subject, registered
 
@@ -12,11 +24,11 @@ GROUPS: dict[str, tuple[Check, ...]] = {
     "ops": (*ops_math.CHECKS, *ops_arrays.CHECKS, *ops_run.CHECKS),
     "layers": (*layers.CHECKS, *dropout.CHECKS),
     "losses": losses.CHECKS,
-    "step": step.CHECKS,
+    "step": (*step.CHECKS, *running.CHECKS, *knobs.CHECKS),
     "same seed": seed.CHECKS,
     "resume": resume.CHECKS,
 }
-FLOORS: dict[str, int] = {"ops": 26, "layers": 13, "losses": 11, "step": 15, "same seed": 6, "resume": 6}
+FLOORS: dict[str, int] = {"ops": 26, "layers": 13, "losses": 11, "step": 20, "same seed": 6, "resume": 7}
 """The fewest checks of a group that must really run: a suite that judges nothing must not be green."""
 
 

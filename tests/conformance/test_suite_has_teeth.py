@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from mutants_of_knobs import KNOBS
 from mutants_of_parts import LAYERS, LOSSES, OPS
 from mutants_of_play import RESUME, SEED, STEP
 
@@ -14,7 +15,7 @@ from gankit.conformance import GROUPS, registered
 from gankit.conformance.results import judge
 from gankit.conformance.suite import FLOORS
 
-MUTANTS = (*OPS, *LAYERS, *LOSSES, *STEP, *SEED, *RESUME)
+MUTANTS = (*OPS, *LAYERS, *LOSSES, *STEP, *SEED, *RESUME, *KNOBS)
 CHECKS = {check.__name__: check for checks in GROUPS.values() for check in checks}
 BACKENDS = [name for name in ("torch", "jax") if importlib.util.find_spec(f"gankit_{name}")]
 

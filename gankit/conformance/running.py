@@ -1,0 +1,105 @@
+"""Running statistics: each player's move in its own phase, by its own batches, and stay where nobody trains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gankit.conformance.compare import agree, bit_equal
+from gankit.conformance.games import IDLE, leaves, minibatches, small, start
+from gankit.conformance.oracle import Minibatches
+from gankit.conformance.results import Check
+from gankit.conformance.subject import Subject
+from gankit.interfaces import Backend
+from gankit.layers import BatchNorm, Dense, Flatten, LeakyRelu, Relu, Reshape, Sigmoid, SpectralNorm
+
+Array = np.ndarray[Any, Any]
+
+MOMENTUM = 0.8
+G = (Dense(7, bias=None), BatchNorm(MOMENTUM), Relu(), Dense(6), Sigmoid(), Reshape((3, 2, 1)))
+D = (Flatten(), SpectralNorm(Dense(5, bias=None)), BatchNorm(MOMENTUM), LeakyRelu(), Dense(1), Reshape(()))
+
+
+def normalised(backend: Backend, **settings: Any) -> Any:
+    """A game whose players have batch norm, and D a spectral norm."""
+    config = small(generator="native", discriminator="native", **settings)
+    return start(backend, config, brought={"generator": G, "discriminator": D})
+
+
+def check_running_statistics_move_in_their_own_phase(subject: Subject) -> None:
+    """G's phase would spoil the statistics that D is evaluated with, or D's phase G's: samples grow worse unseen."""
+    trainer = normalised(subject.open(), k=2, penalties=[{"name": "r1", "weight": 0.1}], **IDLE)
+    by_hand = ByHand(leaves(trainer))
+    trainer.fit(steps=3)
+    got = leaves(trainer)
+    for batch in minibatches(trainer.config, 0, 3):
+        by_hand.step(batch)
+    for name, want in by_hand.leaves().items():
+        cause = "a pass of the other player's phase, or of a penalty, that counts; fakes before reals; the divisor n."
+        agree(got[name], want, f"{name} after 3 iterations, k=2", rtol=1e-9, atol=1e-12, cause=cause)
+
+
+class ByHand:
+    """The statistics of `normalised` while its parameters stand still, in NumPy."""
+
+    def __init__(self, state: dict[str, Array]) -> None:
+        self.state = {name: array.copy() for name, array in state.items()}
+
+    def step(self, batch: Minibatches) -> None:
+        """k times: D sees the real examples, then the fakes. Then G makes the fakes of its own phase."""
+        for x, z in zip(batch.x, batch.z, strict=True):
+            self.judge(x)
+            self.judge(self.generate(z, move=False))
+        self.generate(batch.g_z, move=True)
+
+    def judge(self, x: Array) -> None:
+        """D's first layers in training: one power iteration, then batch norm."""
+        kernel, u = (self.state[f"discriminator/{name}"] for name in (KERNEL, U))
+        v = unit(kernel @ u)
+        self.state[f"discriminator/{U}"] = u = unit(v @ kernel)
+        self.count("discriminator", x @ kernel / (v @ kernel @ u))
+
+    def generate(self, z: Array, *, move: bool) -> Array:
+        """G in training; `move` says whether its running statistics count this batch."""
+        p = {name: self.state[f"generator/params/{name}"] for name in ("dense0/kernel", "dense1/kernel", "dense1/bias")}
+        hidden = z @ p["dense0/kernel"]
+        if move:
+            self.count("generator", hidden)
+        normal = (hidden - hidden.mean(axis=0)) / np.sqrt(hidden.var(axis=0) + 1e-5)
+        return np.asarray(1 / (1 + np.exp(-(np.maximum(normal, 0) @ p["dense1/kernel"] + p["dense1/bias"]))))
+
+    def count(self, player: str, hidden: Array) -> None:
+        """Move a player's running mean and variance towards those of a batch."""
+        for name, new in (("mean", hidden.mean(axis=0)), ("var", hidden.var(axis=0, ddof=1))):
+            leaf = f"{player}/buffers/batchnorm0/{name}"
+            self.state[leaf] = MOMENTUM * self.state[leaf] + (1 - MOMENTUM) * new
+
+    def leaves(self) -> dict[str, Array]:
+        """Every buffer, by its name in a checkpoint."""
+        return {name: array for name, array in self.state.items() if "/buffers/" in name}
+
+
+KERNEL, U = "params/spectralnorm0/layer/kernel", "buffers/spectralnorm0/kernel_u"
+
+
+def unit(vector: Array) -> Array:
+    """The vector at length 1."""
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
+def check_evaluation_leaves_running_statistics(subject: Subject) -> None:
+    """Looking at samples or scores would move what the next samples are normalised with."""
+    trainer = normalised(subject.open()).fit(steps=2)
+    before = leaves(trainer)
+    trainer.sample(5)
+    trainer.sample(5, ema=False)
+    trainer.score(np.full((4, 3, 2, 1), 9, np.uint8))
+    _ = trainer.generator.native, trainer.discriminator.native
+    bit_equal(leaves(trainer), before, "the state after sampling and scoring", cause="a pass in training mode.")
+
+
+CHECKS: tuple[Check, ...] = (
+    check_running_statistics_move_in_their_own_phase,
+    check_evaluation_leaves_running_statistics,
+)

@@ -1,0 +1,207 @@
+"""Faults around Algorithm 1: running statistics, penalties, constraints, schedules, and what a resumed run finds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+from mutants_of_play import numbers
+from planting import Changed, Mutant, network, optimizer, patch, run, step
+
+from gankit.step import first, scores, under
+
+
+def after_each_step(change):
+    """Algorithm 1, and then change(game, state, batch, the terms), which returns (state, terms)."""
+
+    def planted(real):
+        def made(game):
+            inner = real(game)
+
+            def stepped(state, batch):
+                return change(game, *inner(state, batch), batch)
+
+            return stepped
+
+        return made
+
+    return step(planted)
+
+
+def d_judges_fakes_again(game, state, terms, batch):
+    """What a D in training mode does to itself when G's phase asks it."""
+    g, d, key = state.generator, state.discriminator, game.ops.key(batch.key)
+    fake, _ = game.generator.apply(g.params, g.buffers, batch.generator.z, None, train=True, key=key)
+    _, buffers = game.discriminator.apply(d.params, d.buffers, fake, None, train=True, key=key)
+    return state._replace(discriminator=d._replace(buffers=buffers)), terms
+
+
+def g_moves_with_d_s_fakes(game, state, terms, batch):
+    g, z = state.generator, first(batch.discriminator).z
+    _, buffers = game.generator.apply(g.params, g.buffers, z, None, train=True, key=game.ops.key(batch.key))
+    return state._replace(generator=g._replace(buffers=buffers)), terms
+
+
+def fakes_first(real):
+    def judge(game, params, buffers, draw, fake, key):
+        exchanged = draw._replace(real=fake, labels=draw.fake_labels, fake_labels=draw.labels)
+        fake_scores, real_scores, buffers = real(game, params, buffers, exchanged, draw.real, key)
+        return real_scores, fake_scores, buffers
+
+    return judge
+
+
+def with_itself(real):
+    def judge(*arguments):
+        real_scores, _, buffers = real(*arguments)
+        return real_scores, real_scores, buffers
+
+    return judge
+
+
+def scoring_moves_d(real):
+    def score(self, *arguments):
+        d = self._state.discriminator
+        moved = {name: 1.001 * buffer for name, buffer in d.buffers.items()}
+        self._state = self._state._replace(discriminator=d._replace(buffers=moved))
+        return real(self, *arguments)
+
+    return score
+
+
+def penalty_apart(real):
+    """Another update of D, down the gradient of its penalties alone."""
+
+    def made(game):
+        inner = real(replace(game, penalties=()))
+
+        def stepped(state, batch):
+            state, terms = inner(state, batch)
+            d, draw, key, given = (
+                state.discriminator,
+                first(batch.discriminator),
+                game.ops.key(batch.key),
+                batch.numbers,
+            )
+
+            def objective(params):
+                def net(x, labels=None):
+                    return scores(game, params, d.buffers, x, labels, key)[0]
+
+                return given["r1"] * game.penalties[0](game.ops, net, draw, draw.real, key), None
+
+            (value, _), gradient = game.ops.value_and_grad(objective)(d.params)
+            moved = game.discriminator_optimizer.update(d.slots, d.params, gradient, under("discriminator/", given))
+            return state._replace(discriminator=d._replace(slots=moved[0], params=moved[1])), {**terms, "r1": value}
+
+        return stepped
+
+    return made
+
+
+def penalty_on_parameters(real):
+    def penalize(game, player, net, state, draw, fake, given, key):
+        if player == "generator" or not game.penalties:
+            return real(game, player, net, state, draw, fake, given, key)
+        o, d = game.ops, state.discriminator
+
+        def mean_logit(params):
+            return o.xp.mean(scores(game, params, d.buffers, draw.real, draw.labels, key)[0].logits)
+
+        gradient = o.grad(mean_logit)(d.params)
+        value = given["r1"] * 0.5 * sum(o.xp.sum(g * g) for g in gradient.values())
+        return value, {}, {"r1": value}
+
+    return penalize
+
+
+def turned(tensors):
+    return {name: t.T if t.ndim == 2 else t for name, t in tensors.items()}
+
+
+def data_changed_in_place(backend):
+    """Every call of ops.run finds the data, or their units, a little darker than the last one left them."""
+    calls = count()
+
+    def darker(step_, state, batches, offset, *shared, **options):
+        return backend.ops.run(step_, state, batches, offset + 0.5 * next(calls), *shared, **options)
+
+    return Changed(backend, ops=Changed(backend.ops, run=darker))
+
+
+def position_lost(real):
+    def restore(self, path):
+        real(self, path)
+        done, make = self._steps_done, self._batches.make
+        self._batches.make = lambda start, stop, *data: make(start - done, stop - done, *data)
+        return self
+
+    return restore
+
+
+def without_slots(real):
+    def pack(self, state):
+        arrays, meta = real(self, state)
+        return {name: array for name, array in arrays.items() if "/slots/" not in name}, meta
+
+    return pack
+
+
+TRAINER = "gankit.trainer:AdversarialTrainer"
+PHASES, EVALUATION = "check_running_statistics_move_in_their_own_phase", "check_evaluation_leaves_running_statistics"
+PENALTY = "check_penalty_follows_the_oracle"
+
+KNOBS = (
+    Mutant("G's phase moves D's running statistics", PHASES, core=after_each_step(d_judges_fakes_again)),
+    Mutant("D's phase moves G's running statistics", PHASES, core=after_each_step(g_moves_with_d_s_fakes)),
+    Mutant("fakes go through D before reals", PHASES, core=patch("gankit.step", "judge", fakes_first)),
+    Mutant("reals and fakes are normalised together", PHASES, network(mixes_samples=lambda real, o, placed: False)),
+    Mutant("scoring moves D's running statistics", EVALUATION, core=patch(TRAINER, "score", scoring_moves_d)),
+    Mutant(
+        "running statistics are not restored",
+        "check_running_statistics_are_resumed",
+        core=patch(
+            "gankit.checkpoint",
+            "under",
+            lambda real: lambda prefix, a: {k: 0 * x if "buffers" in prefix else x for k, x in real(prefix, a).items()},
+        ),
+    ),
+    Mutant(
+        "the data's position is lost", "check_resumed_by_another_trainer", core=patch(TRAINER, "restore", position_lost)
+    ),
+    Mutant(
+        "slots are not saved", "check_every_leaf_is_saved", core=patch("gankit.game:Assembled", "pack", without_slots)
+    ),
+    Mutant("the penalty is a step of its own", PENALTY, core=step(penalty_apart)),
+    Mutant("the penalty is on parameters", PENALTY, core=patch("gankit.step", "penalize", penalty_on_parameters)),
+    Mutant(
+        "the penalty acts at every step",
+        PENALTY,
+        run(lambda b: b._replace(numbers={**b.numbers, "r1": np.full_like(b.numbers["r1"], 1.0)})),
+    ),
+    Mutant(
+        "k counts losses",
+        "check_k_steps_draw_fresh_batches_and_latents",
+        core=step(lambda real: lambda game: real(replace(game, k=(game.k + 1) // 2))),
+    ),
+    Mutant(
+        "the step compares D with itself",
+        "check_minimax_follows_the_oracle",
+        core=patch("gankit.step", "judge", with_itself),
+    ),
+    Mutant("data are changed in place", "check_minimax_follows_the_oracle", data_changed_in_place),
+    Mutant(
+        "adam ignores the schedule of b2",
+        "check_scheduled_betas_follow_the_oracle",
+        optimizer(numbers(b2=lambda x: 0.0 * x + 0.9)),
+    ),
+    Mutant(
+        "constraints see kernels the other way round",
+        "check_constraints_see_the_canonical_layout",
+        network(
+            canonical=lambda real, o, placed: lambda tensors: turned(real.canonical(tensors)),
+            own=lambda real, o, placed: lambda tensors: real.own(turned(tensors)),
+        ),
+    ),
+)
