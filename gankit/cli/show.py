@@ -13,6 +13,8 @@ import typer
 from gankit.errors import CheckpointError, ConfigError
 
 ARRAYS = (".npy", ".npz")
+FIRST = "modern-small"
+"""What a newcomer should meet first, where it is installed: good pictures in minutes."""
 
 
 def sample(
@@ -116,6 +118,8 @@ def recipes() -> None:
     found = {row.name: row.summary for row in _listing().rows if row.kind == "recipes"}
     for name, summary in found.items():
         typer.echo(f"{name:<{max(map(len, found))}}  {summary}")
+    if FIRST in found:
+        typer.echo(f"\nTo begin with: gankit train --recipe {FIRST} --steps 4400")
 
 
 def doctor() -> None:
