@@ -21,6 +21,16 @@ class Decay:
     factor: float
     floor: float = 0.0
 
+    def __post_init__(self) -> None:
+        _require_numbers(self)
+        if not self.factor >= 1:
+            raise ConfigError(f"{self}: a decay divides by its factor, so it needs factor >= 1, such as 1.0001.")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest value it takes."""
+        return self.floor, max(self.start, self.floor)
+
     def __call__(self, steps: Array) -> Array:
         return np.asarray(np.maximum(self.start * np.exp(-steps * np.log(self.factor)), self.floor))
 
@@ -36,8 +46,14 @@ class Ramp:
     every: int = 1
 
     def __post_init__(self) -> None:
+        _require_numbers(self)
         if not (0 <= self.begin < self.end and self.every >= 1):
             raise ConfigError(f"{self}: a ramp needs 0 <= begin < end and every >= 1, in steps.")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest value it takes."""
+        return min(self.start, self.stop), max(self.start, self.stop)
 
     def __call__(self, steps: Array) -> Array:
         steps = steps // self.every * self.every
@@ -55,8 +71,14 @@ class Cosine:
     end: int
 
     def __post_init__(self) -> None:
+        _require_numbers(self)
         if not 0 <= self.begin < self.end:
             raise ConfigError(f"{self}: a cosine needs 0 <= begin < end, in steps.")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest value it takes."""
+        return min(self.start, self.stop), max(self.start, self.stop)
 
     def __call__(self, steps: Array) -> Array:
         share = np.clip((steps - self.begin) / (self.end - self.begin), 0.0, 1.0)
@@ -90,8 +112,18 @@ def at(value: Number, steps: Array) -> Array:
 
 
 def require_between(owner: str, name: str, value: Any, low: float, high: float) -> None:
-    """Raise ConfigError unless a plain number is in [low, high); schedules are checked where they are made."""
-    if callable(value):
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < high:
+    """Raise ConfigError unless a number, or every value of a schedule, is in [low, high)."""
+    least, greatest = value.bounds if callable(value) else (value, value)
+    if not (_is_number(least) and low <= least <= greatest < high):
         raise ConfigError(f"{owner}: {name}={value!r} is out of range; possible: {low} <= {name} < {high}.")
+
+
+def _require_numbers(schedule: Any) -> None:
+    """Raise ConfigError, naming the field, unless every field of a schedule is a number."""
+    for name, value in vars(schedule).items():
+        if not _is_number(value):
+            raise ConfigError(f"{schedule}: {name}={value!r} is not a number.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
