@@ -238,7 +238,10 @@ class OptimizerSpec(Protocol):
     slots: ClassVar[tuple[str, ...]]
 
     def numbers(self, steps: np.ndarray[Any, Any]) -> Mapping[str, np.ndarray[Any, Any]]:
-        """The values that change over time, for each of these iterations."""
+        """The values that change over time, for each of these iterations.
+
+        "again/lr" is what lr is for D's updates after the first in an iteration with k > 1, where it is another.
+        """
 
 
 class Optimizer(Protocol):

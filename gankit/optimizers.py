@@ -18,7 +18,8 @@ class Sgd:
     """Momentum as in pylearn2 and the paper: v = momentum * v - lr * g, then p = p + v.
 
     Native optimizers keep u = v / -lr instead, u = momentum * u + g and p = p - lr * u. The two are the same as long
-    as lr stays; where it changes, the momentum that u is multiplied by is scaled by lr(step - 1) / lr(step).
+    as lr stays; where it changes, the momentum that u is multiplied by is scaled by lr(step - 1) / lr(step), once: the
+    further updates of D in an iteration with k > 1 are at the lr of the one before ("again/momentum").
     """
 
     lr: Number = 0.1
@@ -39,7 +40,8 @@ class Sgd:
         lr = at(self.lr, steps)
         before = at(self.lr, np.maximum(steps - 1, 0))
         ratio = np.divide(before, lr, out=np.ones_like(lr), where=lr > 0)
-        return {"lr": lr, "momentum": at(self.momentum, steps) * ratio}
+        momentum = at(self.momentum, steps)
+        return {"lr": lr, "momentum": momentum * ratio, "again/momentum": momentum}
 
 
 @dataclass(frozen=True)

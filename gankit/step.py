@@ -127,12 +127,14 @@ def algorithm_1(game: Game) -> Step:
         (_, (moved, terms)), gradient = ops.value_and_grad(objective)(g.params)
         return gradient, moved, terms
 
-    def descended(role: str, state: State, gradient: Tensors, moved: Moved, numbers: Mapping[str, Any]) -> State:
-        """The state after one step of a player down its gradient."""
+    def descended(
+        role: str, state: State, gradient: Tensors, moved: Moved, numbers: Mapping[str, Any], again: bool = False
+    ) -> State:
+        """The state after one step of a player down its gradient; again: not the first in this iteration."""
         player, optimizer = getattr(state, role), getattr(game, f"{role}_optimizer")
         if game.gradient_clip:
             gradient = clipped(ops, gradient, game.gradient_clip)
-        slots, params = optimizer.update(player.slots, player.params, gradient, under(f"{role}/", numbers))
+        slots, params = optimizer.update(player.slots, player.params, gradient, under(f"{role}/", numbers, again))
         for constraint in game.constraints:
             if constraint.player in (role, "both"):
                 network = getattr(game, role)
@@ -154,7 +156,7 @@ def algorithm_1(game: Game) -> Step:
             for i in range(game.k):
                 draw = first(batch.discriminator, i)
                 d_grad, d_moved, d_terms = d_whole(state, draw, numbers, ops.fold_in(key, 1 + i))
-                state = descended("discriminator", state, d_grad, d_moved, numbers)
+                state = descended("discriminator", state, d_grad, d_moved, numbers, again=i > 0)
             g_grad, g_moved, g_terms = g_whole(state, batch.generator, numbers, ops.fold_in(key, 0))
 
         state = descended("generator", state, g_grad, g_moved, numbers)
@@ -289,6 +291,9 @@ def first(draw: Draw, i: int = 0) -> Draw:
     return Draw(*(None if array is None else array[i] for array in draw))
 
 
-def under(prefix: str, numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers of one player, without its prefix."""
-    return {name.removeprefix(prefix): value for name, value in numbers.items() if name.startswith(prefix)}
+def under(prefix: str, numbers: Mapping[str, Any], again: bool = False) -> dict[str, Any]:
+    """The numbers of one player, without its prefix; again: those that have a value for further updates have this."""
+    own = {name.removeprefix(prefix): value for name, value in numbers.items() if name.startswith(prefix)}
+    further = {name.removeprefix("again/"): value for name, value in own.items() if name.startswith("again/")}
+    once = {name: value for name, value in own.items() if not name.startswith("again/")}
+    return once | further if again else once

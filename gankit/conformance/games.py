@@ -128,7 +128,9 @@ def rule(settings: Mapping[str, Any]) -> Rule:
     """The oracle's optimizer for a config's."""
     if settings["name"] == "adam":
         return Adam(settings["lr"], settings["b1"], settings["b2"], settings["eps"])
-    lr, mu = settings["lr"], settings["momentum"]
+    lr, mu = settings["lr"], settings.get("momentum", 0.0)
+    if not isinstance(lr, Mapping):
+        return Momentum(lr, mu0=mu, mu1=mu)
     return Momentum(lr["start"], lr["factor"], lr["floor"], mu["start"], mu["stop"], mu["begin"], mu["end"])
 
 

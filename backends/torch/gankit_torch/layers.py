@@ -163,9 +163,9 @@ class SpectralNorm(nn.Module):
         raw = {name: self.layer._parameters[name] for name in self._kernels}
         try:
             for name, (own, axes) in self._kernels.items():
-                sigma, u = layers.largest_singular_value(
-                    self._ops, _turned(raw[name], axes), self._buffers[f"{own}_u"], iterate=self.training
-                )
+                kernel, u = _turned(raw[name], axes), self._buffers[f"{own}_u"]
+                with torch.autocast(kernel.device.type, enabled=False):  # u is a buffer, and stays what it is
+                    sigma, u = layers.largest_singular_value(self._ops, kernel, u, iterate=self.training)
                 self._buffers[f"{own}_u"] = u
                 self.layer._parameters[name] = raw[name] / sigma  # type: ignore[assignment]
             return self.layer(x, *labels)
