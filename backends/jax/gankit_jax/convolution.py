@@ -1,45 +1,99 @@
-"""Transposed convolution, natively and as a matrix product."""
+"""Convolution and its transpose: native, and on the CPU as matrix products of patches.
+
+Training runs inside a loop of one program, and there XLA's CPU convolutions fall back to plain loops of their own.
+Forward and backward in such a loop, batch 64, two cores, native : patches, at the sizes of our networks: 4x4 stride 2,
+6 to 69 times; 3x3, 2 to 59; 1x1, 2 to 115; 3x3 in groups of 16 channels, some 20. A whole step of `dcgan` on MNIST
+takes 1,556 ms natively and 205 ms by patches, one of `modern-small` 111 and 19. Outside of a loop native convolutions
+are the faster ones, by up to 3 times, but not by enough to step from Python: 166 ms against 137 for `dcgan`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+Pads = tuple[tuple[int, int], tuple[int, int]]
+
+
+def conv_general_dilated(
+    x: Array,
+    kernel: Array,
+    window_strides: Sequence[int],
+    padding: Any,
+    lhs_dilation: Sequence[int] | None = None,
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: Any = LAYOUT,
+    feature_group_count: int = 1,
+    **options: Any,
+) -> Array:
+    """`lax.conv_general_dilated` to rounding, by patches on the CPU where it is one of images (N, h, w, c), undilated.
+
+    `nnx.Conv(..., conv_general_dilated=conv_general_dilated)` makes a layer of it.
+    """
+    native = partial(
+        lax.conv_general_dilated,
+        window_strides=window_strides,
+        padding=padding,
+        lhs_dilation=lhs_dilation,
+        rhs_dilation=rhs_dilation,
+        dimension_numbers=dimension_numbers,
+        feature_group_count=feature_group_count,
+        **options,
+    )
+    dilated = any(factor != 1 for factor in (*(lhs_dilation or ()), *(rhs_dilation or ())))
+    numbers = [lax.conv_dimension_numbers(x.shape, kernel.shape, d) for d in (dimension_numbers, LAYOUT)]
+    if x.ndim != 4 or dilated or numbers[0] != numbers[1]:
+        return native(x, kernel)
+    named = isinstance(padding, str)  # "SAME", "VALID"
+    pads = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], window_strides, padding) if named else padding
+    patches = partial(by_patches, strides=window_strides, pads=pads, groups=feature_group_count)
+    return lax.platform_dependent(x, kernel, cpu=patches, default=native)
+
 
 def conv_transpose(x: Array, kernel: Array, *, stride: int, padding: int) -> Array:
     """The transpose of the convolution with `kernel` (size, size, in, out): (N, h, w, in) -> (N, h', w', out).
 
-    On the CPU, XLA is slow at convolutions with a dilated input, which this is: 3 times slower at the sizes of DCGAN
-    than patches that are spread and added.
+    By patches, on the CPU, they are products of pixels and kernel, spread and added.
     """
     size = kernel.shape[0]
     height, width = ((side - 1) * stride + size - 2 * padding for side in x.shape[1:3])
     image = jax.ShapeDtypeStruct((x.shape[0], height, width, kernel.shape[3]), x.dtype)
     swapped = jnp.swapaxes(kernel, 2, 3)
 
-    def by_patches(x: Array, swapped: Array) -> Array:
-        conv = lambda y: _as_matmul(y, swapped, stride, padding)  # noqa: E731
+    def patches(x: Array, swapped: Array) -> Array:
+        pads = ((padding, padding), (padding, padding))
+        conv = partial(by_patches, kernel=swapped, strides=(stride, stride), pads=pads)
         return jax.linear_transpose(conv, image)(x)[0]
 
-    def natively(x: Array, swapped: Array) -> Array:
+    def native(x: Array, swapped: Array) -> Array:
         flipped = jnp.flip(swapped, (0, 1)).swapaxes(2, 3)
         pads = [(size - 1 - padding, size - 1 - padding)] * 2
         return lax.conv_general_dilated(
-            x, flipped, (1, 1), pads, lhs_dilation=(stride, stride), dimension_numbers=("NHWC", "HWIO", "NHWC")
+            x, flipped, (1, 1), pads, lhs_dilation=(stride, stride), dimension_numbers=LAYOUT
         )
 
-    return lax.platform_dependent(x, swapped, cpu=by_patches, default=natively)
+    return lax.platform_dependent(x, swapped, cpu=patches, default=native)
 
 
-def _as_matmul(x: Array, kernel: Array, stride: int, padding: int) -> Array:
-    """A convolution, kernel (size, size, in, out), as one product of its patches with the kernel."""
-    size = kernel.shape[0]
-    x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    rows, columns = ((side - size) // stride + 1 for side in x.shape[1:3])
-    patches = [
-        x[:, i : i + (rows - 1) * stride + 1 : stride, j : j + (columns - 1) * stride + 1 : stride]
-        for i in range(size)
-        for j in range(size)
+def by_patches(x: Array, kernel: Array, strides: Sequence[int], pads: Pads, groups: int = 1) -> Array:
+    """A convolution, kernel (height, width, in / groups, out), as one product of patches and kernel for each group."""
+    n, channels = x.shape[0], x.shape[3]
+    x = jnp.moveaxis(x.reshape(*x.shape[:3], groups, channels // groups), 3, 0) if groups > 1 else x[None]
+    x = jnp.pad(x, ((0, 0), (0, 0), *pads, (0, 0)))
+    counts = [
+        (side - size) // stride + 1 for side, size, stride in zip(x.shape[2:4], kernel.shape, strides, strict=False)
     ]
-    return jnp.concatenate(patches, axis=-1) @ kernel.reshape(-1, kernel.shape[-1])
+    rows, columns = (
+        [slice(i, i + (count - 1) * stride + 1, stride) for i in range(size)]
+        for size, count, stride in zip(kernel.shape, counts, strides, strict=False)
+    )
+    patches = jnp.concatenate([x[:, :, r, c] for r in rows for c in columns], axis=-1)
+    matrices = jnp.moveaxis(kernel.reshape(patches.shape[-1], groups, -1), 1, 0)  # (groups, patch, out / groups)
+    y = patches.reshape(groups, -1, patches.shape[-1]) @ matrices
+    return jnp.moveaxis(y, 0, 1).reshape(n, *counts, kernel.shape[-1])

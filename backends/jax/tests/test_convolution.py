@@ -1,0 +1,120 @@
+"""Convolutions by patches, which the CPU takes, are the native ones to rounding, in values and in two gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from gankit_jax import convolution
+from gankit_jax.backend import JaxBackend
+from jax import lax
+
+SHAPES = {  # (image, kernel, strides, padding, groups)
+    "4x4 stride 2": ((6, 4, 3), (4, 4, 3, 5), (2, 2), [(1, 1), (1, 1)], 1),
+    "3x3": ((5, 3, 2), (3, 3, 2, 4), (1, 1), [(1, 1), (1, 1)], 1),
+    "3x3 that leaves pixels over": ((6, 5, 2), (3, 3, 2, 3), (2, 2), [(0, 0), (0, 0)], 1),
+    "1x1": ((3, 4, 5), (1, 1, 5, 2), (1, 1), [(0, 0), (0, 0)], 1),
+    "groups": ((4, 3, 6), (3, 3, 2, 9), (1, 1), [(1, 1), (1, 1)], 3),
+    "a group to each channel": ((3, 3, 4), (3, 3, 1, 4), (1, 1), [(0, 0), (0, 0)], 4),
+    "neither square nor even": ((5, 7, 2), (3, 2, 2, 3), (1, 2), [(0, 2), (1, 0)], 1),
+    "padding by name": ((5, 6, 2), (3, 3, 2, 3), (2, 2), "SAME", 1),
+}
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    JaxBackend(dtype="float64")
+
+
+def three_orders(conv, *arrays):
+    """The value of conv(*arrays), the gradient of half its square, and that of the square of its gradient in x."""
+
+    def energy(*arrays):
+        return 0.5 * jnp.sum(conv(*arrays) ** 2)
+
+    def penalty(*arrays):
+        return 0.5 * jnp.sum(jax.grad(energy)(*arrays) ** 2)
+
+    return jax.jit(
+        lambda *arrays: (conv(*arrays), jax.grad(energy, (0, 1))(*arrays), jax.grad(penalty, (0, 1))(*arrays))
+    )(*arrays)
+
+
+def assert_agree(got, want):
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12 * float(jnp.abs(b).max()))
+
+
+def draw(*shapes):
+    rng = np.random.default_rng(0)
+    return [jnp.asarray(rng.normal(size=shape)) for shape in shapes]
+
+
+@pytest.mark.parametrize("case", SHAPES)
+def test_patches_are_the_native_convolution(case):
+    image, kernel, strides, padding, groups = SHAPES[case]
+    options = {"window_strides": strides, "padding": padding, "feature_group_count": groups}
+
+    def native(x, k):
+        return lax.conv_general_dilated(x, k, **options, dimension_numbers=convolution.LAYOUT)
+
+    arrays = draw((3, *image), kernel)
+    assert_agree(
+        three_orders(lambda x, k: convolution.conv_general_dilated(x, k, **options), *arrays),
+        three_orders(native, *arrays),
+    )
+
+
+@pytest.mark.parametrize(("size", "stride", "padding"), [(4, 2, 1), (3, 1, 1), (5, 3, 0), (3, 2, 0), (2, 3, 0)])
+def test_spread_patches_are_the_native_transposed_convolution(size, stride, padding):
+    def native(x, k):
+        pads = [(size - 1 - padding,) * 2] * 2
+        flipped = jnp.flip(k, (0, 1))
+        return lax.conv_general_dilated(
+            x, flipped, (1, 1), pads, lhs_dilation=(stride, stride), dimension_numbers=convolution.LAYOUT
+        )
+
+    arrays = draw((3, 3, 4, 2), (size, size, 2, 3))
+    transposed = lambda x, k: convolution.conv_transpose(x, k, stride=stride, padding=padding)  # noqa: E731
+    assert_agree(three_orders(transposed, *arrays), three_orders(native, *arrays))
+
+
+def lowered(conv, *arrays, platform="cpu"):
+    """The program of conv and its gradients for a platform that need not be here."""
+    gradients = jax.jit(jax.value_and_grad(lambda *arrays: jnp.sum(conv(*arrays) ** 2), (0, 1)))
+    return gradients.trace(*arrays).lower(lowering_platforms=(platform,)).as_text()
+
+
+@pytest.mark.parametrize(
+    "conv",
+    [
+        lambda x, k: convolution.conv_general_dilated(x, k, (2, 2), "SAME"),
+        lambda x, k: convolution.conv_transpose(x, k, stride=2, padding=1),
+    ],
+)
+def test_the_cpu_gets_products_and_accelerators_convolutions(conv):
+    arrays = draw((3, 6, 4, 2), (4, 4, 2, 2))
+    assert "stablehlo.convolution" not in lowered(conv, *arrays)
+    assert "stablehlo.convolution" in lowered(conv, *arrays, platform="cuda")
+
+
+def test_what_patches_cannot_do_stays_native():
+    x, k = draw((2, 3, 6, 7), (4, 3, 3, 3))
+    channels_first = lambda x, k: convolution.conv_general_dilated(  # noqa: E731
+        x, k, (1, 1), "VALID", dimension_numbers=("NCHW", "OIHW", "NCHW")
+    )
+    assert_agree(channels_first(x, k), lax.conv(x, k, (1, 1), "VALID"))
+    images, kernel = draw((2, 7, 6, 3), (3, 3, 3, 4))
+    options = {"window_strides": (1, 1), "padding": "VALID", "rhs_dilation": (2, 2)}
+    assert_agree(
+        convolution.conv_general_dilated(images, kernel, **options),
+        lax.conv_general_dilated(images, kernel, **options, dimension_numbers=convolution.LAYOUT),
+    )
+
+
+def test_a_flax_layer_can_be_given_it():
+    conv = nnx.Conv(2, 4, (3, 3), strides=2, param_dtype=jnp.float64, rngs=nnx.Rngs(0))
+    (x,) = draw((3, 5, 6, 2))
+    want = conv(x)
+    conv.conv_general_dilated = convolution.conv_general_dilated
+    assert_agree(conv(x), want)
