@@ -138,7 +138,8 @@ def algorithm_1(game: Game) -> Step:
         for constraint in game.constraints:
             if constraint.player in (role, "both"):
                 network = getattr(game, role)
-                params = network.own(constraint(ops, network.canonical(params)))
+                kept = network.own(constraint(ops, network.canonical(params)))
+                params = {name: kept[name] for name in params}  # in the order that the slots have
         after: dict[str, Any] = {role: Player(params, moved.buffers, slots), "memory": state.memory | moved.memory}
         return state._replace(**after)
 
