@@ -44,6 +44,7 @@ GAMES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "sngan": ("cifar", {**both(width=6), "k": 2}),
     "modern": ("mnist", both(width=16, blocks=1)),
     "modern-small": ("mnist", both(width=8)),
+    "modern-vectors": ("grid", both(hidden=[16, 16])),
 }
 """Recipe: (data, settings)."""
 DROPOUT = ("gan-2014", "gan-2014-tfd", "gan-2014-cifar", "gan-2014-cifar-conv")
@@ -52,9 +53,9 @@ DROPOUT = ("gan-2014", "gan-2014-tfd", "gan-2014-cifar", "gan-2014-cifar-conv")
 
 @cache
 def examples(data: str) -> gankit.Dataset:
-    """The first few, uint8 with labels. Without the files the test is skipped, but not in CI, which must have them."""
-    if data == "digits":
-        return open_data("digits")
+    """The first few, with labels. Without the files the test is skipped, but not in CI, which must have them."""
+    if data not in FILES:
+        return open_data(data)
     path = Path(os.environ.get("GANKIT_DATA") or "nowhere", FILES[data])
     if not path.is_file():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"set GANKIT_DATA to a folder with {FILES[data]}")

@@ -1,4 +1,4 @@
-"""The networks of R3GAN (Huang et al. 2024, arXiv 2501.05441), for images of 28 to 64 pixels and for vectors.
+"""The networks of R3GAN (Huang et al. 2024, arXiv 2501.05441), for images of 28 to 64 pixels.
 
 No normalisation layers, leaky relu 0.2, bilinear resampling, no activation at G's end; bottleneck blocks whose 3x3
 convolution is grouped; fix-up initialisation (Zhang et al. 2019): the last layer of every block starts at zero, the
@@ -32,21 +32,14 @@ GROUP = 16  # channels of one group of a block's 3x3 convolution
 LINEAR = HeNormal(gain=1.0)  # where no relu follows
 
 
-def generator(spec: GameSpec, *, width: int = 64, blocks: int = 2, hidden: int = 512, embedding: int = 32) -> Layers:
-    """z (and label) -> an example, without a final activation.
+def generator(spec: GameSpec, *, width: int = 64, blocks: int = 2, embedding: int = 32) -> Layers:
+    """z (and label) -> an image, without a final activation.
 
     width: channels at the full resolution; twice as many at each one below, up to 4 times.
-    blocks: at each resolution; for vectors, half of all.
-    hidden: width of the nets for vectors. embedding: length of a label's vector.
+    blocks: at each resolution. embedding: length of a label's vector.
     """
+    _require_images(spec)
     told: Layers = () if spec.num_classes is None else (ConcatEmbedding(spec.num_classes, embedding),)
-    if len(spec.shape) != 3:
-        return (
-            *told,
-            *_vector_net(hidden, 2 * blocks),
-            Dense(math.prod(spec.shape), kernel=LINEAR),
-            Reshape(spec.shape),
-        )
     rows, columns, doublings = spec.halvings("modern")
     widths = [width * min(4, 2 ** (doublings - i)) for i in range(doublings + 1)]
     layers: Layers = (*told, Dense(rows * columns * widths[0], kernel=LINEAR), Reshape((rows, columns, widths[0])))
@@ -58,11 +51,10 @@ def generator(spec: GameSpec, *, width: int = 64, blocks: int = 2, hidden: int =
     return (*layers, Conv(spec.shape[2], 1, kernel=LINEAR))
 
 
-def discriminator(spec: GameSpec, *, width: int = 64, blocks: int = 2, hidden: int = 512) -> Layers:
-    """An example -> one logit, by the same blocks the other way round."""
-    if len(spec.shape) != 3:
-        return (Flatten(), *_vector_net(hidden, 2 * blocks), Features(), *_head(spec))
-    _, _, halvings = spec.halvings("modern")
+def discriminator(spec: GameSpec, *, width: int = 64, blocks: int = 2) -> Layers:
+    """An image -> one logit, by the same blocks the other way round."""
+    _require_images(spec)
+    rows, columns, halvings = spec.halvings("modern")
     widths = [width * min(4, 2**i) for i in range(halvings + 1)]
     layers: Layers = (Conv(widths[0], 1, kernel=LINEAR),)
     total = blocks * len(widths)
@@ -71,7 +63,6 @@ def discriminator(spec: GameSpec, *, width: int = 64, blocks: int = 2, hidden: i
             layers += (Downsample(2, "bilinear"), *_project(widths[i - 1], channels))
         layers += (_block(channels, total),) * blocks
     # Each channel's last picture becomes one number: a convolution without padding, a group to each channel.
-    rows, columns, _ = spec.halvings("modern")
     last = Conv(widths[-1], min(rows, columns), padding=0, groups=widths[-1], kernel=LINEAR, bias=None)
     return (*layers, last, Flatten(), Features(), *_head(spec))
 
@@ -100,9 +91,6 @@ def _project(old: int, new: int) -> Layers:
     return () if old == new else (Conv(new, 1, kernel=LINEAR, bias=None),)
 
 
-def _vector_net(hidden: int, blocks: int) -> Layers:
-    """The same idea for vectors: a residual net of dense blocks."""
-    w = HeNormal(gain=math.sqrt(2.0) * blocks**-0.25)
-    block = Residual((Dense(hidden, kernel=w), LeakyRelu(0.2), Dense(hidden, kernel=Constant(0.0), bias=None)))
-    layers: Layers = (Dense(hidden, kernel=LINEAR),)
-    return (*layers, *(block,) * blocks, LeakyRelu(0.2))
+def _require_images(spec: GameSpec) -> None:
+    what = "images (height, width, channels); for vectors there is the recipe 'modern-vectors'"
+    spec.require(len(spec.shape) == 3, "modern", what)

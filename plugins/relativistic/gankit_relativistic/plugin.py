@@ -17,21 +17,18 @@ def gankit_losses() -> Iterator[Entry]:
 
 @hookimpl
 def gankit_generators() -> Iterator[Entry]:
-    yield _entry("modern", "networks:generator", "R3GAN: residual blocks without normalisation; images and vectors")
+    yield _entry("modern", "networks:generator", "R3GAN: residual blocks without normalisation")
     yield _entry("modern-small", "small:generator", "sub-pixel convolutions, for a few minutes on a CPU")
 
 
 @hookimpl
 def gankit_discriminators() -> Iterator[Entry]:
-    yield _entry("modern", "networks:discriminator", "R3GAN: residual blocks without normalisation; images and vectors")
+    yield _entry("modern", "networks:discriminator", "R3GAN: residual blocks without normalisation")
     yield _entry("modern-small", "small:discriminator", "two strided convolutions, labels projected")
 
 
 @hookimpl
 def gankit_recipes() -> Iterator[Entry]:
-    yield _entry(
-        "modern-small", "recipes.small:RECIPE", "the quick one to begin with: digits by class in minutes on a CPU"
-    )
-    yield _entry(
-        "modern", "recipes.modern:RECIPE", "R3GAN: relativistic, R1 and R2, no normalisation; what we recommend"
-    )
+    yield _entry("modern-small", "recipes.small:RECIPE", "the one to begin with: images by class in minutes on a CPU")
+    yield _entry("modern", "recipes.modern:RECIPE", "R3GAN: relativistic, R1, R2, no normalisation; what we recommend")
+    yield _entry("modern-vectors", "recipes.vectors:RECIPE", "the same idea for points and other short vectors")

@@ -1,4 +1,4 @@
-"""R3GAN (Huang et al. 2024): relativistic, R1 and R2, no normalisation; images of 28 to 64 pixels, and vectors.
+"""R3GAN (Huang et al. 2024): relativistic, R1 and R2, no normalisation; images of 28 to 64 pixels.
 
 The paper's numbers change over a long burn-in; here it is 10,000 steps, which suits small data.
 """
