@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array
-from gankit.interfaces import Draw, Penalty, Scores
+from gankit.conformance.compare import Array, agree, epsilon
+from gankit.conformance.reference import central_differences
+from gankit.interfaces import Backend, Draw, Penalty, Scores
 
 Judge = Callable[[Any, Mapping[str, Any], Any, Any], Any]
 """A D written once for every array namespace, NumPy too: (xp, params, examples, labels) to logits (n,)."""
@@ -91,6 +92,59 @@ def points_of_norm_penalty(ops: Any, penalty: Penalty, real: Array, fake: Array,
     in_a = gradient["a"].reshape(n, -1).astype(np.float64)
     r = (1 + np.sqrt(1 + 20 * n * in_a.sum(axis=1, keepdims=True))) / 2
     return np.asarray(np.sqrt(in_a * n * r / (20 * (r - 1))).reshape(real.shape))
+
+
+def norm_penalty(a: Array, x: Array, *, target: float = 1.0, one_sided: bool = False) -> tuple[float, Array]:
+    """(value, gradient in a) of mean_i (||grad_x D(x_i)|| - target)^2 for `quadratic`, at these x; 0 where a is 0."""
+    norms = np.sqrt(((a * x) ** 2).reshape(len(x), -1).sum(axis=1)).reshape(-1, *(1,) * (x.ndim - 1))
+    excess = np.maximum(norms - target, 0) if one_sided else norms - target
+    slope = np.divide(excess, norms, out=np.zeros_like(norms), where=norms > 0)
+    return float((excess**2).mean()), 2 / len(x) * slope * a * x**2
+
+
+def follows_norm_penalty(backend: Backend, penalty: Penalty, x: Array, **settings: Any) -> None:
+    """A penalty on the norm of D's gradient is its closed form, second derivatives of D included.
+
+    x: (5, ...) a batch of reals that are the fakes too, where the penalty must ask for D's gradient at x itself.
+    settings: `target` and `one_sided` of `norm_penalty`.
+
+    Raises AssertionError, naming the situation, unless it is so at ordinary and extreme logits and at exactly 0.
+    """
+    a = np.asarray(np.random.default_rng(4).normal(size=x.shape))
+    eps = epsilon(backend.dtype)
+    one_flat = np.array([1, 1, 0, 1, 1]).reshape(-1, *(1,) * (x.ndim - 1))
+    situations: dict[str, Array] = {
+        "ordinary logits": a,
+        "logits of 1e4": 1e4 * a,
+        "logits of exactly 0": 0 * a,
+        "one example without a gradient": one_flat * a,
+    }
+    for situation, at in situations.items():
+        value, gradient, _ = evaluate_penalty(backend.ops, penalty, quadratic, {"a": at}, x, x)
+        want, in_a = norm_penalty(at, x, **settings)
+        what = f"{penalty.name}, {situation}, {backend.dtype}"
+        agree(value, want, f"{what}: value", rtol=64 * eps, atol=4 * eps)
+        agree(gradient["a"], in_a, f"{what}: gradient in D's parameters", rtol=256 * eps, atol=4 * eps)
+    if backend.dtype == "float64":
+        _follows_central_differences(backend.ops, penalty, x, **settings)
+
+
+def _follows_central_differences(
+    ops: Any, penalty: Penalty, x: Array, target: float = 1.0, one_sided: bool = False
+) -> None:
+    """The same in the parameters of `two_layers`."""
+    rng, features = np.random.default_rng(5), x[0].size
+    params = {"w": rng.normal(size=(features, 3)), "v": rng.normal(size=3)}
+
+    def value_at(changed: Mapping[str, Array]) -> float:
+        excess = np.linalg.norm(two_layers_gradient(changed, x), axis=1) - target
+        return float((np.maximum(excess, 0) ** 2 if one_sided else excess**2).mean())
+
+    value, gradient, _ = evaluate_penalty(ops, penalty, two_layers, params, x, x)
+    agree(value, value_at(params), f"{penalty.name}, two layers: value", rtol=1e-12, atol=1e-14)
+    for name, array in params.items():
+        want = central_differences(lambda changed, name=name: value_at({**params, name: changed}), array)  # type: ignore[misc]
+        agree(gradient[name], want, f"{penalty.name}, two layers: gradient in {name}", rtol=1e-6, atol=1e-8)
 
 
 def _numpy(ops: Any, tensors: Mapping[str, Any]) -> dict[str, Array]:

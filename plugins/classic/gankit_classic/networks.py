@@ -58,7 +58,7 @@ def generator(spec: GameSpec, *, width: int = 256) -> Layers:
 
 
 def discriminator(spec: GameSpec, *, width: int = 128, plain: int = 2) -> Layers:
-    """An image -> residual blocks, halving until 8 pixels or so are left, then `plain` ones -> relu, sum over pixels, logit.
+    """An image -> residual blocks that halve it to 8 to 14 pixels, `plain` ones that don't -> relu, sum, logit.
 
     Every kernel is spectrally normalised.
     """

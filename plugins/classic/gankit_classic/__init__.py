@@ -1,0 +1,1 @@
+"""Classic losses, penalties and a game for gankit."""
