@@ -12,16 +12,29 @@ from gankit.isolation import Row, describe, show, stdout_to_stderr
 
 __all__ = ["GankitPluginWarning", "Listing", "Problem", "Row", "listing", "load", "names", "problems", "refresh"]
 
+_ELSEWHERE: dict[str, dict[str, str]] = {  # extra of gankit: kind to names
+    "torch": {"backends": "torch"},
+    "jax": {"backends": "jax"},
+    "classic": {
+        "losses": "f-gan feature-matching hinge least-squares one-sided-smoothing",
+        "penalties": "dragan lecam",
+        "recipes": "sngan",
+    },
+    "relativistic": {
+        "losses": "relativistic relativistic-average",
+        "recipes": "modern modern-small modern-vectors",
+    },
+    "wasserstein": {
+        "losses": "wasserstein",
+        "penalties": "gradient-penalty",
+        "constraints": "weight-clipping",
+    },
+}
 KNOWN: dict[tuple[str, str], str] = {
-    ("backends", "torch"): "gankit[torch]",
-    ("backends", "jax"): "gankit[jax]",
-    **{("recipes", name): "gankit[relativistic]" for name in ("modern", "modern-small", "modern-vectors")},
-    **{("losses", name): "gankit[relativistic]" for name in ("relativistic", "relativistic-average")},
-    **{("losses", name): "gankit[classic]" for name in ("hinge", "least-squares", "f-gan", "feature-matching")},
-    ("recipes", "sngan"): "gankit[classic]",
-    ("losses", "wasserstein"): "gankit[wasserstein]",
-    ("penalties", "gradient-penalty"): "gankit[wasserstein]",
-    ("constraints", "weight-clipping"): "gankit[wasserstein]",
+    (kind, name): f"gankit[{extra}]"
+    for extra, parts in _ELSEWHERE.items()
+    for kind, names_ in parts.items()
+    for name in names_.split()
 }
 """What to `pip install` for parts that live in other distributions. A plugin's author may ask to be listed."""
 

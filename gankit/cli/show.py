@@ -105,7 +105,7 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs."
 
     table = Table(box=None, pad_edge=False)
     for title in ("kind", "name", "summary", "distribution", "version"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", no_wrap=title != "summary")  # names stay whole, to be copied
     for row in found.rows:
         table.add_row(row.kind, row.name, row.summary, row.distribution, row.version)
     Console(markup=False, highlight=False).print(table)
