@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from flax import nnx
+from platformdirs import user_cache_dir
 
 from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import OptimizerSpec
@@ -17,6 +20,9 @@ from gankit_jax.layers import Stack
 from gankit_jax.network import JaxNetwork
 from gankit_jax.ops import JaxOps
 from gankit_jax.optimizers import JaxOptimizer, optimizer
+
+CACHE_BYTES = 2 * 1024**3
+"""Of compiled programs; those unused for longest go first. A program takes some 0.3 MB."""
 
 
 class JaxBackend:
@@ -30,6 +36,7 @@ class JaxBackend:
     name = "jax"
 
     def __init__(self, *, device: str = "auto", dtype: str = "float32", precision: str = "full") -> None:
+        keep_programs()
         self._device = find_device(device)
         self.dtype, self.precision = dtype, precision
         if dtype == "float64":
@@ -61,6 +68,25 @@ class JaxBackend:
 
     def optimizer(self, spec: OptimizerSpec) -> JaxOptimizer:
         return optimizer(spec)
+
+
+def keep_programs() -> None:
+    """Let compiled programs outlive the process, in a cache folder of the user's, unless JAX was told of another.
+
+    The same game starts in a quarter of the time when it is played again. `JAX_ENABLE_COMPILATION_CACHE=false` switches
+    it off, `JAX_COMPILATION_CACHE_DIR` moves it.
+    """
+    if jax.config.jax_compilation_cache_dir is not None or not jax.config.jax_enable_compilation_cache:
+        return
+    folder = Path(user_cache_dir("gankit", appauthor=False)) / "jax"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a home that cannot be written to
+        return
+    if os.access(folder, os.W_OK):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+        jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
 
 
 def find_device(name: str) -> jax.Device:
