@@ -40,9 +40,8 @@ def test_a_game_that_does_not_is_reported(backend_name):
         stay_finite(backend_name, ["least-squares"], discriminator_optimizer={"name": "sgd", "lr": 1e30})
 
 
-@pytest.mark.parametrize("base", ["hinge", {"name": "feature-matching", "base": "least-squares"}], ids=str)
-def test_a_conditional_game_plays_it(base, backend_name):
-    wrapped = {"name": "conditional", "base": base}
+def test_a_conditional_game_plays_them(backend_name):
+    wrapped = {"name": "conditional", "base": {"name": "feature-matching", "base": "hinge"}}
     gan = gankit.build(backend_name, data="digits", loss=wrapped, penalties=["lecam", "dragan"], device="cpu", **SMALL)
     terms = gan.fit(steps=2).step(np.zeros((16, 8, 8, 1), np.uint8), [3] * 16)
     assert list(terms) == ["d_loss", "g_loss", "D(x)", "D(G(z))", "dragan", "lecam"]
