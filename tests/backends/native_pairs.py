@@ -75,6 +75,16 @@ def _torch_convolutional(classes: int, seed: int) -> tuple[Any, Any]:
             super().__init__()
             self.embed = nn.Embedding(max(classes, 1), 2)
             self.dense = nn.Linear(4 + (2 if classes else 0), 12)
+            self.drop, self.norm, self.up = nn.Dropout(0.2), nn.BatchNorm2d(2), nn.ConvTranspose2d(2, 3, 2, 2)
+
+        def forward(self, z: Any, labels: Any = None) -> Any:
+            z = torch.cat([z, self.embed(labels)], 1) if classes else z
+            h = self.drop(self.dense(z)).reshape(-1, 2, 3, 2)
+            return torch.sigmoid(self.up(torch.relu(self.norm(h))))
+
+    class D(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
             self.conv, self.norm = spectral_norm(nn.Conv2d(3, 4, 2, 2)), nn.BatchNorm2d(4)
             self.drop, self.score = nn.Dropout(0.3), nn.Linear(24, max(classes, 1))
 
