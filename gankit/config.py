@@ -54,7 +54,7 @@ class Config:
     k: int = 1  # discriminator steps per generator step; the paper used 1
     schedule: str = "alternating"  # or "simultaneous", as in the authors' released configuration
     gradient_clip: float = 0.0  # the largest norm of a player's whole gradient; 0 is off
-    accumulate: int = 1  # parts that a minibatch goes through the networks in, one after the other
+    accumulate: int = 1  # parts that a minibatch goes through in turn; batch norm normalises each by itself
     fake_labels: str = "data"  # those of the real examples in the same places; or "uniform", drawn anew
     ema: Any = 0.0  # decay of the moving average of G that samples are drawn from; or {"half_life": images}; 0 is off
     num_classes: int | None = None  # of the labels in a conditional game; named data sets know their own

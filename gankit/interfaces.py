@@ -320,7 +320,7 @@ class Penalty(Protocol):
     weight: what the step multiplies it by; a number or a schedule (`gankit.schedules.schedule`).
 
     A penalty with a `memory`, a mapping of names to the numbers it starts from, is called with it as one more argument,
-    as 0-d arrays, and returns (term, new memory). Checkpoints keep it.
+    as 0-d arrays, and returns (term, new memory), whatever the weight at that step. Checkpoints keep it.
     """
 
     name: str

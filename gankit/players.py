@@ -22,7 +22,8 @@ class PlayerView:
     def native(self) -> Any:
         """The `torch.nn.Module` or `flax.nnx.Module` with the current parameters, in evaluation mode.
 
-        In torch it lives on the memory that training changes; in JAX it is a copy, so ask again after training.
+        In torch it lives on the memory that training changes, unless a constraint puts other parameters in their place;
+        in JAX it is a copy. Ask again after training.
         """
         player = self.current()
         return self.network.with_params(player.params, player.buffers)

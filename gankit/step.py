@@ -79,7 +79,9 @@ def algorithm_1(game: Game) -> Step:
     ops, loss = game.ops, game.loss
 
     def generate(params: Tensors, g: Player, draw: Draw, key: Key) -> tuple[Array, Tensors]:
-        return game.generator.apply(params, g.buffers, draw.z, draw.fake_labels, train=True, key=ops.fold_in(key, 0))
+        options = {"train": True, "key": ops.fold_in(key, 0)}
+        fake, buffers = game.generator.apply(params, g.buffers, draw.z, draw.fake_labels, **options)
+        return ops.to_float(fake), buffers
 
     def d_gradient(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> tuple[Tensors, Moved, Terms]:
         """The gradient of D's objective in D's parameters, with what else of D moves; G stays as it is."""
@@ -169,7 +171,11 @@ def algorithm_1(game: Game) -> Step:
 
 
 def accumulated(game: Game, role: str, gradient: Gradient) -> Gradient:
-    """The mean of a gradient over `accumulate` parts of the minibatch, one after the other."""
+    """The mean of a gradient over `accumulate` parts of the minibatch, one after the other.
+
+    It is the gradient of the whole where loss and penalties are means over examples. Batch norm normalises each part
+    by itself, and running statistics and what penalties remember move once a part.
+    """
     if game.accumulate == 1:
         return gradient
 
@@ -240,7 +246,8 @@ def scores(
         for i, augmentation in enumerate(game.augmentations):
             x = augmentation(game.ops, x, game.ops.fold_in(key, 100 + i))
     out, buffers = game.discriminator.apply(params, buffers, x, labels, train=train, key=key)
-    parts = out if isinstance(out, Mapping) else {"logits": out}
+    # Losses are in the game's own dtype, whatever a module of the user's computes in.
+    parts = game.ops.tree_map(game.ops.to_float, dict(out) if isinstance(out, Mapping) else {"logits": out})
     # (m, 1) - (m,) broadcasts to (m, m) without a word, so the shape is settled here.
     if tuple(parts["logits"].shape) != (x.shape[0],):
         raise ShapeError(

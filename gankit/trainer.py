@@ -227,7 +227,8 @@ class AdversarialTrainer:
     # ---- networks outside training
 
     def _apply_generator(self, params: Any, buffers: Any, z: Any, labels: Any) -> Any:
-        return self._game.rules.generator.apply(params, buffers, z, labels, train=False, key=None)[0]
+        out, _ = self._game.rules.generator.apply(params, buffers, z, labels, train=False, key=None)
+        return self._game.backend.ops.to_float(out)
 
     def _apply_discriminator(self, params: Any, buffers: Any, x: Any, labels: Any) -> Any:
         return scores(self._game.rules, params, buffers, x, labels, None, train=False)[0].logits

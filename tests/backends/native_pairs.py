@@ -25,6 +25,11 @@ def linear(backend: str, picture: Any, weights: Any, class_weights: Any) -> tupl
     return (_torch_linear if backend == "torch" else _flax_linear)(picture, weights, class_weights)
 
 
+def half(backend: str) -> tuple[Any, Any]:
+    """6 x 4 x 3 images; both compute in bfloat16, and return it."""
+    return (_torch_half if backend == "torch" else _flax_half)()
+
+
 # ---- torch
 
 
@@ -126,6 +131,23 @@ def _torch_linear(picture: Any, weights: Any, class_weights: Any) -> tuple[Any, 
     return G(), D()
 
 
+def _torch_half() -> tuple[Any, Any]:
+    import torch
+    from torch import nn
+
+    class Player(nn.Module):
+        def __init__(self, entry: int, out: int) -> None:
+            super().__init__()
+            self.inner, self.outer, self.out = nn.Linear(entry, 8), nn.Linear(8, out), out
+
+        def forward(self, x: Any) -> Any:
+            with torch.autocast("cpu", torch.bfloat16):
+                y = self.outer(torch.tanh(self.inner(x.flatten(1))))
+            return y[:, 0] if self.out == 1 else y.reshape(-1, 3, 6, 4)
+
+    return Player(4, 72), Player(72, 1)
+
+
 # ---- flax
 
 
@@ -215,3 +237,20 @@ def _flax_linear(picture: Any, weights: Any, class_weights: Any) -> tuple[Any, A
             return {"logits": logits, "class_logits": class_logits, "features": (x, logits[:, None])}
 
     return G(), D()
+
+
+def _flax_half() -> tuple[Any, Any]:
+    import jax.numpy as jnp
+    from flax import nnx
+
+    class Player(nnx.Module):
+        def __init__(self, entry: int, out: int) -> None:
+            options: dict[str, Any] = {"dtype": jnp.bfloat16, "rngs": nnx.Rngs(0)}
+            self.inner, self.outer = nnx.Linear(entry, 8, **options), nnx.Linear(8, out, **options)
+            self.out = out
+
+        def __call__(self, x: Any) -> Any:
+            y = self.outer(jnp.tanh(self.inner(x.reshape(len(x), -1))))
+            return y[:, 0] if self.out == 1 else y.reshape(-1, 6, 4, 3)
+
+    return Player(4, 72), Player(72, 1)

@@ -199,6 +199,28 @@ def test_one_player_may_be_a_module_and_the_other_records(backend):
     assert np.isfinite(list(terms.values())).all()
 
 
+def test_a_module_may_compute_in_bfloat16_and_losses_do_not(backend):
+    generator, discriminator = native_pairs.half(backend)
+    lazy = [{"name": "r1", "every": 2}]
+    trainer, recorder = build(backend, generator=generator, discriminator=discriminator, penalties=lazy), Recorder()
+    trainer.fit(steps=4, callbacks=[recorder])
+    assert all(np.isfinite(list(terms.values())).all() for terms in recorder.terms)
+    assert recorder.terms[0]["r1"] > 0.0 == recorder.terms[1]["r1"]
+    assert {str(array.dtype) for array in leaves(trainer).values()} == {"float32"}
+    assert trainer.score(IMAGES[:3]).dtype == trainer.generate(np.zeros((2, 4))).dtype == np.float32
+
+
+def test_precision_reaches_into_modules_or_says_that_it_does_not(backend):
+    generator, discriminator = native_pairs.convolutional(backend)
+    players = {"generator": gankit.Native(generator, "unit"), "discriminator": discriminator}
+    if backend == "jax":
+        with pytest.raises(gankit.ConfigError, match="does not reach into a flax module.*dtype=jnp.bfloat16"):
+            build(backend, precision="bfloat16", **players)
+        return
+    trainer = build(backend, precision="bfloat16", batch_size=8, **players).fit(steps=2)
+    assert {array.dtype for array in leaves(trainer).values()} <= {np.dtype("float32"), np.dtype("int64")}
+
+
 # ---- what cannot be
 
 

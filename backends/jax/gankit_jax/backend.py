@@ -62,6 +62,11 @@ class JaxBackend:
                 f"The jax backend cannot run {type(module).__module__}.{type(module).__qualname__}: it takes a "
                 "flax.nnx.Module, a registered name, or a table such as {'name': 'mlp'}."
             )
+        if self.precision != "full":
+            raise ConfigError(
+                f"precision={self.precision!r} does not reach into a flax module. Leave it at 'full', and give the "
+                "module's own layers dtype=jnp.bfloat16."
+            )
         # Whether examples influence each other cannot be seen from outside, and two passes are right either way.
         network = JaxNetwork(nnx.clone(module), self.ops, mixes_samples=True)
         return network, network.held(module)
