@@ -31,7 +31,13 @@ from gankit.layers.conditioning import (
 )
 from gankit.layers.convolution import Conv, ConvTranspose
 from gankit.layers.dense import Dense, Dropout, Maxout
-from gankit.layers.normalization import BatchNorm, LayerNorm, SpectralNorm, largest_singular_value
+from gankit.layers.normalization import (
+    BatchNorm,
+    LayerNorm,
+    SpectralNorm,
+    largest_singular_value,
+    require_several,
+)
 from gankit.layers.resampling import AvgPool, Downsample, GlobalPool, MaxPool, Upsample
 from gankit.layers.shaping import Bias, Features, Flatten, PixelShuffle, Reshape
 
@@ -80,4 +86,5 @@ __all__ = [
     "output_range",
     "parameters",
     "place",
+    "require_several",
 ]

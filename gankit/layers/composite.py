@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gankit.errors import ShapeError
+from gankit.errors import ConfigError, ShapeError
 from gankit.layers.base import (
     Array,
     Layer,
@@ -21,6 +21,8 @@ from gankit.layers.base import (
     place,
     require_image,
 )
+from gankit.layers.conditioning import ClassHead
+from gankit.layers.shaping import Features
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,13 @@ class Residual(Layer):
 
     main: Layers
     shortcut: Layers = ()
+
+    def __post_init__(self) -> None:
+        for layer in (*self.main, *self.shortcut):
+            if isinstance(layer, Features | ClassHead):
+                raise ConfigError(
+                    f"{type(layer).__name__} says more than the sum that Residual returns: put it behind the block."
+                )
 
     @property
     def branches(self) -> dict[str, Layers]:

@@ -30,6 +30,11 @@ class Conv(Layer):
     kernel: Initializer = HeNormal()
     bias: Initializer | None = Constant(0.0)
 
+    def __post_init__(self) -> None:
+        _require_window(self, self.size, self.stride, self.pad)
+        if self.groups < 1:
+            raise ConfigError(f"{self}: groups must be 1 or more.")
+
     @property
     def pad(self) -> int:
         """The padding, settled."""
@@ -64,6 +69,9 @@ class ConvTranspose(Layer):
     kernel: Initializer = HeNormal()
     bias: Initializer | None = Constant(0.0)
 
+    def __post_init__(self) -> None:
+        _require_window(self, self.size, self.stride, self.pad)
+
     @property
     def pad(self) -> int:
         """The padding, settled."""
@@ -78,3 +86,8 @@ class ConvTranspose(Layer):
 
     def parameters(self, shape: Shape) -> Mapping[str, Parameter]:
         return affine((self.size, self.size, shape[2], self.features), self.kernel, self.bias)
+
+
+def _require_window(layer: Layer, size: int, stride: int, padding: int) -> None:
+    if size < 1 or stride < 1 or padding < 0:
+        raise ConfigError(f"{layer}: size and stride must be 1 or more, padding 0 or more.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gankit.errors import ConfigError
+from gankit.errors import ConfigError, ShapeError
 from gankit.initializers import Constant, Initializer, Normal
 from gankit.layers.base import Array, Layer, Parameter, Shape
 
@@ -73,8 +73,12 @@ class SpectralNorm(Layer):
 
         if isinstance(self.layer, SpectralNorm | Residual):
             raise ConfigError(f"SpectralNorm goes around one layer with a kernel, not {type(self.layer).__name__}.")
+        if getattr(self.layer, "kernel", None) == Constant(0.0):
+            raise ConfigError(f"{self}: a kernel of zeros cannot be divided by its largest singular value, which is 0.")
 
     def output_shape(self, shape: Shape) -> Shape:
+        if not any(len(parameter.shape) > 1 for parameter in self.layer.parameters(shape).values()):
+            raise ConfigError(f"SpectralNorm goes around a layer with a kernel; {type(self.layer).__name__} has none.")
         return self.layer.output_shape(shape)
 
     def parameters(self, shape: Shape) -> Mapping[str, Parameter]:
@@ -108,13 +112,26 @@ def largest_singular_value(ops: Any, kernel: Array, u: Array, *, iterate: bool) 
     fixed = ops.stop_gradient(matrix)
 
     def unit(vector: Array) -> Array:
-        return vector / (xp.sqrt(xp.sum(vector * vector)) + 1e-12)
+        return vector / xp.sqrt(xp.sum(vector * vector) + 1e-24)
 
     u = unit(ops.stop_gradient(u))
     v = unit(xp.matmul(fixed, u))
     if iterate:
         u = unit(xp.matmul(v, fixed))
     return xp.sum(v * xp.matmul(matrix, u)), u
+
+
+def require_several(values: int) -> int:
+    """How many values a channel has in a batch; raises ShapeError where there is no variance to take of them.
+
+    What backends call for `BatchNorm` in training.
+    """
+    if values < 2:
+        raise ShapeError(
+            "BatchNorm needs two or more values of each channel in training, and got one example of one pixel: use a "
+            "larger batch_size, or a smaller accumulate."
+        )
+    return values
 
 
 def scale_and_bias(channels: int, scale: Initializer | None, bias: Initializer | None) -> dict[str, Parameter]:

@@ -84,6 +84,10 @@ class MaxPool(Portable):
     size: int = 2
     stride: int = 2
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.stride <= self.size:
+            raise ConfigError(f"{self}: stride must be 1 to size, or windows would leave pixels out.")
+
     def output_shape(self, shape: Shape) -> Shape:
         height, width, channels = require_image(self, shape)
         return (*(max(0, -((self.size - side) // self.stride)) + 1 for side in (height, width)), channels)

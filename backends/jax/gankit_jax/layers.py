@@ -86,7 +86,7 @@ class BatchNorm(nnx.BatchNorm):
             wide = x.astype(self.mean[...].dtype)
             mean = jnp.mean(wide, axes)
             var = jnp.mean(jnp.square(wide - mean), axes)
-            n = x.size // x.shape[-1]
+            n = layers.require_several(x.size // x.shape[-1])
             for running, new in ((self.mean, mean), (self.var, var * (n / (n - 1)))):
                 running[...] = self.momentum * running[...] + (1.0 - self.momentum) * jax.lax.stop_gradient(new)
         factor = jax.lax.rsqrt(var + self.epsilon)

@@ -106,6 +106,8 @@ class BatchNorm(nn.BatchNorm1d):
         self.num_batches_tracked = None  # counts for the momentum None, which we don't use
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            layers.require_several(x.numel() // x.shape[-1])
         channels_second = _first(x) if x.ndim == 4 else x
         normal = F.batch_norm(
             channels_second,
@@ -166,7 +168,8 @@ class SpectralNorm(nn.Module):
                 kernel, u = _turned(raw[name], axes), self._buffers[f"{own}_u"]
                 with torch.autocast(kernel.device.type, enabled=False):  # u is a buffer, and stays what it is
                     sigma, u = layers.largest_singular_value(self._ops, kernel, u, iterate=self.training)
-                self._buffers[f"{own}_u"] = u
+                if self.training:
+                    self._buffers[f"{own}_u"] = u
                 self.layer._parameters[name] = raw[name] / sigma  # type: ignore[assignment]
             return self.layer(x, *labels)
         finally:
