@@ -14,13 +14,13 @@ class Subject:
     """A backend under judgement.
 
     name: under which it is registered, so that a new process can open it.
-    make: a dtype ("float32", "float64") to the backend in that dtype.
+    make: a dtype ("float32", "float64"), and a precision where it is not "full", to the backend in that dtype.
     quick: shorter trajectories and fewer cases of the same checks.
     device: for a new process to open it on.
     """
 
     name: str
-    make: Callable[[str], Backend]
+    make: Callable[..., Backend]
     quick: bool = False
     device: str = "auto"
 
@@ -29,12 +29,12 @@ class Subject:
         """Those that a check of many cases goes through."""
         return ("float64",) if self.quick else ("float32", "float64")
 
-    def open(self, dtype: str = "float64") -> Backend:
-        """The backend in that dtype."""
-        return self.make(dtype)
+    def open(self, dtype: str = "float64", precision: str = "full") -> Backend:
+        """The backend in that dtype and precision."""
+        return self.make(dtype) if precision == "full" else self.make(dtype, precision)
 
 
 def registered(name: str, *, quick: bool = False, device: str = "auto") -> Subject:
     """The subject for an installed backend; raises UnknownNameError, naming those that are installed."""
     open_backend(name, device, "float32")
-    return Subject(name, lambda dtype: open_backend(name, device, dtype), quick, device)
+    return Subject(name, lambda *how: open_backend(name, device, *how), quick, device)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from gankit.conformance import (
+    canonical,
+    corners,
+    derivatives,
     dropout,
     knobs,
     layers,
@@ -12,6 +15,7 @@ from gankit.conformance import (
     ops_arrays,
     ops_math,
     ops_run,
+    precision,
     resume,
     running,
     seed,
@@ -22,13 +26,20 @@ from gankit.conformance.subject import Subject, registered
 
 GROUPS: dict[str, tuple[Check, ...]] = {
     "ops": (*ops_math.CHECKS, *ops_arrays.CHECKS, *ops_run.CHECKS),
-    "layers": (*layers.CHECKS, *dropout.CHECKS),
+    "layers": (
+        *layers.CHECKS,
+        *derivatives.CHECKS,
+        *corners.CHECKS,
+        *canonical.CHECKS,
+        *precision.CHECKS,
+        *dropout.CHECKS,
+    ),
     "losses": losses.CHECKS,
     "step": (*step.CHECKS, *running.CHECKS, *knobs.CHECKS),
     "same seed": seed.CHECKS,
     "resume": resume.CHECKS,
 }
-FLOORS: dict[str, int] = {"ops": 26, "layers": 13, "losses": 11, "step": 20, "same seed": 6, "resume": 7}
+FLOORS: dict[str, int] = {"ops": 26, "layers": 24, "losses": 11, "step": 20, "same seed": 6, "resume": 7}
 """The fewest checks of a group that must really run: a suite that judges nothing must not be green."""
 
 

@@ -1,13 +1,12 @@
-"""Faults of the functions, layers and losses."""
+"""Faults of the functions and losses."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-from planting import Changed, Mutant, drifting, dropout, kernel, layer, network, ops, patch, run
+from planting import Mutant, drifting, ops, patch, run
 
-from gankit import layers
 from gankit.trees import tree_map
 
 
@@ -147,119 +146,6 @@ OPS = (
         "check_many_steps_in_one_call",
         run(lambda b: b._replace(numbers={n: np.full_like(x, x[0]) for n, x in b.numbers.items()})),
     ),
-)
-
-
-def straight_through(o, layer_, params, x, out):
-    """The right value with the derivative of the identity."""
-    return o.stop_gradient(out) + (x - o.stop_gradient(x))
-
-
-def first_of_ties(o, layer_, params, x, out):
-    affine = (x @ kernel(params, x) + params.get("bias", 0.0)).reshape(-1, layer_.pieces, layer_.units)
-    best = affine[:, 0]
-    for piece in range(1, layer_.pieces):
-        best = o.xp.where(affine[:, piece] > best, affine[:, piece], best)
-    return best
-
-
-def exported(change):
-    return network(
-        export=lambda real, o, placed: lambda tensors: {k: change(v) for k, v in real.export(tensors).items()}
-    )
-
-
-def biases_lost(real, o, placed):
-    return lambda arrays: real.restore({k: 0 * a if k.endswith("bias") else a for k, a in arrays.items()})
-
-
-def scaled_native(real, o, placed):
-    return lambda params, buffers: real.with_params({k: 1.5 * p for k, p in params.items()}, buffers)
-
-
-def applied(real, params, x, labels, options):
-    return real.apply(params, {}, x, labels, **options)[0]
-
-
-def same_mask(real, params, x, labels, options, o):
-    return applied(real, params, x, labels, options)[:1] * x
-
-
-def always_training(real, params, x, labels, options, o):
-    return applied(real, params, x, labels, {**options, "train": True})
-
-
-def own_key(real, params, x, labels, options, o):
-    key = options["key"]
-    return applied(real, params, x, labels, {**options, "key": None if key is None else drifting(o, key)})
-
-
-def constant_key(real, params, x, labels, options, o):
-    key = options["key"]
-    return applied(
-        real, params, x, labels, {**options, "key": None if key is None else o.key((np.uint32(1), np.uint32(1)))}
-    )
-
-
-def one_mask_twice(backend):
-    """A stack of two dropouts applies the mask of one of them twice."""
-
-    def build(placed):
-        kinds = [type(p.layer) for p in placed]
-        if kinds != [layers.Dropout, layers.Dropout]:
-            return backend.network(placed)
-        return dropout(lambda *a: applied(*a[:5]) ** 2)(backend).network(placed[:1])
-
-    return Changed(backend, network=build)
-
-
-LAYERS = (
-    Mutant(
-        "dense forgets its bias", "check_layer_values", layer(layers.Dense, lambda o, rec, p, x, out: x @ kernel(p, x))
-    ),
-    Mutant(
-        "maxout groups its columns the other way",
-        "check_layer_values",
-        layer(
-            layers.Maxout,
-            lambda o, rec, p, x, out: o.xp.max(
-                (x @ kernel(p, x) + p.get("bias", 0.0)).reshape(-1, rec.units, rec.pieces), axis=2
-            ),
-        ),
-    ),
-    Mutant(
-        "one-hot label of the next example",
-        "check_layer_values",
-        layer(layers.ConcatLabels, lambda o, rec, p, x, out: o.xp.flip(out, axis=0)),
-    ),
-    Mutant("tanh has the derivative of the identity", "check_layer_gradients", layer(layers.Tanh, straight_through)),
-    Mutant(
-        "leaky relu has derivative 1 at 0",
-        "check_corners",
-        layer(layers.LeakyRelu, lambda o, rec, p, x, out: o.xp.where(x >= 0, x, rec.slope * x)),
-    ),
-    Mutant(
-        "relu layer has derivative 1/2 at 0",
-        "check_corners",
-        layer(layers.Relu, lambda o, rec, p, x, out: o.xp.maximum(x, o.xp.zeros_like(x))),
-    ),
-    Mutant(
-        "maxout gives ties to the first", "check_maxout_ties_share_the_gradient", layer(layers.Maxout, first_of_ties)
-    ),
-    Mutant("kernels are exported transposed", "check_names_and_layout", exported(lambda a: np.array(a.T, order="C"))),
-    Mutant("kernels are exported F-ordered", "check_names_and_layout", exported(np.asfortranarray)),
-    Mutant("restore loses biases", "check_export_restore_export", network(restore=biases_lost)),
-    Mutant("the native module holds other numbers", "check_native_module", network(with_params=scaled_native)),
-    Mutant(
-        "dropout is not rescaled",
-        "check_dropout_keeps_the_expectation",
-        layer(layers.Dropout, lambda o, rec, p, x, out: out * rec.keep),
-    ),
-    Mutant("one mask for the batch", "check_dropout_masks_every_example_by_itself", dropout(same_mask)),
-    Mutant("dropout in evaluation", "check_dropout_is_off_in_evaluation", dropout(always_training)),
-    Mutant("dropout has a state", "check_dropout_repeats_with_its_key", dropout(own_key)),
-    Mutant("dropout ignores its key", "check_dropout_varies_with_its_key", dropout(constant_key)),
-    Mutant("two dropouts share their mask", "check_dropout_layers_differ", one_mask_twice),
 )
 
 

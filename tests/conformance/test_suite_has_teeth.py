@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 from mutants_of_knobs import KNOBS
-from mutants_of_parts import LAYERS, LOSSES, OPS
+from mutants_of_layers import LAYERS
+from mutants_of_parts import LOSSES, OPS
 from mutants_of_play import RESUME, SEED, STEP
 
 from gankit.conformance import GROUPS, registered
@@ -32,7 +33,7 @@ def subject(request):
 def test_planted_fault_is_caught(mutant, subject, monkeypatch):
     mutant.core(monkeypatch)
     outcome, message = judge(
-        CHECKS[mutant.check], replace(subject, make=lambda dtype: mutant.backend(subject.make(dtype)))
+        CHECKS[mutant.check], replace(subject, make=lambda *how: mutant.backend(subject.make(*how)))
     )
     if outcome == "not applicable":
         pytest.skip(message)

@@ -1,73 +1,72 @@
-"""What each layer record computes in evaluation, in float64 NumPy, and an example or more of each record."""
+"""What every layer record computes, in float64 NumPy: written from the docstrings, sharing no code with the layers.
+
+A record inside a row goes by the name that checkpoints give it, and a row of one is what most checks look at.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+from gankit.conformance.reference import labels, norms, plain, windows
+from gankit.conformance.reference.differences import along, central_differences
+from gankit.conformance.reference.given import Array, Given, Moving, Still
+from gankit.layers import Features, Layer, Layers, Residual, SpectralNorm
 
-from gankit import layers
-from gankit.layers import Layer, Shape
-
-Array = np.ndarray[Any, Any]
-
-EXAMPLES: tuple[tuple[Layer, Shape], ...] = (
-    (layers.Dense(5), (3,)),
-    (layers.Dense(1), (7,)),
-    (layers.Dense(4, bias=None), (1,)),
-    (layers.Maxout(3, 2), (5,)),
-    (layers.Maxout(2, 5, bias=None), (3,)),
-    (layers.Maxout(4, 1), (3,)),
-    (layers.Dropout(0.7), (6,)),
-    (layers.Relu(), (3, 5, 2)),
-    (layers.LeakyRelu(), (5,)),
-    (layers.LeakyRelu(0.01), (1, 3)),
-    (layers.Sigmoid(), (5,)),
-    (layers.Tanh(), (3, 5, 2)),
-    (layers.Flatten(), (3, 5, 2)),
-    (layers.Flatten(), (7,)),
-    (layers.Reshape((2, 3)), (6,)),
-    (layers.Reshape((7, 1, 3)), (21,)),
-    (layers.Reshape(()), (1,)),
-    (layers.ConcatLabels(4), (3,)),
-    (layers.ConcatLabels(1), (1,)),
-)
-"""(record, input shape), the odd sizes included."""
-
-Reference = Callable[[Any, Mapping[str, Array], Array, Array], Array]
+__all__ = ["MOVING", "STILL", "Given", "along", "central_differences", "row"]
 
 
-def dense(layer: layers.Dense, params: Mapping[str, Array], x: Array, y: Array) -> Array:
-    return np.asarray(x @ params["kernel"] + params.get("bias", 0.0))
+def row(records: Layers, given: Given) -> tuple[Any, dict[str, Array]]:
+    """(output, buffers after it) of layers one after the other. With `Features` among them the output is D's dict."""
+    x: Any = given.x
+    moved: dict[str, Array] = {}
+    features, counts = [], Counter[str]()
+    for record in records:
+        kind = type(record).__name__.lower()
+        name = f"{kind}{counts[kind]}"
+        counts[kind] += 1
+        if isinstance(record, Features):
+            features.append(x)
+        x, new = single(record, given._replace(arrays=below(given.arrays, name), x=x))
+        moved |= under(name, new)
+    if features:
+        x = {**(x if isinstance(x, Mapping) else {"logits": x}), "features": tuple(features)}
+    return x, moved
 
 
-def maxout(layer: layers.Maxout, params: Mapping[str, Array], x: Array, y: Array) -> Array:
-    affine = x @ params["kernel"] + params.get("bias", 0.0)
-    pieces = [affine[:, p * layer.units : (p + 1) * layer.units] for p in range(layer.pieces)]
-    return np.asarray(np.max(pieces, axis=0))
+def single(record: Layer, given: Given) -> tuple[Any, dict[str, Array]]:
+    """(output, buffers after it) of one layer."""
+    kind = type(record)
+    return MOVING[kind](record, given) if kind in MOVING else (STILL[kind](record, given), {})
 
 
-REFERENCES: dict[type[Layer], Reference] = {
-    layers.Dense: dense,
-    layers.Maxout: maxout,
-    layers.Dropout: lambda layer, params, x, y: x,
-    layers.Relu: lambda layer, params, x, y: np.maximum(x, 0),
-    layers.LeakyRelu: lambda layer, params, x, y: np.where(x > 0, x, layer.slope * x),
-    layers.Sigmoid: lambda layer, params, x, y: 1 / (1 + np.exp(-x)),
-    layers.Tanh: lambda layer, params, x, y: np.tanh(x),
-    layers.Flatten: lambda layer, params, x, y: x.reshape(len(x), -1),
-    layers.Reshape: lambda layer, params, x, y: x.reshape(len(x), *layer.shape),
-    layers.ConcatLabels: lambda layer, params, x, y: np.hstack([x, np.eye(layer.num_classes)[y]]),
+def residual(record: Residual, given: Given) -> tuple[Array, dict[str, Array]]:
+    main, in_main = row(record.main, given._replace(arrays=below(given.arrays, "main")))
+    shortcut, in_shortcut = row(record.shortcut, given._replace(arrays=below(given.arrays, "shortcut")))
+    return main + shortcut, under("main", in_main) | under("shortcut", in_shortcut)
+
+
+def spectral_norm(record: SpectralNorm, given: Given) -> tuple[Any, dict[str, Array]]:
+    inner, vectors = norms.divided_kernels(given.arrays, given.train)
+    out, moved = single(record.layer, given._replace(arrays=inner))
+    return out, under("layer", moved) | vectors
+
+
+def below(arrays: Mapping[str, Array], name: str) -> dict[str, Array]:
+    """The arrays whose names start with `name/`, without it."""
+    return {full.removeprefix(f"{name}/"): array for full, array in arrays.items() if full.startswith(f"{name}/")}
+
+
+def under(name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """The inverse of `below`."""
+    return {f"{name}/{own}": array for own, array in arrays.items()}
+
+
+STILL: dict[type[Layer], Still] = {
+    **plain.REFERENCES,
+    **windows.REFERENCES,
+    **labels.REFERENCES,
+    **norms.STILL,
 }
-
-
-def central_differences(f: Callable[[Array], float], x: Array, h: float = 1e-6) -> Array:
-    """The gradient of f at x, to about 1e-9 where f is smooth."""
-    gradient = np.zeros_like(x)
-    for index in np.ndindex(x.shape):
-        up, down = x.copy(), x.copy()
-        up[index] += h
-        down[index] -= h
-        gradient[index] = (f(up) - f(down)) / (2 * h)
-    return gradient
+MOVING: dict[type[Layer], Moving] = {**norms.MOVING, Residual: residual, SpectralNorm: spectral_norm}

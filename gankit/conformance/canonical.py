@@ -1,0 +1,75 @@
+"""The arrays of networks under canonical names and in canonical layouts, and the native modules that hold them."""
+
+from __future__ import annotations
+
+from gankit.conformance.cases import by_name, cases
+from gankit.conformance.compare import agree_by_name, bit_equal, require
+from gankit.conformance.results import Check
+from gankit.conformance.subject import Subject
+
+
+def check_names_and_layout(subject: Subject) -> None:
+    """A checkpoint of one backend could not be opened by another: names, shapes or layout differ."""
+    for c in cases(subject):
+        params, buffers = c.start()
+        want = {name: array.astype(c.backend.dtype) for name, array in c.arrays.items()}
+        own = c.network.shapes
+        shapes = {name: array.shape for name, array in want.items()}
+        require(own[0] | own[1] == shapes, f"{c.what}: shapes says {own[0] | own[1]}, expected {shapes}.")
+        for tensors, names in ((params, own[0]), (buffers, own[1])):
+            exported = c.network.export(tensors)
+            expected = {name: want[name] for name in names}
+            cause = "a kernel left in the framework's own layout."
+            bit_equal(exported, expected, f"{c.what}: exported arrays", cause=cause)
+            for name, array in exported.items():
+                require(
+                    array.flags.c_contiguous, f"{c.what}: {name} is exported F-ordered; safetensors stores it wrongly."
+                )
+                array[...] = 7
+            again = c.network.export(tensors)
+            what = f"{c.what}: arrays after what was exported changed"
+            bit_equal(again, expected, what, cause="export returns a view of them.")
+
+
+def check_export_restore_export(subject: Subject) -> None:
+    """A run that was saved and loaded would go on from other numbers."""
+    for c in cases(subject):
+        params, buffers = c.start()
+        first = c.network.export({**params, **buffers})
+        bit_equal(c.network.export(c.network.restore(first)), first, f"{c.what}: export, restore, export")
+
+
+def check_canonical_and_back(subject: Subject) -> None:
+    """Constraints, which see parameters in the canonical layout, would bound the wrong axis or spoil the parameters."""
+    for c in cases(subject, "float64"):
+        params, _ = c.start()
+        seen = {name: c.backend.ops.to_numpy(array) for name, array in c.network.canonical(params).items()}
+        want = {name: array for name, array in c.arrays.items() if name in params}
+        bit_equal(seen, want, f"{c.what}: parameters seen in the canonical layout", cause="the framework's own axes.")
+        back = c.network.export(c.network.own(c.network.canonical(params)))
+        bit_equal(back, want, f"{c.what}: parameters to the canonical layout and back")
+
+
+def check_native_module(subject: Subject) -> None:
+    """`trainer.generator.native`, the door to everything else in the framework, would be another network."""
+    for c in cases(subject, "float64"):
+        ops, (params, buffers) = c.backend.ops, c.start()
+        x, y = ops.asarray(c.x), c.labels()
+        want, _ = c.computed()
+        native = c.network.with_params(params, buffers)
+        for time in ("first", "second"):
+            out = by_name(native(x) if y is None else native(x, y))
+            got = {name: ops.to_numpy(array) for name, array in out.items()}
+            cause = "it holds other parameters, is in training mode, or changes with every call."
+            agree_by_name(got, want, f"{c.what}: the native module, {time} call", atol=1e-12, cause=cause)
+        held = c.network.export(buffers)
+        expected = {name: c.arrays[name] for name in held}
+        bit_equal(held, expected, f"{c.what}: buffers after the native module ran", cause="it is in training mode.")
+
+
+CHECKS: tuple[Check, ...] = (
+    check_names_and_layout,
+    check_export_restore_export,
+    check_canonical_and_back,
+    check_native_module,
+)

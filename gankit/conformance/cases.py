@@ -1,0 +1,120 @@
+"""Examples of layers as networks of their own, on a backend and by the NumPy reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gankit.conformance.compare import Array
+from gankit.conformance.examples import CLASSES, EXAMPLES, Example
+from gankit.conformance.reference import Given, row
+from gankit.conformance.subject import Subject
+from gankit.interfaces import Backend, Network
+from gankit.layers import Layer, Layers, Shape, buffers, parameters, place
+
+N = 6
+"""Examples in a batch: groups of a minibatch standard deviation can be of 2 and of 3."""
+
+
+class Case(NamedTuple):
+    """A row of records as a network.
+
+    arrays: parameters and buffers by canonical name. x: (N, *shape). y: (N,).
+    """
+
+    row: Layers
+    backend: Backend
+    network: Network
+    arrays: dict[str, Array]
+    x: Array
+    y: Array
+
+    @property
+    def what(self) -> str:
+        """For messages."""
+        return f"{', '.join(map(brief, self.row))} on {self.x.shape} in {self.backend.dtype}"
+
+    @property
+    def moves(self) -> bool:
+        """Whether it has buffers, so that a training pass is another one."""
+        return bool(self.network.shapes[1])
+
+    def start(self) -> tuple[Any, Any]:
+        """(params, buffers) on the device."""
+        return self.network.init(self.arrays)
+
+    def labels(self) -> Any:
+        """On the device; None for a row that takes none."""
+        return self.backend.ops.asarray(self.y) if any(layer.takes_labels for layer in self.row) else None
+
+    def apply(self, params: Any, buffers: Any, x: Any, *, train: bool = False) -> tuple[dict[str, Any], Any]:
+        """(outputs by name, new buffers), on the device."""
+        key = self.backend.ops.key((np.uint32(1), np.uint32(2))) if train else None
+        out, moved = self.network.apply(params, buffers, x, self.labels(), train=train, key=key)
+        return by_name(out), moved
+
+    def computed(self, *, train: bool = False) -> tuple[dict[str, Array], dict[str, Array]]:
+        """(outputs, buffers after them) by the backend."""
+        ops = self.backend.ops
+        run = ops.compile(lambda params, buffers, x: self.apply(params, buffers, x, train=train))
+        out, moved = run(*self.start(), ops.asarray(self.x))
+        return {name: ops.to_numpy(array) for name, array in out.items()}, self.network.export(moved)
+
+    def reference(
+        self, x: Array | None = None, arrays: Mapping[str, Array] | None = None, *, train: bool = False
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """(outputs, buffers after them) in NumPy; x and arrays: instead of the case's own."""
+        given = Given(self.arrays if arrays is None else arrays, self.x if x is None else x, self.y, train)
+        out, moved = row(self.row, given)
+        return by_name(out), moved
+
+
+def by_name(out: Any) -> dict[str, Any]:
+    """The arrays of an output: `logits`, `class_logits`, `features/0`; `output` where it is one array."""
+    if not isinstance(out, Mapping):
+        return {"output": out}
+    arrays = {name: array for name, array in out.items() if name != "features"}
+    return arrays | {f"features/{i}": array for i, array in enumerate(out.get("features", ()))}
+
+
+def brief(value: Any) -> str:
+    """A record as one would type it: only what differs from its defaults."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(brief, value))})"
+    if not isinstance(value, Layer):
+        return repr(value)
+    given = {field.name: getattr(value, field.name) for field in fields(value)}
+    told = [f"{f.name}={brief(given[f.name])}" for f in fields(value) if given[f.name] != f.default]
+    return f"{type(value).__name__}({', '.join(told)})"
+
+
+def case(backend: Backend, records: Layer | Layers, shape: Shape, seed: int = 0, classes: int = CLASSES) -> Case:
+    """Arrays and input are drawn anew, away from the neutral initialisers, so that biases and buffers count."""
+    rng = np.random.default_rng(seed)
+    records = (records,) if isinstance(records, Layer) else records
+    placed = place(records, shape)
+    arrays = {name: rng.normal(size=array.shape) for name, array in (parameters(placed) | buffers(placed)).items()}
+    positive = {name: np.abs(array) + 0.5 for name, array in arrays.items() if name.endswith("/var")}
+    y = rng.integers(0, classes, N).astype(np.int32)
+    return Case(records, backend, backend.network(placed), arrays | positive, rng.normal(size=(N, *shape)), y)
+
+
+def cases(subject: Subject, *dtypes: str, precision: str = "full", every: bool = False) -> Iterator[Case]:
+    """Every example; when quick, the first of each record, unless a check asks for `every` one."""
+    for dtype in dtypes or subject.dtypes:
+        backend = subject.open(dtype, precision)
+        seen: set[tuple[type[Layer], ...]] = set()
+        for i, example in enumerate(EXAMPLES):
+            kinds = tuple(type(layer) for layer in example.row)
+            if subject.quick and not every and kinds in seen:
+                continue
+            seen.add(kinds)
+            yield drawn(backend, example, i)
+
+
+def drawn(backend: Backend, example: Example, seed: int = 0) -> Case:
+    """The case of an example."""
+    return case(backend, example.row, example.shape, seed, example.classes)

@@ -1,0 +1,84 @@
+"""Layers where they have a corner: at exactly 0, where pieces tie, and where a spread is 0."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gankit import layers
+from gankit.conformance.cases import Case, case
+from gankit.conformance.compare import Array, agree, require
+from gankit.conformance.results import Check
+from gankit.conformance.subject import Subject
+from gankit.errors import ShapeError
+
+
+def check_corners(subject: Subject) -> None:
+    """Units that start at exactly 0 take another path on every framework, so the same seed is not the same run."""
+    for dtype in subject.dtypes:
+        backend = subject.open(dtype)
+        for layer, want in ((layers.Relu(), 0.0), (layers.LeakyRelu(0.2), 0.2), (layers.LeakyRelu(0.01), 0.01)):
+            gradient = in_input(case(backend, layer, (3,)), np.zeros((2, 3)))
+            cause = "the framework's own convention at the hinge; write it as where(x > 0, x, slope * x)."
+            agree(gradient, np.full((2, 3), want), f"{layer}: derivative at exactly 0", rtol=1e-6, cause=cause)
+
+
+def in_input(c: Case, x: Array, *, train: bool = False) -> Array:
+    """The gradient in x of the sum of the outputs."""
+    ops, (params, buffers) = c.backend.ops, c.start()
+    gradient = ops.grad(lambda x: ops.xp.sum(c.apply(params, buffers, x, train=train)[0]["output"]))
+    return ops.to_numpy(ops.compile(gradient)(ops.asarray(x)))
+
+
+def check_maxout_ties_share_the_gradient(subject: Subject) -> None:
+    """Maxout units whose pieces start equal would all learn on one backend, and only the first piece on another."""
+    c = case(subject.open(), layers.Maxout(2, 4), (3,))
+    ops = c.backend.ops
+    params, buffers = c.network.init({name: np.zeros_like(array) for name, array in c.arrays.items()})
+    gradient = c.network.export(
+        ops.grad(lambda p: ops.xp.sum(c.apply(p, buffers, ops.asarray(c.x))[0]["output"]))(params)
+    )
+    want = np.full(8, len(c.x) / 4)
+    cause = "argmax instead of max."
+    agree(
+        gradient["maxout0/bias"], want, "maxout: gradient in the bias where all 4 pieces tie", rtol=1e-12, cause=cause
+    )
+
+
+def check_pooled_ties_share_the_gradient(subject: Subject) -> None:
+    """Flat regions of an image, such as black borders, would push on other pixels on every backend."""
+    for layer, shape, share in ((layers.MaxPool(), (2, 4, 2), 1 / 4), (layers.MaxPieces(3), (2, 1, 6), 1 / 3)):
+        gradient = in_input(case(subject.open(), layer, shape), np.zeros((2, *shape)))
+        what = f"{layer}: gradient where all entries tie"
+        agree(gradient, np.full(gradient.shape, share), what, rtol=1e-12, cause="argmax instead of max.")
+
+
+def check_gradients_where_nothing_varies(subject: Subject) -> None:
+    """Examples that are all alike, as a collapsed G makes them, would turn every weight into NaN."""
+    for layer, shape, train in (
+        (layers.MinibatchStddev(3), (2, 2, 1), False),
+        (layers.BatchNorm(), (2, 2, 1), True),
+        (layers.LayerNorm(), (2, 2, 1), False),
+    ):
+        for dtype in subject.dtypes:
+            gradient = in_input(case(subject.open(dtype), layer, shape), np.full((6, *shape), 0.5), train=train)
+            cause = "a root of 0; add the record's epsilon inside of it."
+            require(bool(np.isfinite(gradient).all()), f"{layer}: NaN in the gradient. Likely cause: {cause}")
+
+
+def check_batch_norm_refuses_a_single_value(subject: Subject) -> None:
+    """One example has no variance: a game with such batches would train on zeros or NaN without a word."""
+    c = case(subject.open(), layers.BatchNorm(), (3,))
+    try:
+        c.apply(*c.start(), c.backend.ops.asarray(c.x[:1]), train=True)
+    except ShapeError:
+        return
+    raise AssertionError("BatchNorm took a training batch of one vector: call gankit.layers.require_several.")
+
+
+CHECKS: tuple[Check, ...] = (
+    check_corners,
+    check_maxout_ties_share_the_gradient,
+    check_pooled_ties_share_the_gradient,
+    check_gradients_where_nothing_varies,
+    check_batch_norm_refuses_a_single_value,
+)

@@ -1,0 +1,176 @@
+"""An example or more of every layer record: odd sizes, strides that leave pixels over, images that are not square."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gankit.layers import (
+    AvgPool,
+    BatchNorm,
+    Bias,
+    ClassHead,
+    ConcatEmbedding,
+    ConcatLabels,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Downsample,
+    Dropout,
+    Features,
+    Flatten,
+    GlobalPool,
+    LabelAffine,
+    LayerNorm,
+    Layers,
+    LeakyRelu,
+    Maxout,
+    MaxPieces,
+    MaxPool,
+    MinibatchStddev,
+    PixelShuffle,
+    ProjectionHead,
+    Relu,
+    Reshape,
+    Residual,
+    Shape,
+    Sigmoid,
+    SpectralNorm,
+    Tanh,
+    Upsample,
+    conditional_batch_norm,
+)
+
+CLASSES = 3
+
+
+class Example(NamedTuple):
+    """A row of records, mostly of one, the shape of its input, and how many classes its labels are drawn from."""
+
+    row: Layers
+    shape: Shape
+    classes: int = CLASSES
+
+
+def _one(*examples: tuple[object, Shape]) -> tuple[Example, ...]:
+    return tuple(Example((record,), shape) for record, shape in examples)  # type: ignore[arg-type]
+
+
+VECTORS = _one(
+    (Dense(5), (3,)),
+    (Dense(1), (7,)),
+    (Dense(4, bias=None), (1,)),
+    (Maxout(3, 2), (5,)),
+    (Maxout(2, 5, bias=None), (3,)),
+    (Maxout(4, 1), (3,)),
+    (Dropout(0.7), (6,)),
+)
+
+ELEMENTWISE = _one(
+    (Relu(), (3, 5, 2)),
+    (LeakyRelu(), (5,)),
+    (LeakyRelu(0.01), (1, 3)),
+    (Sigmoid(), (5,)),
+    (Tanh(), (3, 5, 2)),
+    (MaxPieces(2), (3, 2, 4)),
+    (MaxPieces(3), (6,)),
+)
+
+SHAPING = _one(
+    (Flatten(), (3, 5, 2)),
+    (Flatten(), (7,)),
+    (Reshape((2, 3)), (6,)),
+    (Reshape((7, 1, 3)), (21,)),
+    (Reshape(()), (1,)),
+    (PixelShuffle(2), (2, 3, 8)),
+    (PixelShuffle(3), (1, 2, 9)),
+    (Bias(), (2, 3, 2)),
+    (Bias(), (4,)),
+    (Features(), (3,)),
+)
+
+CONVOLUTIONS = _one(
+    (Conv(6, 3, 2, groups=2), (4, 5, 4)),
+    (Conv(4, 3), (4, 3, 2)),
+    (Conv(3, 4, 2), (6, 4, 2)),
+    (Conv(3, 3, 2), (5, 6, 2)),  # the last column is left over
+    (Conv(2, 1, bias=None), (2, 3, 5)),
+    (Conv(4, 2, padding=0, groups=4, bias=None), (2, 3, 4)),  # a group to each channel
+    (Conv(2, 5, padding=4), (2, 1, 1)),  # windows wholly beyond the border
+    (Conv(2, 3, 3, padding=0), (4, 7, 1)),
+    (ConvTranspose(3), (3, 2, 2)),
+    (ConvTranspose(2, 5, 3, padding=0, bias=None), (2, 3, 3)),
+    (ConvTranspose(1, 3, 1), (2, 4, 2)),
+    (ConvTranspose(2, 3, 2), (3, 3, 1)),
+    (ConvTranspose(2, 2, 3), (2, 2, 2)),  # patches that do not touch
+)
+
+RESAMPLING = _one(
+    (AvgPool(), (4, 2, 3)),
+    (AvgPool(3), (3, 6, 1)),
+    (MaxPool(), (4, 6, 2)),
+    (MaxPool(3, 2), (5, 4, 2)),  # the last column's windows reach beyond the border
+    (MaxPool(4, 2), (3, 7, 1)),
+    (MaxPool(2, 1), (3, 2, 2)),
+    (GlobalPool(), (3, 2, 4)),
+    (GlobalPool("mean"), (2, 3, 2)),
+    (Upsample(), (2, 3, 2)),
+    (Upsample(3), (1, 2, 2)),
+    (Upsample(2, "bilinear"), (3, 2, 2)),
+    (Upsample(3, "bilinear"), (2, 1, 1)),
+    (Downsample(), (4, 6, 2)),
+    (Downsample(3), (3, 6, 2)),
+    (Downsample(4), (4, 8, 1)),
+    (Downsample(2, "nearest"), (4, 2, 2)),
+)
+
+NORMS = (
+    *_one(
+        (BatchNorm(), (3,)),
+        (BatchNorm(momentum=0.7, eps=1e-3), (2, 3, 2)),
+        (BatchNorm(scale=None, bias=None), (2, 1, 3)),
+        (LayerNorm(), (3, 2, 2)),
+        (LayerNorm(eps=1e-2), (5,)),
+        (SpectralNorm(Dense(4)), (3,)),
+        (SpectralNorm(Conv(4, 3, 2, groups=2)), (4, 3, 4)),
+        (SpectralNorm(ConvTranspose(2, bias=None)), (2, 3, 3)),
+        (SpectralNorm(ProjectionHead(CLASSES)), (4,)),
+        (MinibatchStddev(), (2, 3, 2)),
+        (MinibatchStddev(3), (1, 2, 2)),
+    ),
+)
+
+LABELS = (
+    *_one(
+        (ConcatLabels(CLASSES), (4,)),
+        (ConcatLabels(CLASSES), (2, 3, 2)),
+        (ConcatEmbedding(CLASSES, 2), (3,)),
+        (ConcatEmbedding(CLASSES, 4), (3, 2, 1)),
+        (LabelAffine(CLASSES), (4,)),
+        (LabelAffine(CLASSES), (2, 3, 2)),
+        (ProjectionHead(CLASSES), (4,)),
+        (ClassHead(CLASSES), (4,)),
+    ),
+    Example((ConcatLabels(1),), (1,), 1),
+    Example(conditional_batch_norm(CLASSES), (2, 2, 3)),
+    Example((Dense(4), Features(), LeakyRelu(), Features(), ClassHead(CLASSES)), (3,)),
+)
+
+BLOCKS = (
+    *_one(
+        (Residual((Conv(2), LeakyRelu(), Conv(2, bias=None))), (3, 4, 2)),
+        (Residual((BatchNorm(), Relu(), Conv(3, 3, 2)), (AvgPool(), SpectralNorm(Conv(3, 1)))), (4, 2, 2)),
+        (Residual((ConcatLabels(CLASSES), Dense(4))), (4,)),
+    ),
+    Example((Conv(4, bias=None), MaxPieces(2), MaxPool(), Flatten(), Dense(1), Reshape(())), (5, 4, 1)),
+)
+
+EXAMPLES: tuple[Example, ...] = (
+    *VECTORS,
+    *ELEMENTWISE,
+    *SHAPING,
+    *CONVOLUTIONS,
+    *RESAMPLING,
+    *NORMS,
+    *LABELS,
+    *BLOCKS,
+)

@@ -1,0 +1,31 @@
+"""What a reference is given, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+class Given(NamedTuple):
+    """The call of a layer, or of a row of them.
+
+    arrays: parameters and buffers by their names inside it: `kernel`, or `main/conv0/kernel`.
+    x: (N, *shape). y: (N,) labels, whether it takes them or not.
+    train: whether this is a training pass.
+    """
+
+    arrays: Mapping[str, Array]
+    x: Array
+    y: Array
+    train: bool = False
+
+
+Still = Callable[[Any, Given], Any]
+"""(record, call) -> output, of a layer without buffers."""
+
+Moving = Callable[[Any, Given], tuple[Any, dict[str, Array]]]
+"""(record, call) -> (output, buffers after it), of a layer that has some."""
