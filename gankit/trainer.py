@@ -234,14 +234,15 @@ class AdversarialTrainer:
         return scores(self._game.rules, params, buffers, x, labels, None, train=False)[0].logits
 
     def _in_pieces(self, f: Any, x: Array, labels: Array | None) -> Array:
-        """f over pieces of one size, so a compiled f is compiled once and an example never depends on how many."""
+        """f over pieces of one size, so a compiled f is compiled once and an example never depends on how many.
+
+        The last piece is filled up with examples over again, for a D that compares those it is shown together.
+        """
         ops, pieces = self._game.backend.ops, []
         for start in range(0, len(x), SAMPLES_AT_ONCE):
-            rows = x[start : start + SAMPLES_AT_ONCE]
-            padding = SAMPLES_AT_ONCE - len(rows)
-            full = np.concatenate([rows, np.zeros((padding, *x.shape[1:]), x.dtype)])
-            y = None if labels is None else np.pad(labels[start : start + SAMPLES_AT_ONCE], (0, padding))
-            out = f(ops.asarray(full), None if y is None else ops.asarray(y))
+            rows = np.arange(start, min(start + SAMPLES_AT_ONCE, len(x)))
+            full = np.resize(rows, SAMPLES_AT_ONCE)
+            out = f(ops.asarray(x[full]), None if labels is None else ops.asarray(np.asarray(labels)[full]))
             pieces.append(ops.to_numpy(out)[: len(rows)])
         return np.concatenate(pieces) if pieces else np.zeros((0,), self.config.dtype)
 

@@ -25,7 +25,19 @@ from gankit.conformance.games import (
     start,
 )
 from gankit.conformance.running import ByHand, normalised
-from gankit.layers import BatchNorm, Conv, Dense, Features, Flatten, LeakyRelu, Relu, Reshape, Sigmoid, SpectralNorm
+from gankit.layers import (
+    BatchNorm,
+    Conv,
+    Dense,
+    Features,
+    Flatten,
+    LeakyRelu,
+    MinibatchStddev,
+    Relu,
+    Reshape,
+    Sigmoid,
+    SpectralNorm,
+)
 from gankit.losses import Conditional, NonSaturating
 from gankit.step import clipped
 from gankit.streams import Streams
@@ -289,3 +301,18 @@ def test_in_bfloat16_parameters_slots_and_running_statistics_stay_float32(backen
     trainer.fit(steps=5, callbacks=[recorder])
     assert all(np.isfinite(list(terms.values())).all() for terms in recorder.terms)
     assert_float32(trainer)
+
+
+# ---- evaluation
+
+
+def test_a_d_that_compares_examples_is_shown_no_others_than_those_to_score(backend):
+    """Alike examples deviate by 0 from each other, whatever fills up the piece of the batch that is compiled for."""
+    d = (MinibatchStddev(4), Flatten(), Dense(1), Reshape(()))
+    brought = {"discriminator": d}
+    trainer = start(opened(backend), small(discriminator="native"), brought=brought)
+    x = np.repeat(examples().x[:1], 5, axis=0)
+    planes = np.concatenate([x / 255.0, np.full_like(x, 1.0, np.float64) * 1e-4], axis=3)  # sqrt(0 + 1e-8)
+    p = trainer.discriminator.parameters
+    want = planes.reshape(5, -1) @ p["dense0/kernel"][:, 0] + p["dense0/bias"]
+    agree(trainer.score(x), want, "score", rtol=1e-10)
