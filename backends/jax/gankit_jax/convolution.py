@@ -15,10 +15,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from jax import Array, lax
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 Pads = tuple[tuple[int, int], tuple[int, int]]
+
+
+def by_patches_on_the_cpu(module: nnx.Module) -> None:
+    """Let every `nnx.Conv` in a module compute by `conv_general_dilated`, unless it was given a function of its own."""
+    for _, node in nnx.iter_graph(module):
+        if isinstance(node, nnx.Conv) and node.conv_general_dilated is lax.conv_general_dilated:
+            node.conv_general_dilated = conv_general_dilated
 
 
 def conv_general_dilated(
@@ -32,10 +40,7 @@ def conv_general_dilated(
     feature_group_count: int = 1,
     **options: Any,
 ) -> Array:
-    """`lax.conv_general_dilated` to rounding, by patches on the CPU where it is one of images (N, h, w, c), undilated.
-
-    `nnx.Conv(..., conv_general_dilated=conv_general_dilated)` makes a layer of it.
-    """
+    """`lax.conv_general_dilated` to rounding; by patches on the CPU, if it is one of images (N, h, w, c), undilated."""
     native = partial(
         lax.conv_general_dilated,
         window_strides=window_strides,

@@ -16,7 +16,7 @@ from jax import Array
 from gankit import layers
 from gankit.errors import ConfigError
 from gankit.layers import Placed
-from gankit_jax.convolution import conv_general_dilated, conv_transpose
+from gankit_jax.convolution import conv_transpose
 from gankit_jax.ops import JaxOps
 
 
@@ -185,7 +185,6 @@ def _conv(place: Placed, layer: layers.Conv, ops: JaxOps, rngs: nnx.Rngs) -> nnx
         strides=layer.stride,
         padding=layer.pad,
         feature_group_count=layer.groups,
-        conv_general_dilated=conv_general_dilated,
         **_options(layer, ops, rngs),
     )
 

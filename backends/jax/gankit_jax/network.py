@@ -11,6 +11,7 @@ import numpy as np
 from flax import nnx
 from jax import Array
 
+from gankit_jax.convolution import by_patches_on_the_cpu
 from gankit_jax.ops import JaxOps
 
 Tensors = dict[str, Array]
@@ -37,6 +38,7 @@ class JaxNetwork:
 
     def __init__(self, abstract: nnx.Module, ops: JaxOps, *, mixes_samples: bool) -> None:
         self._ops, self.mixes_samples = ops, mixes_samples
+        by_patches_on_the_cpu(abstract)
         abstract.train()
         self._training = nnx.split(abstract, nnx.Param, nnx.RngState, ...)[0]
         abstract.eval()

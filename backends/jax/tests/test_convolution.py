@@ -112,9 +112,31 @@ def test_what_patches_cannot_do_stays_native():
     )
 
 
-def test_a_flax_layer_can_be_given_it():
-    conv = nnx.Conv(2, 4, (3, 3), strides=2, param_dtype=jnp.float64, rngs=nnx.Rngs(0))
-    (x,) = draw((3, 5, 6, 2))
-    want = conv(x)
-    conv.conv_general_dilated = convolution.conv_general_dilated
-    assert_agree(conv(x), want)
+class Users(nnx.Module):
+    """A module that somebody brings."""
+
+    def __init__(self):
+        options = {"param_dtype": jnp.float64, "rngs": nnx.Rngs(0)}
+        self.blocks = nnx.List([nnx.Conv(2, 3, (3, 3), strides=2, **options), nnx.Conv(3, 1, (2, 1), **options)])
+
+    def __call__(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return x.sum((1, 2, 3))
+
+
+def test_modules_of_the_users_own_go_by_patches_too():
+    module, (x,) = Users(), draw((3, 5, 6, 2))
+    network, arrays = JaxBackend(dtype="float64").wrap(module)
+    params, buffers = network.init(arrays)
+    scores = lambda params, x: network.apply(params, buffers, x, train=True)[0]  # noqa: E731
+    assert_agree(scores(params, x), module(x))
+    assert "stablehlo.convolution" not in lowered(scores, params, x)
+    assert module.blocks[0].conv_general_dilated is lax.conv_general_dilated, "the user's own stays as it was"
+
+
+def test_a_layer_with_a_convolution_of_its_own_keeps_it():
+    own = lambda *a, **options: 2 * lax.conv_general_dilated(*a, **options)  # noqa: E731
+    conv = nnx.Conv(2, 3, (3, 3), conv_general_dilated=own, rngs=nnx.Rngs(0))
+    convolution.by_patches_on_the_cpu(conv)
+    assert conv.conv_general_dilated is own
