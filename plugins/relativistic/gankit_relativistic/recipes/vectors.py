@@ -6,7 +6,7 @@ learning rates, for G has to end within that width. Noise of few dimensions and 
 normal dimensions lose modes where 4 uniform ones keep all; 2 are quicker still on the plane.
 """
 
-STEPS = 16_000
+STEPS = 20_000
 """What the schedules are made for."""
 
 ADAM = {
