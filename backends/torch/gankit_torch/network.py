@@ -35,9 +35,10 @@ class TorchNetwork:
         for path, owner in native.named_modules():
             for name, (own, axes) in canonical_names(owner).items():
                 full = "/".join([*path.split("."), own] if path else [own])
-                trained = name in owner._parameters
-                places, holder = (self._params, owner._parameters) if trained else (self._buffers, owner._buffers)
-                places[full] = Place(holder, name, axes)
+                holder = owner._parameters if name in owner._parameters else owner._buffers
+                # What its author has frozen is kept like a buffer: saved, and not trained.
+                trained = holder is owner._parameters and holder[name].requires_grad
+                (self._params if trained else self._buffers)[full] = Place(holder, name, axes)
         self._dropouts = [m for m in native.modules() if isinstance(m, Dropout)]
 
     @property
@@ -100,10 +101,12 @@ class TorchNetwork:
 
     def with_params(self, params: Tensors, buffers: Tensors) -> nn.Module:
         """The module on the very memory of these tensors: what training changes next, it sees."""
-        for name, (holder, own, _) in self._params.items():
-            holder[own].data = params[name]
-        for name, (holder, own, _) in self._buffers.items():
-            holder[own] = buffers[name]
+        for name, (holder, own, _) in (self._params | self._buffers).items():
+            tensor = params[name] if name in params else buffers[name]
+            if isinstance(holder[own], nn.Parameter):
+                holder[own].data = tensor
+            else:
+                holder[own] = tensor
         self.native.eval()
         for dropout in self._dropouts:
             dropout.key = None
