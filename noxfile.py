@@ -30,7 +30,7 @@ def install(session: nox.Session, *backends: str, plugins: Sequence[str] = (), e
 @nox.session
 def lint(session: nox.Session) -> None:
     """Ruff on everything, mypy strict on the core."""
-    session.install("-c", "constraints.txt", "-e", ".", *LINT)
+    session.install("-c", "constraints.txt", "-e", ".[conformance]", *LINT)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
