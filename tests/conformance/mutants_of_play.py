@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from mutants_of_layers import own_key
+from mutants_of_networks import own_key
 from planting import Changed, Mutant, dropout, network, ops, optimizer, patch, run, step
 
 from gankit.trees import tree_map

@@ -64,6 +64,19 @@ def layer(kind, function):
     return network(apply=apply)
 
 
+def only(kind, **methods):
+    """A network that is one layer of this kind has other methods: name -> f(the real network, ops, layer)."""
+
+    def own(name, f):
+        def changed(real, o, placed):
+            alone = [type(place.layer) for place in placed] == [kind]
+            return f(real, o, placed[0].layer) if alone else getattr(real, name)
+
+        return changed
+
+    return network(**{name: own(name, f) for name, f in methods.items()})
+
+
 def kernel(params, x):
     """A layer's kernel as (in, out), whatever the layout of the backend; for kernels that are not square."""
     own = params["kernel"]
