@@ -80,7 +80,11 @@ def plugin(session: nox.Session, plugin: str) -> None:
 
 @nox.session(default=False)
 def benchmark(session: nox.Session) -> None:
-    """`Trainer.fit` against plain hand-written loops, in turn. Needs MNIST and a quiet machine."""
-    install(session, *BACKENDS)
+    """gankit beside hand-written loops and other toolkits, in turn. Needs MNIST and a quiet machine."""
+    install(session, *BACKENDS, plugins=["relativistic"])
+    session.install("-c", "constraints.txt", "pytorch-lightning", "keras", "tensorboard", "matplotlib", "pandas")
+    # These ask for a torch of years ago, and run on today's.
+    session.install("--no-deps", "torchgan", "vegans", "torch-mimicry")
     del session.env["OMP_NUM_THREADS"]
-    session.run("python", "benchmarks/gan_2014.py", *(session.posargs or BACKENDS))
+    command = [] if session.posargs[:1] in (["run"], ["compare"]) else ["run"]
+    session.run("python", "-m", "benchmarks", *command, *session.posargs)

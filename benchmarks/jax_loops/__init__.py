@@ -1,0 +1,1 @@
+"""Games written by hand for JAX. `best` is the opponent: as fast as we know how; `stock` is good textbook code."""

@@ -1,0 +1,43 @@
+"""A small MLP game on points in PyTorch: what a step costs when there is hardly anything to compute."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.loop import Loop, Setup
+from benchmarks.torch_loops.common import Feed, frozen, loop
+
+
+def mlp(inputs: int, hidden: int, outputs: int, activation: nn.Module) -> nn.Sequential:
+    layers = nn.Linear(inputs, hidden), activation, nn.Linear(hidden, hidden), activation, nn.Linear(hidden, outputs)
+    return nn.Sequential(*layers)
+
+
+def best(setup: Setup) -> Loop:
+    """Stock modules; one pass for real and fake, D frozen in G's phase, fused Adam."""
+    m, hidden, latent = setup.batch, setup.sizes["hidden"], setup.sizes["latent"]
+    feed = Feed({**setup.data, "x": setup.data["x"].astype("float32")}, m)
+    g, d = mlp(latent, hidden, 2, nn.ReLU()), mlp(2, hidden, 1, nn.LeakyReLU(0.2))
+    g_optimizer, d_optimizer = (
+        torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.0, 0.99), fused=True) for net in (g, d)
+    )
+    sides = torch.cat([torch.full((m, 1), -1.0), torch.ones(m, 1)])
+
+    def iteration() -> tuple[Tensor, Tensor]:
+        real = feed.x.index_select(0, feed.indices())
+        with torch.no_grad():
+            fake = g(torch.randn(m, latent))
+        d_loss = 2 * F.softplus(d(torch.cat([real, fake])) * sides).mean()
+        d_optimizer.zero_grad()
+        d_loss.backward()
+        d_optimizer.step()
+        with frozen(d):
+            g_loss = F.softplus(-d(g(torch.randn(m, latent)))).mean()
+            g_optimizer.zero_grad()
+            g_loss.backward()
+        g_optimizer.step()
+        return d_loss.detach(), g_loss.detach()
+
+    return loop(iteration, g, d)
