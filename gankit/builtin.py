@@ -71,16 +71,16 @@ def gankit_trainers() -> Iterator[Entry]:
 
 @hookimpl
 def gankit_recipes() -> Iterator[Entry]:
-    yield _entry("mlp", "recipes.mlp:RECIPE", "a small dense game for any array; the default")
-    yield _entry("cgan", "recipes.cgan:RECIPE", "the same, given labels")
-    yield _entry("gan-2014", "recipes.gan_2014:MNIST", "the paper's MNIST game")
-    yield _entry("gan-2014-tfd", "recipes.gan_2014:TFD", "the paper's game on 48x48 faces, or on data of any size")
-    yield _entry("gan-2014-cifar", "recipes.gan_2014:CIFAR", "the paper's fully connected CIFAR-10 game")
-    yield _entry("gan-2014-cifar-conv", "recipes.gan_2014:CIFAR_CONV", "the paper's convolutional CIFAR-10 game")
-    yield _entry("dcgan", "recipes.dcgan:DCGAN", "DCGAN, for images of 28, 32, 48 or 64 pixels")
-    yield _entry("cdcgan", "recipes.dcgan:CONDITIONAL", "DCGAN given labels, D as planes beside the image")
+    yield _entry("mlp", "cookbook.mlp:RECIPE", "a small dense game for any array; the default")
+    yield _entry("cgan", "cookbook.cgan:RECIPE", "the same, given labels")
+    yield _entry("gan-2014", "cookbook.gan_2014:MNIST", "the paper's MNIST game")
+    yield _entry("gan-2014-tfd", "cookbook.gan_2014:TFD", "the paper's game on 48x48 faces, or on data of any size")
+    yield _entry("gan-2014-cifar", "cookbook.gan_2014:CIFAR", "the paper's fully connected CIFAR-10 game")
+    yield _entry("gan-2014-cifar-conv", "cookbook.gan_2014:CIFAR_CONV", "the paper's convolutional CIFAR-10 game")
+    yield _entry("dcgan", "cookbook.dcgan:DCGAN", "DCGAN, for images of 28, 32, 48 or 64 pixels")
+    yield _entry("cdcgan", "cookbook.dcgan:CONDITIONAL", "DCGAN given labels, D as planes beside the image")
     yield _entry(
-        "cdcgan-projection", "recipes.dcgan:PROJECTION", "DCGAN given labels, D as a projection of its features"
+        "cdcgan-projection", "cookbook.dcgan:PROJECTION", "DCGAN given labels, D as a projection of its features"
     )
 
 

@@ -60,3 +60,9 @@ def test_public_names_exist():
     for name in gankit.__all__:
         assert getattr(gankit, name) is not None
     assert callable(gankit.build), "the function, not the module of that name"
+
+
+def test_no_module_takes_the_place_of_a_public_name():
+    """Once it is imported, `gankit/recipes/` would be `gankit.recipes`, and no longer to be called."""
+    modules = {path.stem for path in (ROOT / "gankit").iterdir() if path.suffix in ("", ".py")}
+    assert modules & set(gankit.__all__) == {"data"}

@@ -1,5 +1,5 @@
 """The conditional MLP game: both players are given the label as a one-hot vector. Mirza & Osindero 2014."""
 
-from gankit.recipes import mlp
+from gankit.cookbook import mlp
 
 RECIPE = {**mlp.RECIPE, "loss": {"name": "conditional", "base": "non-saturating"}}
