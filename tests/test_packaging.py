@@ -64,5 +64,6 @@ def test_public_names_exist():
 
 def test_no_module_takes_the_place_of_a_public_name():
     """Once it is imported, `gankit/recipes/` would be `gankit.recipes`, and no longer to be called."""
-    modules = {path.stem for path in (ROOT / "gankit").iterdir() if path.suffix in ("", ".py")}
+    files = [*(ROOT / "gankit").glob("*.py"), *(path.parent for path in (ROOT / "gankit").glob("*/__init__.py"))]
+    modules = {path.stem for path in files}
     assert modules & set(gankit.__all__) == {"data"}
