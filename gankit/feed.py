@@ -16,6 +16,8 @@ from gankit.streams import BLOCK
 
 RESIDENT_BYTES = 2 * 1024**3
 CHUNK_BYTES = 64 * 1024**2
+Units = tuple[Any, Any]
+"""Offset and scale of the user's units, on the device."""
 
 
 class Feed:
@@ -25,15 +27,24 @@ class Feed:
     shared: the arrays on the device that every step reads; the data set, where it lies there.
     """
 
-    def __init__(self, dataset: Dataset, batches: Batches, ops: Ops, conditional: bool) -> None:
+    def __init__(self, dataset: Dataset, batches: Batches, ops: Ops, conditional: bool, units: Units) -> None:
         self.dataset = dataset
         self._batches = batches
         # int32: the integers that every backend has, whatever else its process has switched on.
         self._labels = dataset.labels.astype(np.int32) if conditional and dataset.labels is not None else None
         # Memory-mapped files stay where they are, however small.
         self._resident = dataset.x.nbytes <= RESIDENT_BYTES and not is_memory_mapped(dataset.x)
-        self.shared: tuple[Any, ...] = (ops.asarray(dataset.x),) if self._resident else ()
+        self.shared: tuple[Any, ...] = ()
+        if self._resident:
+            x = ops.asarray(dataset.x)
+            # Bytes are scaled a batch at a time, because as floats they would take four times the memory.
+            self.shared = (in_model_units(x, *units) if is_float(ops, x) else x,)
         self.capacity = BLOCK if self._resident else _capacity(dataset, batches)
+        self._ready: tuple[tuple[int, int], Batch] | None = None
+
+    def prepare(self, start: int, stop: int) -> None:
+        """Make the chunk start..stop-1 ready, on whatever thread: latents take time to draw, examples to read."""
+        self._ready = ((start, stop), self._chunk(start, stop))
 
     def available(self, start: int, stop: int) -> int:
         """How far of the iterations start..stop-1 the data reaches: a data set to the end."""
@@ -41,6 +52,10 @@ class Feed:
 
     def chunk(self, start: int, stop: int) -> Batch:
         """The iterations start..stop-1: with indices into the data set on the device, or with the examples."""
+        ready, self._ready = self._ready, None
+        return ready[1] if ready is not None and ready[0] == (start, stop) else self._chunk(start, stop)
+
+    def _chunk(self, start: int, stop: int) -> Batch:
         batch = self._batches.make(start, stop, len(self.dataset), self._labels)
         return (
             batch
@@ -63,6 +78,10 @@ class StreamFeed:
         self.dataset = stream
         self._batches = batches
         self.capacity = _capacity(stream.first, batches)
+
+    def prepare(self, start: int, stop: int) -> None:
+        """Read the examples of the iterations start..stop-1, or as many as come; they wait until they are taken."""
+        self.dataset.fill((stop - start) * self._batches.examples_per_step)
 
     def available(self, start: int, stop: int) -> int:
         """How far of the iterations start..stop-1 the examples reach that still come; DataError where for none."""
@@ -88,17 +107,31 @@ def _capacity(dataset: Dataset, batches: Batches) -> int:
     return max(1, min(BLOCK, CHUNK_BYTES // step_bytes))
 
 
-def in_user_units(step: Step, ops: Ops) -> Any:
+def on_examples_in_user_units(step: Step, ops: Ops) -> Any:
     """The step on a batch in the user's units, or on indices into a data set that lies on the device."""
 
-    def prepared(state: State, batch: Batch, offset: Any, scale: Any, *resident: Any) -> tuple[State, Terms]:
-        def in_model_units(draw: Draw) -> Draw:
+    def prepared(state: State, batch: Batch, *arrays: Any) -> tuple[State, Terms]:
+        (offset, scale), resident = arrays[:2], arrays[2:]
+
+        def with_examples(draw: Draw) -> Draw:
             if draw.real is None:
                 return draw
             real = ops.take(resident[0], draw.real) if resident else draw.real
-            return draw._replace(real=(ops.to_float(real) - offset) / scale)
+            if not (resident and is_float(ops, real)):
+                real = in_model_units(ops.to_float(real), offset, scale)
+            return draw._replace(real=real)
 
-        d, g = in_model_units(batch.discriminator), in_model_units(batch.generator)
+        d, g = with_examples(batch.discriminator), with_examples(batch.generator)
         return step(state, batch._replace(discriminator=d, generator=g))
 
     return prepared
+
+
+def in_model_units(x: Any, offset: Any, scale: Any) -> Any:
+    """Examples as G makes them and D sees them, from the user's units."""
+    return (x - offset) / scale
+
+
+def is_float(ops: Ops, x: Any) -> bool:
+    """Whether an array on the device holds floats."""
+    return bool(ops.xp.isdtype(x.dtype, "real floating"))

@@ -93,8 +93,8 @@ def algorithm_1(game: Game) -> Step:
             value = loss.discriminator(ops, real_scores, fake_scores)
             terms = {
                 "d_loss": value,
-                "D(x)": ops.xp.mean(ops.sigmoid(real_scores.logits)),
-                "D(G(z))": ops.xp.mean(ops.sigmoid(fake_scores.logits)),
+                "D(x)": ops.xp.mean(ops.sigmoid(ops.stop_gradient(real_scores.logits))),
+                "D(G(z))": ops.xp.mean(ops.sigmoid(ops.stop_gradient(fake_scores.logits))),
             }
 
             def score(x: Array, labels: Array | None = None) -> Scores:

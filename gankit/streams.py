@@ -80,9 +80,10 @@ class Streams:
 
     def _epoch(self, purpose: str, epoch: int, examples: int) -> Array:
         key = (purpose, examples)
-        if key not in self._orders or self._orders[key][0] != epoch:
-            self._orders[key] = (epoch, self.generator(purpose, epoch).permutation(examples))
-        return self._orders[key][1]
+        kept = self._orders.get(key)  # looked up once: another thread may put a later one in its place
+        if kept is None or kept[0] != epoch:
+            kept = self._orders[key] = (epoch, self.generator(purpose, epoch).permutation(examples))
+        return kept[1]
 
     def _rows(
         self, purpose: str, form: tuple[Any, ...], start: int, stop: int, draw: Callable[[np.random.Generator], Array]
@@ -91,10 +92,11 @@ class Streams:
         key = (purpose, *form)
         parts = []
         for block in range(start // BLOCK, -(-stop // BLOCK)):
-            if key not in self._blocks or self._blocks[key][0] != block:
-                self._blocks[key] = (block, draw(self.generator(purpose, block)))
+            kept = self._blocks.get(key)  # looked up once: another thread may put a later one in its place
+            if kept is None or kept[0] != block:
+                kept = self._blocks[key] = (block, draw(self.generator(purpose, block)))
             first = block * BLOCK
-            parts.append(self._blocks[key][1][max(start - first, 0) : stop - first])
+            parts.append(kept[1][max(start - first, 0) : stop - first])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from gankit.config import Config
 from gankit.data.dataset import Dataset
 from gankit.data.stream import Stream, examples_of
 from gankit.errors import ConfigError
-from gankit.feed import Feed, StreamFeed, in_user_units
+from gankit.feed import Feed, StreamFeed, on_examples_in_user_units
 from gankit.game import Assembled
 from gankit.inputs import Inputs
 from gankit.interfaces import Callback, Terms
@@ -49,9 +50,10 @@ class AdversarialTrainer:
         self._inputs = Inputs(game.config, game.spec)
         scaling = game.spec.scaling
         self._units = (game.backend.ops.asarray(scaling.offset), game.backend.ops.asarray(scaling.scale))
-        self._step = in_user_units(algorithm_1(game.rules), game.backend.ops)
+        self._step = on_examples_in_user_units(algorithm_1(game.rules), game.backend.ops)
         self._generate = game.backend.ops.compile(self._apply_generator)
         self._judge = game.backend.ops.compile(self._apply_discriminator)
+        self._pace = Pace()
         self._last_feed: Feed | StreamFeed | None = None
 
     # ---- what a user asks for
@@ -98,16 +100,22 @@ class AdversarialTrainer:
         """
         if steps < 0:
             raise ConfigError(f"fit(steps={steps}): steps is how many more iterations to play, 0 or more.")
-        feed, run = self._feed(data), self._game.backend.ops.run
-        callbacks = list(callbacks)
-        pace = Pace()
-        stop, running = self._steps_done + steps, None
-        with deferred_interrupt() as interrupted:
+        feed, run, callbacks = self._feed(data), self._game.backend.ops.run, list(callbacks)
+        stop = self._steps_done + steps
+        until = self._until(self._steps_done, stop, feed, callbacks)
+        with deferred_interrupt() as interrupted, ThreadPoolExecutor(1, "gankit-feed") as thread:
+            ahead: Future[None] | None = None
+            running: Terms | None = None
             while self._steps_done < stop:
-                started = self._steps_done
-                until = min(self._boundary(callbacks), stop, started + pace.steps(feed.capacity))
+                self._pace.start()
+                if ahead is not None:
+                    ahead.result()
+                started, until = self._steps_done, min(until, self._until(self._steps_done, stop, feed, callbacks))
                 until = feed.available(started, until)
-                batches = feed.chunk(started, until)  # drawn while the device may still be busy with the last one
+                batches = feed.chunk(started, until)
+                following = self._until(until, stop, feed, callbacks)
+                if until < stop:  # while the device plays this chunk, the next one is made ready
+                    ahead = thread.submit(feed.prepare, until, following)
                 if running is not None:
                     self._wait(running)
                 self._state, running = run(
@@ -115,7 +123,8 @@ class AdversarialTrainer:
                 )
                 self._steps_done = until
                 self._call(callbacks, running)
-                pace.took(until - started)
+                self._pace.took(until - started)
+                until = following
                 if interrupted():
                     raise KeyboardInterrupt
         return self
@@ -201,14 +210,14 @@ class AdversarialTrainer:
             self._last_feed = (
                 StreamFeed(dataset, self._batches)
                 if isinstance(dataset, Stream)
-                else Feed(dataset, self._batches, self._game.backend.ops, self.config.conditional)
+                else Feed(dataset, self._batches, self._game.backend.ops, self.config.conditional, self._units)
             )
         return self._last_feed
 
-    def _boundary(self, callbacks: list[Callback]) -> int:
-        """The next step after which some callback is due."""
-        done = self._steps_done
-        return min(((done // c.every + 1) * c.every for c in callbacks if c.every), default=done + BLOCK)
+    def _until(self, start: int, stop: int, feed: Feed | StreamFeed, callbacks: list[Callback]) -> int:
+        """Where a chunk that begins after `start` steps should end: at the latest where some callback is due."""
+        due = min(((start // c.every + 1) * c.every for c in callbacks if c.every), default=stop)
+        return min(due, stop, start + min(self._pace.limit, feed.capacity))
 
     def _wait(self, terms: Terms) -> None:
         self._game.backend.ops.to_numpy(next(iter(terms.values())))
@@ -254,9 +263,8 @@ class Pace:
     limit: int = 4
     since: float = 0.0
 
-    def steps(self, most: int) -> int:
+    def start(self) -> None:
         self.since = time.perf_counter()
-        return min(self.limit, most)
 
     def took(self, steps: int) -> None:
         seconds = time.perf_counter() - self.since

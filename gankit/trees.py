@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 Tree = Any
+INNER = (dict, tuple, list, type(None))
 
 
 def tree_map(f: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
@@ -13,6 +14,8 @@ def tree_map(f: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     if tree is None:
         return None
     if isinstance(tree, dict):
+        if not others:  # the one that training takes many times a step
+            return {key: tree_map(f, x) if isinstance(x, INNER) else f(x) for key, x in tree.items()}
         return {key: tree_map(f, value, *(other[key] for other in others)) for key, value in tree.items()}
     if isinstance(tree, tuple | list):
         items = [tree_map(f, *parts) for parts in zip(tree, *others, strict=True)]

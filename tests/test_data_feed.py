@@ -82,7 +82,7 @@ def test_a_memory_mapped_file_is_read_a_chunk_at_a_time(tmp_path: Path, dtype: s
     del x
     tracemalloc.start()
     data = open_data(path) if form == "path" else open_data((np.load(path, mmap_mode="r"), np.zeros(n, int)))
-    feed = Feed(data, plan(), OPS, conditional=False)
+    feed = Feed(data, plan(), OPS, conditional=False, units=(0.0, 1.0))
     batch = feed.chunk(0, 8)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -39,6 +39,7 @@ class TorchNetwork:
                 # What its author has frozen is kept like a buffer: saved, and not trained.
                 trained = holder is owner._parameters and holder[name].requires_grad
                 (self._params if trained else self._buffers)[full] = Place(holder, name, axes)
+        self._places = self._params | self._buffers
         self._dropouts = [m for m in native.modules() if isinstance(m, Dropout)]
 
     @property
@@ -69,9 +70,13 @@ class TorchNetwork:
             dropout.key = None if key is None else self._ops.fold_in(key, i)
         if train:  # torch moves running statistics in place, and these are not ours to change
             buffers = {name: buffer.clone() for name, buffer in buffers.items()}
-        with self._holding(params, buffers), self._computing():
-            out = self._call(x, labels, key)
-            moved = {name: holder[own] for name, (holder, own, _) in self._buffers.items()}
+        own = self._hold({**params, **buffers})
+        try:
+            with self._computing():
+                out = self._call(x, labels, key)
+            moved = {name: holder[attribute] for name, (holder, attribute, _) in self._buffers.items()}
+        finally:
+            self._hold(own)
         if self._precision != "full":
             out = tree_map(self._ops.to_float, out)
         return out, moved if train else buffers
@@ -85,23 +90,17 @@ class TorchNetwork:
             return nullcontext()
         return torch.autocast(self._ops.device.type, getattr(torch, self._precision), cache_enabled=False)
 
-    @contextmanager
-    def _holding(self, params: Tensors, buffers: Tensors) -> Iterator[None]:
-        """The module computes with these: torch.func.functional_call without its walk over the module."""
-        places = [(place, params[name]) for name, place in self._params.items()]
-        places += [(place, buffers[name]) for name, place in self._buffers.items()]
-        own = [place.holder[place.name] for place, _ in places]
-        for place, tensor in places:
-            place.holder[place.name] = tensor
-        try:
-            yield
-        finally:
-            for (place, _), tensor in zip(places, own, strict=True):
-                place.holder[place.name] = tensor
+    def _hold(self, tensors: Tensors) -> Tensors:
+        """Let the module compute with these from now on, and return those it had: torch.func.functional_call without
+        its walk over the module."""
+        had = {}
+        for name, (holder, attribute, _) in self._places.items():
+            had[name], holder[attribute] = holder[attribute], tensors[name]
+        return had
 
     def with_params(self, params: Tensors, buffers: Tensors) -> nn.Module:
         """The module on the very memory of these tensors: what training changes next, it sees."""
-        for name, (holder, own, _) in (self._params | self._buffers).items():
+        for name, (holder, own, _) in self._places.items():
             tensor = params[name] if name in params else buffers[name]
             if isinstance(holder[own], nn.Parameter):
                 holder[own].data = tensor
@@ -114,22 +113,19 @@ class TorchNetwork:
 
     def canonical(self, tensors: Tensors) -> Tensors:
         """Tensors of this network (or slots shaped like them) seen in the canonical layout."""
-        places = self._params | self._buffers
-        return {name: turned(tensor, places[name].axes) for name, tensor in tensors.items()}
+        return {name: turned(tensor, self._places[name].axes) for name, tensor in tensors.items()}
 
     def own(self, tensors: Tensors) -> Tensors:
         """The inverse of canonical."""
-        places = self._params | self._buffers
-        return {name: turned(tensor, inverse(places[name].axes)).contiguous() for name, tensor in tensors.items()}
+        return {name: turned(tensor, inverse(self._places[name].axes)).contiguous() for name, tensor in tensors.items()}
 
     def export(self, tensors: Tensors) -> dict[str, np.ndarray[Any, Any]]:
         return {name: self._ops.to_numpy(tensor) for name, tensor in self.canonical(tensors).items()}
 
     def restore(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Tensors:
-        places = self._params | self._buffers
         return {
             name: self._ops.asarray(arrays[name] if axes is None else arrays[name].transpose(inverse(axes)))
-            for name, (_, _, axes) in places.items()
+            for name, (_, _, axes) in self._places.items()
             if name in arrays
         }
 
@@ -146,7 +142,7 @@ class WrappedNetwork(TorchNetwork):
 
     def held(self) -> dict[str, np.ndarray[Any, Any]]:
         """The numbers that the module holds."""
-        return self.export({n: p.holder[p.name] for n, p in (self._params | self._buffers).items()})
+        return self.export({n: p.holder[p.name] for n, p in self._places.items()})
 
     def _call(self, x: Tensor, labels: Tensor | None, key: int | None) -> Any:
         x = x.permute(0, 3, 1, 2) if x.ndim == 4 else x

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 import array_api_compat.torch as xp
@@ -11,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gankit.interfaces import Batch, State, Terms
+from gankit.interfaces import Batch, Draw, State, Terms
 from gankit.trees import leaves, tree_map
 
 _MASK = 2**64 - 1
@@ -79,7 +80,7 @@ class TorchOps:
                     value, aux = f(tree)
                 finally:
                     self._depth -= 1
-                inputs = list(leaves(tree))
+                inputs = tuple(leaves(tree))
                 # torch.func.grad would refuse batch norm; zeros stand for inputs that f does not use.
                 grads = torch.autograd.grad(value, inputs, create_graph=inside, materialize_grads=True)
             gradient = iter(grads)
@@ -124,13 +125,23 @@ class TorchOps:
     def run(
         self, step: Callable[..., tuple[State, Terms]], state: State, batches: Batch, *shared: Tensor, capacity: int
     ) -> tuple[State, Terms]:
-        count = len(batches.key[0])
-        # One transfer for all steps; what is one number a step stays on the host, where torch wants it.
-        on_device = tree_map(lambda x: x.tolist() if x.ndim == 1 else self.asarray(x), batches)
         terms: Terms = {}
-        for i in range(count):
-            state, terms = step(state, _pick(on_device, i), *shared)
+        for batch in self._each(batches):
+            state, terms = step(state, batch, *shared)
         return state, terms
+
+    def _each(self, batches: Batch) -> Iterator[Batch]:
+        """The batches one by one, sent to the device together; what is one number a step stays on the host."""
+
+        def column(x: np.ndarray[Any, Any] | None) -> Iterable[Any]:
+            if x is None:
+                return repeat(None)
+            return x.tolist() if x.ndim == 1 else self.asarray(x).unbind()
+
+        d_draws, g_draws = (map(Draw, *map(column, draw)) for draw in (batches.discriminator, batches.generator))
+        columns = [values.tolist() for values in batches.numbers.values()]
+        numbers = (dict(zip(batches.numbers, values, strict=True)) for values in zip(*columns, strict=True))
+        return map(Batch, d_draws, g_draws, numbers, zip(*map(column, batches.key), strict=True))
 
 
 def generator(key: int, device: torch.device) -> torch.Generator | None:
@@ -147,14 +158,4 @@ def _watched(x: Tensor) -> Tensor:
 
 
 def _unwatched(x: Any) -> Any:
-    return x.detach() if isinstance(x, Tensor) else x
-
-
-def _pick(batches: Any, i: int) -> Any:
-    """The i-th entry of every tensor and list."""
-    if isinstance(batches, Mapping):
-        return {name: _pick(value, i) for name, value in batches.items()}
-    if isinstance(batches, tuple):
-        parts = (_pick(value, i) for value in batches)
-        return type(batches)(*parts) if hasattr(batches, "_fields") else tuple(parts)
-    return None if batches is None else batches[i]
+    return x.detach() if isinstance(x, Tensor) and x.requires_grad else x

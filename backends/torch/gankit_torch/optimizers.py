@@ -53,39 +53,44 @@ class TorchSgd:
 
 
 class TorchAdam:
-    """torch.optim.Adam. Slots: first, second, and the count of updates, which torch keeps for each tensor."""
+    """torch.optim.Adam. Slots: first, second, and the count of updates."""
 
     def __init__(self, spec: Adam, device: torch.device) -> None:
         self._spec, self._fused = spec, _can_fuse(device)
 
     def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
         device = next(iter(params.values())).device if self._fused else torch.device("cpu")
-        count = {name: torch.tensor(float(updates), device=device) for name in params}
-        return {"first": _zeros(params), "second": _zeros(params), "count": count}
+        return {"first": _zeros(params), "second": _zeros(params), "count": torch.tensor(float(updates), device=device)}
 
     def updates(self, slots: Mapping[str, Any]) -> int:
-        return int(next(iter(slots["count"].values())))
+        return int(slots["count"])
 
     def update(
         self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, float]
     ) -> tuple[Mapping[str, Any], Tensors]:
-        adam(
+        tensors = (
             list(params.values()),
             _laid_out(params, grads),
             list(slots["first"].values()),
             list(slots["second"].values()),
             [],
-            list(slots["count"].values()),
-            lr=numbers["lr"],
-            beta1=numbers.get("b1", self._spec.b1),
-            beta2=numbers.get("b2", self._spec.b2),
-            eps=self._spec.eps,
-            weight_decay=0.0,
-            amsgrad=False,
-            maximize=False,
-            fused=self._fused,
-            foreach=not self._fused,
         )
+        options = {
+            "lr": numbers["lr"],
+            "beta1": numbers.get("b1", self._spec.b1),
+            "beta2": numbers.get("b2", self._spec.b2),
+            "eps": self._spec.eps,
+            "weight_decay": 0.0,
+            "amsgrad": False,
+            "maximize": False,
+        }
+        if self._fused:
+            # As torch.optim does, without its sorting of tensors by device and dtype: ours have one of each.
+            torch._fused_adam_(*tensors, [slots["count"].add_(1)] * len(params), **options)
+        else:
+            counts = [slots["count"].clone() for _ in params]
+            adam(*tensors, counts, foreach=True, **options)
+            slots["count"].add_(1)
         return slots, params
 
 
