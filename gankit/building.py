@@ -21,7 +21,7 @@ from gankit.interfaces import Backend, Network, Trainer
 from gankit.layers import Layers, buffers, draw, output_range, parameters, place
 from gankit.networks.native import Native, wrapped
 from gankit.networks.spec import GameSpec
-from gankit.step import Game
+from gankit.rules import Game
 
 NATIVE = "native"
 """The name that a module of the user's own goes by in a config."""

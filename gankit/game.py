@@ -15,7 +15,7 @@ from gankit.data.dataset import Dataset, feature_mean
 from gankit.data.spec import DataSpec
 from gankit.errors import CheckpointError
 from gankit.interfaces import Backend, Network, Optimizer, OptimizerSpec, Player, State, Tensors
-from gankit.step import Game
+from gankit.rules import Game
 from gankit.streams import Streams
 
 Array = np.ndarray[Any, Any]

@@ -321,6 +321,9 @@ class Penalty(Protocol):
 
     A penalty with a `memory`, a mapping of names to the numbers it starts from, is called with it as one more argument,
     as 0-d arrays, and returns (term, new memory), whatever the weight at that step. Checkpoints keep it.
+
+    One that takes D's gradient at the minibatch's own examples, by `gankit.penalties.input_gradient`, may say where in
+    `slopes_at`, a tuple of "real" and "fake": it then comes from the pass that judges them, at half the cost.
     """
 
     name: str

@@ -13,31 +13,12 @@ What is sampled arrives in the `Batch`; what is ascended and descended is the `L
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from gankit.errors import ShapeError
-from gankit.interfaces import (
-    Array,
-    Augmentation,
-    Batch,
-    Constraint,
-    Draw,
-    Key,
-    Loss,
-    Network,
-    Ops,
-    Optimizer,
-    Penalty,
-    Player,
-    Scores,
-    State,
-    Step,
-    Tensors,
-    Terms,
-)
+from gankit.interfaces import Array, Batch, Draw, Key, Ops, Penalty, Player, Scores, State, Step, Tensors, Terms
+from gankit.judging import Critic, judge, scores, slopes_wanted
+from gankit.rules import Game
 
-Schedule = Literal["alternating", "simultaneous"]
 ROLES = ("discriminator", "generator")
 
 
@@ -51,32 +32,13 @@ class Moved(NamedTuple):
 Gradient = Callable[[State, Draw, Mapping[str, Any], Key], tuple[Tensors, Moved, Terms]]
 
 
-@dataclass(frozen=True)
-class Game:
-    """The pieces of one game, all of them pure. `network` in a name is G or D as a function of its parameters."""
-
-    ops: Ops
-    generator: Network
-    discriminator: Network
-    generator_optimizer: Optimizer
-    discriminator_optimizer: Optimizer
-    loss: Loss
-    penalties: tuple[Penalty, ...] = ()
-    constraints: tuple[Constraint, ...] = ()
-    augmentations: tuple[Augmentation, ...] = ()
-    k: int = 1
-    schedule: Schedule = "alternating"
-    gradient_clip: float = 0.0
-    accumulate: int = 1
-
-
 def algorithm_1(game: Game) -> Step:
     """The step of a game: one iteration of Algorithm 1, from a state and a batch to the next state and its terms.
 
     "alternating" is the algorithm as published. "simultaneous" is what the authors' released configuration does:
     both players move at once, from the same parameters and on the same samples.
     """
-    ops, loss = game.ops, game.loss
+    ops, loss, slopes_at = game.ops, game.loss, slopes_wanted(game)
 
     def generate(params: Tensors, g: Player, draw: Draw, key: Key) -> tuple[Array, Tensors]:
         options = {"train": True, "key": ops.fold_in(key, 0)}
@@ -89,20 +51,20 @@ def algorithm_1(game: Game) -> Step:
         fake = ops.stop_gradient(generate(g.params, g, draw, key)[0])
 
         def objective(params: Tensors) -> tuple[Array, tuple[Moved, Terms]]:
-            real_scores, fake_scores, buffers = judge(game, params, d.buffers, draw, fake, ops.fold_in(key, 1))
-            value = loss.discriminator(ops, real_scores, fake_scores)
+            judged = judge(game, params, d.buffers, draw, fake, ops.fold_in(key, 1), slopes_at=slopes_at)
+            value = loss.discriminator(ops, judged.real, judged.fake)
             terms = {
                 "d_loss": value,
-                "D(x)": ops.xp.mean(ops.sigmoid(ops.stop_gradient(real_scores.logits))),
-                "D(G(z))": ops.xp.mean(ops.sigmoid(ops.stop_gradient(fake_scores.logits))),
+                "D(x)": ops.xp.mean(ops.sigmoid(ops.stop_gradient(judged.real.logits))),
+                "D(G(z))": ops.xp.mean(ops.sigmoid(ops.stop_gradient(judged.fake.logits))),
             }
 
-            def score(x: Array, labels: Array | None = None) -> Scores:
-                labels = draw.labels if labels is None else labels
+            def score(x: Array, labels: Array | None) -> Scores:
                 return scores(game, params, d.buffers, x, labels, ops.fold_in(key, 2))[0]
 
-            penalty, memory, penalty_terms = penalize(game, "discriminator", score, state, draw, fake, numbers, key)
-            return value + penalty, (Moved(buffers, memory), terms | penalty_terms)
+            critic = Critic(score, draw.labels, judged.slopes)
+            penalty, memory, penalty_terms = penalize(game, "discriminator", critic, state, draw, fake, numbers, key)
+            return value + penalty, (Moved(judged.buffers, memory), terms | penalty_terms)
 
         (_, (moved, terms)), gradient = ops.value_and_grad(objective)(d.params)
         return gradient, moved, terms
@@ -114,7 +76,8 @@ def algorithm_1(game: Game) -> Step:
         def objective(params: Tensors) -> tuple[Array, tuple[Moved, Terms]]:
             fake, buffers = generate(params, g, draw, key)
             if loss.generator_needs_real:
-                real_scores, fake_scores, _ = judge(game, d.params, d.buffers, draw, fake, ops.fold_in(key, 1))
+                judged = judge(game, d.params, d.buffers, draw, fake, ops.fold_in(key, 1), together=False)
+                real_scores, fake_scores = judged.real, judged.fake
             else:
                 real_scores = None
                 fake_scores, _ = scores(game, d.params, d.buffers, fake, draw.fake_labels, ops.fold_in(key, 1))
@@ -200,71 +163,6 @@ def clipped(ops: Ops, gradient: Tensors, limit: float) -> Tensors:
     norm = ops.xp.sqrt(sum(squares[1:], squares[0]))
     scale = limit / ops.xp.maximum(norm, ops.xp.full_like(norm, limit))
     return {name: g * scale for name, g in gradient.items()}
-
-
-def judge(
-    game: Game, params: Tensors, buffers: Tensors, draw: Draw, fake: Array, key: Key
-) -> tuple[Scores, Scores, Tensors]:
-    """D on real and on fake, (real scores, fake scores, D's new buffers).
-
-    One pass over both together where examples don't influence each other; else real first, then fake, each with the
-    statistics of its own batch (Radford et al. 2015). Real examples with wrong labels, where the loss asks for them,
-    come last; their logits are the real scores' `mismatched`.
-    """
-    xp, m = game.ops.xp, fake.shape[0]
-    groups = [(draw.real, draw.labels), (fake, draw.fake_labels)]
-    if draw.wrong_labels is not None:
-        groups.append((draw.real, draw.wrong_labels))
-    judged = []
-    if game.discriminator.mixes_samples:
-        for i, (x, labels) in enumerate(groups):
-            one, buffers = scores(game, params, buffers, x, labels, game.ops.fold_in(key, i))
-            judged.append(one)
-    else:
-        examples, labels = (None if part[0] is None else xp.concat(list(part)) for part in zip(*groups, strict=True))
-        everything, buffers = scores(game, params, buffers, examples, labels, key)
-        judged = [rows(everything, slice(i * m, (i + 1) * m)) for i in range(len(groups))]
-    real, fakes = judged[:2]
-    return (replace(real, mismatched=judged[2].logits) if judged[2:] else real), fakes, buffers
-
-
-def scores(
-    game: Game,
-    params: Tensors,
-    buffers: Tensors,
-    x: Array,
-    labels: Array | None,
-    key: Key | None,
-    *,
-    train: bool = True,
-) -> tuple[Scores, Tensors]:
-    """D's output on x as Scores, with D's new buffers; raises ShapeError unless logits are (m,).
-
-    In training D sees x through the game's augmentations, whoever plays, real and fake alike.
-    """
-    if train and key is not None:
-        for i, augmentation in enumerate(game.augmentations):
-            x = augmentation(game.ops, x, game.ops.fold_in(key, 100 + i))
-    out, buffers = game.discriminator.apply(params, buffers, x, labels, train=train, key=key)
-    # Losses are in the game's own dtype, whatever a module of the user's computes in.
-    parts = game.ops.tree_map(game.ops.to_float, dict(out) if isinstance(out, Mapping) else {"logits": out})
-    # (m, 1) - (m,) broadcasts to (m, m) without a word, so the shape is settled here.
-    if tuple(parts["logits"].shape) != (x.shape[0],):
-        raise ShapeError(
-            f"The discriminator returned logits of shape {tuple(parts['logits'].shape)} for {x.shape[0]} examples; "
-            f"it must return one raw score an example, shape ({x.shape[0]},). Flatten (N, 1) to (N,)."
-        )
-    return Scores(labels=labels, **parts), buffers
-
-
-def rows(both: Scores, part: slice) -> Scores:
-    """Some of the examples of a Scores."""
-
-    def cut(x: Array | None) -> Array | None:
-        return None if x is None else x[part]
-
-    features = tuple(f[part] for f in both.features)
-    return Scores(cut(both.logits), cut(both.labels), cut(both.class_logits), features)
 
 
 def penalize(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gankit import checkpoint
+from gankit import checkpoint, switches
 from gankit.batches import Batches
 from gankit.config import Config
 from gankit.data.dataset import Dataset
@@ -23,8 +23,9 @@ from gankit.game import Assembled
 from gankit.inputs import Inputs
 from gankit.interfaces import Callback, Terms
 from gankit.interrupt import deferred_interrupt
+from gankit.judging import scores
 from gankit.players import PlayerView
-from gankit.step import algorithm_1, scores
+from gankit.step import algorithm_1
 from gankit.streams import BLOCK, Streams
 
 Array = np.ndarray[Any, Any]
@@ -53,7 +54,7 @@ class AdversarialTrainer:
         self._step = on_examples_in_user_units(algorithm_1(game.rules), game.backend.ops)
         self._generate = game.backend.ops.compile(self._apply_generator)
         self._judge = game.backend.ops.compile(self._apply_discriminator)
-        self._pace = Pace()
+        self._pace, self._looks_ahead = Pace(), switches.on("ahead")
         self._last_feed: Feed | StreamFeed | None = None
 
     # ---- what a user asks for
@@ -114,7 +115,7 @@ class AdversarialTrainer:
                 until = feed.available(started, until)
                 batches = feed.chunk(started, until)
                 following = self._until(until, stop, feed, callbacks)
-                if until < stop:  # while the device plays this chunk, the next one is made ready
+                if until < stop and self._looks_ahead:  # while the device plays this chunk, the next one is made ready
                     ahead = thread.submit(feed.prepare, until, following)
                 if running is not None:
                     self._wait(running)

@@ -15,8 +15,8 @@ from gankit.conformance.compare import agree, agree_by_name
 from gankit.conformance.games import Recorder, examples, minibatches, oracle_of, small, start
 from gankit.conformance.reference import central_differences
 from gankit.interfaces import Draw
+from gankit.judging import judge
 from gankit.networks import GameSpec
-from gankit.step import judge
 from gankit.trainer import AdversarialTrainer
 
 RNG = np.random.default_rng(4)

@@ -9,7 +9,8 @@ import numpy as np
 from mutants_of_play import numbers
 from planting import Changed, Mutant, network, optimizer, patch, run, step
 
-from gankit.step import first, scores, under
+from gankit.judging import scores
+from gankit.step import first, under
 
 
 def after_each_step(change):

@@ -9,7 +9,7 @@ are the faster ones, by up to 3 times, but not by enough to step from Python: 16
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array, lax
+
+from gankit import switches
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 Pads = tuple[tuple[int, int], tuple[int, int]]
@@ -58,7 +60,7 @@ def conv_general_dilated(
     named = isinstance(padding, str)  # "SAME", "VALID"
     pads = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], window_strides, padding) if named else padding
     patches = partial(by_patches, strides=window_strides, pads=pads, groups=feature_group_count)
-    return lax.platform_dependent(x, kernel, cpu=patches, default=native)
+    return on_the_cpu(patches, native, x, kernel)
 
 
 def conv_transpose(x: Array, kernel: Array, *, stride: int, padding: int) -> Array:
@@ -83,7 +85,14 @@ def conv_transpose(x: Array, kernel: Array, *, stride: int, padding: int) -> Arr
             x, flipped, (1, 1), pads, lhs_dilation=(stride, stride), dimension_numbers=LAYOUT
         )
 
-    return lax.platform_dependent(x, swapped, cpu=patches, default=native)
+    return on_the_cpu(patches, native, x, swapped)
+
+
+def on_the_cpu(patches: Callable[..., Array], native: Callable[..., Array], *operands: Array) -> Array:
+    """By patches where the program is compiled for a CPU, unless `GANKIT_WITHOUT=patches`; else natively."""
+    if not switches.on("patches"):
+        return native(*operands)
+    return lax.platform_dependent(*operands, cpu=patches, default=native)
 
 
 def by_patches(x: Array, kernel: Array, strides: Sequence[int], pads: Pads, groups: int = 1) -> Array:

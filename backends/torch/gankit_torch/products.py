@@ -2,7 +2,7 @@
 
 On the CPU torch.mm in float32 goes to MKL, which on processors that are not Intel's reaches half of what oneDNN does:
 forward and backward of a dense layer on 200 examples, 784 to 1200, takes 5.2 ms by `F.linear` and 2.5 ms by this.
-`torch.backends.mkldnn.flags(enabled=False)` leaves everything to torch.
+`GANKIT_WITHOUT=onednn`, or `torch.backends.mkldnn.flags(enabled=False)`, leaves everything to torch.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-WORTH_IT = 2**22
-"""Multiplications in a product; below, calling costs more than is gained."""
+WORTH_IT, NARROW = 2**22, 64
+"""Multiplications in a product below which calling costs more than is gained, and the shortest side that gains."""
 _LINEAR = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
 
 
@@ -28,6 +28,7 @@ def faster(x: Tensor, weight: Tensor) -> bool:
     return (
         x.shape[0] * weight.numel() >= WORTH_IT
         and x.ndim == 2
+        and min(x.shape[0], *weight.shape) >= NARROW
         and x.dtype == weight.dtype == torch.float32
         and x.is_cpu
         and _LINEAR is not None

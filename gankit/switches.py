@@ -1,0 +1,33 @@
+"""The fast paths, and the switch of each, for whoever wants to know whether one is to blame.
+
+    GANKIT_WITHOUT=slopes,patches gankit train ...      # the plain way; or GANKIT_WITHOUT=all
+
+Every one computes what the plain way does, to rounding. Set the variable before a game is built.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from gankit.errors import ConfigError, did_you_mean, one_of
+
+VARIABLE = "GANKIT_WITHOUT"
+FAST: Mapping[str, str] = {
+    "ahead": "latents and examples of the next steps made ready on a thread",
+    "slopes": "D's slopes for R1 and R2 from the pass that judges",
+    "onednn": "torch, CPU: large matrix products through oneDNN",
+    "pointwise": "torch, CPU: convolutions of size 1 as matrix products",
+    "patches": "jax, CPU: convolutions as matrix products",
+}
+
+
+def on(name: str) -> bool:
+    """Whether a fast path is on; raises ConfigError where the variable names one that does not exist."""
+    off = {word.strip() for word in os.environ.get(VARIABLE, "").split(",")} - {""}
+    for word in off - {*FAST, "all"}:
+        raise ConfigError(
+            f"{VARIABLE}={word!r}: there is no such fast path.{did_you_mean(word, FAST)} "
+            f"Possible: {one_of(FAST)}, or 'all'."
+        )
+    return not off & {name, "all"}
