@@ -30,7 +30,7 @@ from gankit.streams import BLOCK, Streams
 
 Array = np.ndarray[Any, Any]
 
-BREATH = 0.25
+BREATH = 1.0
 """Seconds between looks at the clock, Ctrl-C and the callbacks: steps are run in chunks of about this long."""
 SAMPLES_AT_ONCE = 128
 TERMS = ("d_loss", "g_loss", "D(x)", "D(G(z))")

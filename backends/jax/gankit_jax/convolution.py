@@ -9,7 +9,7 @@ are the faster ones, by up to 3 times, but not by enough to step from Python: 16
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,13 @@ LAYOUT = ("NHWC", "HWIO", "NHWC")
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
-def by_patches_on_the_cpu(module: nnx.Module) -> None:
+def chosen(device: jax.Device) -> bool:
+    """Whether convolutions on that device go by patches; `GANKIT_WITHOUT=patches` leaves them to XLA."""
+    # Not `lax.platform_dependent`: differentiated twice, its branches cost a fifth of the time and of the compilation.
+    return device.platform == "cpu" and switches.on("patches")
+
+
+def go_by_patches(module: nnx.Module) -> None:
     """Let every `nnx.Conv` in a module compute by `conv_general_dilated`, unless it was given a function of its own."""
     for _, node in nnx.iter_graph(module):
         if isinstance(node, nnx.Conv) and node.conv_general_dilated is lax.conv_general_dilated:
@@ -42,7 +48,7 @@ def conv_general_dilated(
     feature_group_count: int = 1,
     **options: Any,
 ) -> Array:
-    """`lax.conv_general_dilated` to rounding; by patches on the CPU, if it is one of images (N, h, w, c), undilated."""
+    """`lax.conv_general_dilated` to rounding; by patches, if it is one of images (N, h, w, c), undilated."""
     native = partial(
         lax.conv_general_dilated,
         window_strides=window_strides,
@@ -59,55 +65,42 @@ def conv_general_dilated(
         return native(x, kernel)
     named = isinstance(padding, str)  # "SAME", "VALID"
     pads = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], window_strides, padding) if named else padding
-    patches = partial(by_patches, strides=window_strides, pads=pads, groups=feature_group_count)
-    return on_the_cpu(patches, native, x, kernel)
+    return by_patches(x, kernel, window_strides, pads, feature_group_count)
 
 
-def conv_transpose(x: Array, kernel: Array, *, stride: int, padding: int) -> Array:
+def conv_transpose(x: Array, kernel: Array, *, stride: int, padding: int, patches: bool) -> Array:
     """The transpose of the convolution with `kernel` (size, size, in, out): (N, h, w, in) -> (N, h', w', out).
 
-    By patches, on the CPU, they are products of pixels and kernel, spread and added.
+    By patches they are products of pixels and kernel, spread and added.
     """
     size = kernel.shape[0]
-    height, width = ((side - 1) * stride + size - 2 * padding for side in x.shape[1:3])
-    image = jax.ShapeDtypeStruct((x.shape[0], height, width, kernel.shape[3]), x.dtype)
-    swapped = jnp.swapaxes(kernel, 2, 3)
-
-    def patches(x: Array, swapped: Array) -> Array:
+    if patches:
+        height, width = ((side - 1) * stride + size - 2 * padding for side in x.shape[1:3])
+        image = jax.ShapeDtypeStruct((x.shape[0], height, width, kernel.shape[3]), x.dtype)
         pads = ((padding, padding), (padding, padding))
-        conv = partial(by_patches, kernel=swapped, strides=(stride, stride), pads=pads)
+        conv = partial(by_patches, kernel=jnp.swapaxes(kernel, 2, 3), strides=(stride, stride), pads=pads)
         return jax.linear_transpose(conv, image)(x)[0]
-
-    def native(x: Array, swapped: Array) -> Array:
-        flipped = jnp.flip(swapped, (0, 1)).swapaxes(2, 3)
-        pads = [(size - 1 - padding, size - 1 - padding)] * 2
-        return lax.conv_general_dilated(
-            x, flipped, (1, 1), pads, lhs_dilation=(stride, stride), dimension_numbers=LAYOUT
-        )
-
-    return on_the_cpu(patches, native, x, swapped)
-
-
-def on_the_cpu(patches: Callable[..., Array], native: Callable[..., Array], *operands: Array) -> Array:
-    """By patches where the program is compiled for a CPU, unless `GANKIT_WITHOUT=patches`; else natively."""
-    if not switches.on("patches"):
-        return native(*operands)
-    return lax.platform_dependent(*operands, cpu=patches, default=native)
+    flipped = jnp.flip(kernel, (0, 1))
+    around = [(size - 1 - padding, size - 1 - padding)] * 2
+    return lax.conv_general_dilated(x, flipped, (1, 1), around, lhs_dilation=(stride, stride), dimension_numbers=LAYOUT)
 
 
 def by_patches(x: Array, kernel: Array, strides: Sequence[int], pads: Pads, groups: int = 1) -> Array:
     """A convolution, kernel (height, width, in / groups, out), as one product of patches and kernel for each group."""
-    n, channels = x.shape[0], x.shape[3]
-    x = jnp.moveaxis(x.reshape(*x.shape[:3], groups, channels // groups), 3, 0) if groups > 1 else x[None]
-    x = jnp.pad(x, ((0, 0), (0, 0), *pads, (0, 0)))
+    n, channels, features = x.shape[0], x.shape[3], kernel.shape[3]
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     counts = [
-        (side - size) // stride + 1 for side, size, stride in zip(x.shape[2:4], kernel.shape, strides, strict=False)
+        (side - size) // stride + 1 for side, size, stride in zip(x.shape[1:3], kernel.shape, strides, strict=False)
     ]
     rows, columns = (
         [slice(i, i + (count - 1) * stride + 1, stride) for i in range(size)]
         for size, count, stride in zip(kernel.shape, counts, strides, strict=False)
     )
+    if channels == features == groups:  # a product of numbers, not of matrices
+        patches = jnp.stack([x[:, r, c] for r in rows for c in columns], axis=3)
+        return jnp.sum(patches * kernel.reshape(-1, channels), axis=3)
+    x = jnp.moveaxis(x.reshape(*x.shape[:3], groups, channels // groups), 3, 0) if groups > 1 else x[None]
     patches = jnp.concatenate([x[:, :, r, c] for r in rows for c in columns], axis=-1)
     matrices = jnp.moveaxis(kernel.reshape(patches.shape[-1], groups, -1), 1, 0)  # (groups, patch, out / groups)
     y = patches.reshape(groups, -1, patches.shape[-1]) @ matrices
-    return jnp.moveaxis(y, 0, 1).reshape(n, *counts, kernel.shape[-1])
+    return jnp.moveaxis(y, 0, 1).reshape(n, *counts, features)

@@ -16,7 +16,7 @@ from jax import Array
 from gankit import layers
 from gankit.errors import ConfigError
 from gankit.layers import Placed
-from gankit_jax.convolution import conv_transpose
+from gankit_jax import convolution
 from gankit_jax.ops import JaxOps
 
 
@@ -69,9 +69,14 @@ class Maxout(nnx.Linear):
 class ConvTranspose(nnx.ConvTranspose):
     """flax's spreads the kernel the other way round; here it lies as torch's and the paper's do."""
 
+    def __init__(self, *sizes: Any, patches: bool, **options: Any) -> None:
+        super().__init__(*sizes, **options)
+        self.patches = patches
+
     def __call__(self, x: Array) -> Array:
         x, kernel, bias = self.promote_dtype((x, self.kernel[...], self.bias and self.bias[...]), dtype=self.dtype)
-        y = conv_transpose(x, kernel, stride=self.strides[0], padding=self.padding)
+        window = {"stride": self.strides[0], "padding": self.padding}
+        y = convolution.conv_transpose(x, kernel, **window, patches=self.patches)
         return y if bias is None else y + bias
 
 
@@ -191,7 +196,8 @@ def _conv(place: Placed, layer: layers.Conv, ops: JaxOps, rngs: nnx.Rngs) -> nnx
 
 def _conv_transpose(place: Placed, layer: layers.ConvTranspose, ops: JaxOps, rngs: nnx.Rngs) -> nnx.Module:
     window = {"strides": (layer.stride, layer.stride), "padding": layer.pad}
-    return ConvTranspose(*_window(place, layer), **window, **_options(layer, ops, rngs))
+    patches = convolution.chosen(ops.device)
+    return ConvTranspose(*_window(place, layer), **window, patches=patches, **_options(layer, ops, rngs))
 
 
 def _batch_norm(place: Placed, layer: layers.BatchNorm, ops: JaxOps, rngs: nnx.Rngs) -> nnx.Module:

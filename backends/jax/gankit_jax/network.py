@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 from jax import Array
 
-from gankit_jax.convolution import by_patches_on_the_cpu
+from gankit_jax import convolution
 from gankit_jax.ops import JaxOps
 
 Tensors = dict[str, Array]
@@ -38,7 +38,8 @@ class JaxNetwork:
 
     def __init__(self, abstract: nnx.Module, ops: JaxOps, *, mixes_samples: bool) -> None:
         self._ops, self.mixes_samples = ops, mixes_samples
-        by_patches_on_the_cpu(abstract)
+        if convolution.chosen(ops.device):
+            convolution.go_by_patches(abstract)
         abstract.train()
         self._training = nnx.split(abstract, nnx.Param, nnx.RngState, ...)[0]
         abstract.eval()

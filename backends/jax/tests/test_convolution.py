@@ -1,5 +1,8 @@
 """Convolutions by patches, which the CPU takes, are the native ones to rounding, in values and in two gradients."""
 
+from functools import partial
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +12,9 @@ from gankit_jax import convolution
 from gankit_jax.backend import JaxBackend
 from jax import lax
 
+from gankit import layers
+from gankit.streams import Streams
+
 SHAPES = {  # (image, kernel, strides, padding, groups)
     "4x4 stride 2": ((6, 4, 3), (4, 4, 3, 5), (2, 2), [(1, 1), (1, 1)], 1),
     "3x3": ((5, 3, 2), (3, 3, 2, 4), (1, 1), [(1, 1), (1, 1)], 1),
@@ -16,6 +22,8 @@ SHAPES = {  # (image, kernel, strides, padding, groups)
     "1x1": ((3, 4, 5), (1, 1, 5, 2), (1, 1), [(0, 0), (0, 0)], 1),
     "groups": ((4, 3, 6), (3, 3, 2, 9), (1, 1), [(1, 1), (1, 1)], 3),
     "a group to each channel": ((3, 3, 4), (3, 3, 1, 4), (1, 1), [(0, 0), (0, 0)], 4),
+    "a group to each channel, padded": ((4, 5, 3), (3, 3, 1, 3), (2, 1), [(1, 1), (0, 1)], 3),
+    "two to each group of one channel": ((4, 5, 3), (3, 3, 1, 6), (1, 1), [(1, 1), (1, 1)], 3),
     "neither square nor even": ((5, 7, 2), (3, 2, 2, 3), (1, 2), [(0, 2), (1, 0)], 1),
     "padding by name": ((5, 6, 2), (3, 3, 2, 3), (2, 2), "SAME", 1),
 }
@@ -75,27 +83,29 @@ def test_spread_patches_are_the_native_transposed_convolution(size, stride, padd
         )
 
     arrays = draw((3, 3, 4, 2), (size, size, 2, 3))
-    transposed = lambda x, k: convolution.conv_transpose(x, k, stride=stride, padding=padding)  # noqa: E731
-    assert_agree(three_orders(transposed, *arrays), three_orders(native, *arrays))
+    for patches in (True, False):
+        transposed = partial(convolution.conv_transpose, stride=stride, padding=padding, patches=patches)
+        assert_agree(three_orders(transposed, *arrays), three_orders(native, *arrays))
 
 
-def lowered(conv, *arrays, platform="cpu"):
-    """The program of conv and its gradients for a platform that need not be here."""
-    gradients = jax.jit(jax.value_and_grad(lambda *arrays: jnp.sum(conv(*arrays) ** 2), (0, 1)))
-    return gradients.trace(*arrays).lower(lowering_platforms=(platform,)).as_text()
+def lowered(f, *arrays):
+    return jax.jit(jax.value_and_grad(lambda *arrays: jnp.sum(f(*arrays) ** 2), (0, 1))).lower(*arrays).as_text()
 
 
-@pytest.mark.parametrize(
-    "conv",
-    [
-        lambda x, k: convolution.conv_general_dilated(x, k, (2, 2), "SAME"),
-        lambda x, k: convolution.conv_transpose(x, k, stride=2, padding=1),
-    ],
-)
-def test_the_cpu_gets_products_and_accelerators_convolutions(conv):
-    arrays = draw((3, 6, 4, 2), (4, 4, 2, 2))
-    assert "stablehlo.convolution" not in lowered(conv, *arrays)
-    assert "stablehlo.convolution" in lowered(conv, *arrays, platform="cuda")
+RECORDS = (layers.Conv(4, 3, 2), layers.ConvTranspose(2, 4, 2))
+
+
+@pytest.mark.parametrize(("platform", "without", "native"), [("cpu", "", 0), ("cuda", "", 2), ("cpu", "patches", 2)])
+def test_the_cpu_gets_products_and_accelerators_convolutions(monkeypatch, platform, without, native):
+    monkeypatch.setenv("GANKIT_WITHOUT", without)
+    backend, (x,) = JaxBackend(dtype="float64"), draw((3, 6, 6, 2))
+    placed, here = layers.place(RECORDS, (6, 6, 2)), backend.ops.device
+    backend.ops.device = SimpleNamespace(platform=platform)
+    network = backend.network(placed)
+    backend.ops.device = here
+    params, _ = network.init(layers.draw(layers.parameters(placed), "test", Streams(0)))
+    program = jax.jit(lambda params, x: network.apply(params, {}, x, train=True)[0]).lower(params, x).as_text()
+    assert program.count("stablehlo.convolution") == native
 
 
 def test_what_patches_cannot_do_stays_native():
@@ -138,5 +148,5 @@ def test_modules_of_the_users_own_go_by_patches_too():
 def test_a_layer_with_a_convolution_of_its_own_keeps_it():
     own = lambda *a, **options: 2 * lax.conv_general_dilated(*a, **options)  # noqa: E731
     conv = nnx.Conv(2, 3, (3, 3), conv_general_dilated=own, rngs=nnx.Rngs(0))
-    convolution.by_patches_on_the_cpu(conv)
+    convolution.go_by_patches(conv)
     assert conv.conv_general_dilated is own
