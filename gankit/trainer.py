@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,9 @@ Array = np.ndarray[Any, Any]
 
 BREATH = 1.0
 """Seconds between looks at the clock, Ctrl-C and the callbacks: steps are run in chunks of about this long."""
-SAMPLES_AT_ONCE = 128
+NUMBERS_AT_ONCE = 2**19
+"""In the examples that G or D is given together outside training: enough to keep two cores busy, half a gigabyte at most
+in the convolutions of `dcgan`."""
 TERMS = ("d_loss", "g_loss", "D(x)", "D(G(z))")
 """In this order in every log, on every backend; penalties follow."""
 
@@ -153,18 +155,11 @@ class AdversarialTrainer:
             raise ConfigError(f"sample(n={n}): n is how many examples to draw, 0 or more.")
         config = self.config
         z = Streams(seed).first_latents("sample", n, config.latent_dim, config.prior)
-        return self._game.spec.scaling.to_user(self.generate(z, self._inputs.sample_labels(n, labels), ema=ema))
+        return self._generated(z, self._inputs.sample_labels(n, labels), ema, self.spec.scaling.to_user)
 
     def generate(self, z: Array, labels: Array | None = None, *, ema: bool | None = None) -> Array:
         """G(z) in model units, float: (n, latent_dim) latents to (n, *shape)."""
-        if ema and not self._state.ema:
-            raise ConfigError(
-                "This game keeps no moving average of G. Build it with ema=0.999, or sample with ema=False."
-            )
-        g = self._state.generator
-        params = self._state.ema if self._state.ema and ema is not False else g.params
-        out = self._in_pieces(lambda z, y: self._generate(params, g.buffers, z, y), z, labels)
-        return np.asarray(out.reshape(len(z), *self.spec.shape))
+        return self._generated(z, labels, ema, lambda model: model)
 
     def score(self, x: Any, labels: Any = None) -> Array:
         """D's logits on examples in the data's own units, (n,) float; D(x) of the paper is their sigmoid."""
@@ -236,6 +231,20 @@ class AdversarialTrainer:
 
     # ---- networks outside training
 
+    def _generated(self, z: Array, labels: Array | None, ema: bool | None, finish: Callable[[Array], Array]) -> Array:
+        """finish(G(z)), finish from model units (n, *shape)."""
+        if ema and not self._state.ema:
+            raise ConfigError(
+                "This game keeps no moving average of G. Build it with ema=0.999, or sample with ema=False."
+            )
+        g, shape = self._state.generator, self.spec.shape
+        params = self._state.ema if self._state.ema and ema is not False else g.params
+        if not len(z):
+            return finish(np.zeros((0, *shape), self.config.dtype))
+        return self._in_pieces(
+            lambda z, y: self._generate(params, g.buffers, z, y), z, labels, lambda x: finish(x.reshape(-1, *shape))
+        )
+
     def _apply_generator(self, params: Any, buffers: Any, z: Any, labels: Any) -> Any:
         out, _ = self._game.rules.generator.apply(params, buffers, z, labels, train=False, key=None)
         return self._game.backend.ops.to_float(out)
@@ -243,18 +252,35 @@ class AdversarialTrainer:
     def _apply_discriminator(self, params: Any, buffers: Any, x: Any, labels: Any) -> Any:
         return scores(self._game.rules, params, buffers, x, labels, None, train=False)[0].logits
 
-    def _in_pieces(self, f: Any, x: Array, labels: Array | None) -> Array:
-        """f over pieces of one size, so a compiled f is compiled once and an example never depends on how many.
+    def _in_pieces(
+        self, f: Any, x: Array, labels: Array | None, finish: Callable[[Array], Array] = lambda out: out
+    ) -> Array:
+        """finish(f(x)) over pieces of one size, so a compiled f is compiled once and an example never depends on how
+        many.
 
         The last piece is filled up with examples over again, for a D that compares those it is shown together.
         """
-        ops, pieces = self._game.backend.ops, []
-        for start in range(0, len(x), SAMPLES_AT_ONCE):
-            rows = np.arange(start, min(start + SAMPLES_AT_ONCE, len(x)))
-            full = np.resize(rows, SAMPLES_AT_ONCE)
-            out = f(ops.asarray(x[full]), None if labels is None else ops.asarray(np.asarray(labels)[full]))
-            pieces.append(ops.to_numpy(out)[: len(rows)])
-        return np.concatenate(pieces) if pieces else np.zeros((0,), self.config.dtype)
+        ops, size, done = self._game.backend.ops, at_once(self.spec.shape), []
+        running: list[tuple[Any, int]] = []
+
+        def collect(left: int) -> None:
+            while len(running) > left:
+                out, count = running.pop(0)
+                done.append(finish(ops.to_numpy(out)[:count]))
+
+        for start in range(0, len(x), size):
+            count = min(size, len(x) - start)
+            rows = slice(start, start + size) if count == size else start + np.arange(size) % count
+            out = f(ops.asarray(x[rows]), None if labels is None else ops.asarray(np.asarray(labels)[rows]))
+            running.append((out, count))
+            collect(1)  # the last but one, while the device may still be busy with the last
+        collect(0)
+        return np.concatenate(done) if done else np.zeros((0,), self.config.dtype)
+
+
+def at_once(shape: tuple[int, ...]) -> int:
+    """How many examples of that shape make a piece: a power of two, 32 to 1,024."""
+    return int(2 ** np.clip(np.floor(np.log2(NUMBERS_AT_ONCE / np.prod(shape))), 5, 10))
 
 
 @dataclass

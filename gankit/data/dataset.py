@@ -114,11 +114,14 @@ class Scaling:
 
     def to_user(self, model: Array) -> Array:
         """Samples in the user's units and dtype; integers are rounded, not truncated."""
-        x = model.astype(np.float64) * self.scale + self.offset
+        # Whole numbers are far apart beside float32's rounding; others are worth float64.
+        wide = model.dtype if self.is_integer else np.dtype(np.float64)
+        x = model * self.scale.astype(wide)
+        x += self.offset.astype(wide)
         if self.low is not None or self.high is not None:
-            x = np.clip(x, self.low, self.high)
+            np.clip(x, self.low, self.high, out=x)
         if self.is_integer:
-            x = np.rint(x)
+            np.rint(x, out=x)
         return np.asarray(x, dtype=self.dtype)
 
 

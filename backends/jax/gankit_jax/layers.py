@@ -81,16 +81,20 @@ class ConvTranspose(nnx.ConvTranspose):
 
 
 class BatchNorm(nnx.BatchNorm):
-    """With the divisor n - 1 in the running variance, and no shortcut in the batch's own."""
+    """With the divisor n - 1 in the running variance."""
 
     def __call__(self, x: Array) -> Array:
         axes = tuple(range(x.ndim - 1))
         if self.use_running_average:
             mean, var = self.mean[...], self.var[...]
         else:
+            # In one look at x, seen from one of its own pixels: from 0, E[x^2] - E[x]^2 would lose the digits of a
+            # variance that is small beside the mean. A second look costs a whole step of dcgan 13 %.
             wide = x.astype(self.mean[...].dtype)
-            mean = jnp.mean(wide, axes)
-            var = jnp.mean(jnp.square(wide - mean), axes)
+            origin = jax.lax.stop_gradient(wide[(0,) * len(axes)])
+            seen = wide - origin
+            offset = jnp.mean(seen, axes)
+            mean, var = offset + origin, jnp.mean(jnp.square(seen), axes) - jnp.square(offset)
             n = layers.require_several(x.size // x.shape[-1])
             for running, new in ((self.mean, mean), (self.var, var * (n / (n - 1)))):
                 running[...] = self.momentum * running[...] + (1.0 - self.momentum) * jax.lax.stop_gradient(new)
