@@ -33,8 +33,8 @@ Array = np.ndarray[Any, Any]
 BREATH = 1.0
 """Seconds between looks at the clock, Ctrl-C and the callbacks: steps are run in chunks of about this long."""
 NUMBERS_AT_ONCE = 2**19
-"""In the examples that G or D is given together outside training: enough to keep two cores busy, half a gigabyte at most
-in the convolutions of `dcgan`."""
+"""In the examples that G or D is given together outside training: many enough to keep two cores busy, and half a
+gigabyte at most in the convolutions of `dcgan`."""
 TERMS = ("d_loss", "g_loss", "D(x)", "D(G(z))")
 """In this order in every log, on every backend; penalties follow."""
 

@@ -26,7 +26,9 @@ class JaxOps:
 
     def __init__(self, device: jax.Device, dtype: str, precision: str = "full") -> None:
         self.device, self.dtype = device, jnp.dtype(dtype)
-        self.compute = self.dtype if precision == "full" else jnp.dtype(precision)
+        self.compute = jnp.dtype(precision) if precision == "bfloat16" else self.dtype
+        # Said outright: on NVIDIA's devices JAX's own default is TF32.
+        self._products = "tensorfloat32" if precision == "tf32" else "float32"
         self._loops: dict[Callable[..., Any], Callable[..., tuple[State, Terms]]] = {}
 
     def softplus(self, x: Array) -> Array:
@@ -97,7 +99,13 @@ class JaxOps:
         return jax.random.normal(key, shape, self.dtype)
 
     def compile(self, f: Callable[..., Array]) -> Callable[..., Array]:
-        return jax.jit(f)
+        jitted = jax.jit(f)
+
+        def compiled(*arguments: Any) -> Array:
+            with jax.default_matmul_precision(self._products):
+                return jitted(*arguments)
+
+        return compiled
 
     def run(
         self, step: Callable[..., tuple[State, Terms]], state: State, batches: Batch, *shared: Array, capacity: int
@@ -107,7 +115,7 @@ class JaxOps:
         count = len(batches.key[0])
         padded = jax.tree.map(lambda x: self.asarray(_padded(x, capacity)), batches)
         # x64 as the dtype wants it: optax computes otherwise in float32 once another game has switched it on.
-        with enable_x64(self.dtype == jnp.float64):
+        with enable_x64(self.dtype == jnp.float64), jax.default_matmul_precision(self._products):
             return self._loops[step](state, padded, np.int32(count), *shared)
 
 

@@ -22,7 +22,8 @@ class TorchBackend:
 
     device: "auto" (CUDA where there is one, else the CPU), or a torch device: "cpu", "cuda", "cuda:1", "mps", ...
     dtype: "float32" or "float64", of parameters and arithmetic.
-    precision: "full", or "bfloat16" for autocast inside networks: parameters and what leaves a network stay float32.
+    precision: "full"; "tf32", which lets CUDA's matrix products and convolutions drop 13 of float32's 23 bits, and does
+        nothing elsewhere; "bfloat16" for autocast inside networks: parameters and what leaves a network stay float32.
     """
 
     name = "torch"
@@ -30,7 +31,7 @@ class TorchBackend:
     def __init__(self, *, device: str = "auto", dtype: str = "float32", precision: str = "full") -> None:
         self._device = find_device(device)
         self.dtype, self.precision = dtype, precision
-        self.ops = TorchOps(self._device, getattr(torch, dtype))
+        self.ops = TorchOps(self._device, getattr(torch, dtype), tf32=precision == "tf32")
 
     @property
     def device(self) -> str:

@@ -77,7 +77,7 @@ class TorchNetwork:
             moved = {name: holder[attribute] for name, (holder, attribute, _) in self._buffers.items()}
         finally:
             self._hold(own)
-        if self._precision != "full":
+        if self._precision == "bfloat16":
             out = tree_map(self._ops.to_float, out)
         return out, moved if train else buffers
 
@@ -86,9 +86,9 @@ class TorchNetwork:
 
     def _computing(self) -> Any:
         """In the game's precision. Casts are not kept: the tensors that they belong to change between calls."""
-        if self._precision == "full":
+        if self._precision != "bfloat16":
             return nullcontext()
-        return torch.autocast(self._ops.device.type, getattr(torch, self._precision), cache_enabled=False)
+        return torch.autocast(self._ops.device.type, torch.bfloat16, cache_enabled=False)
 
     def _hold(self, tensors: Tensors) -> Tensors:
         """Let the module compute with these from now on, and return those it had: torch.func.functional_call without

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import repeat
 from typing import Any
 
@@ -23,8 +24,8 @@ class TorchOps:
 
     xp = xp
 
-    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
-        self.device, self.dtype = device, dtype
+    def __init__(self, device: torch.device, dtype: torch.dtype, tf32: bool = False) -> None:
+        self.device, self.dtype, self._tf32 = device, dtype, tf32
         self._depth = 0  # of gradients being taken, one inside the other
 
     def softplus(self, x: Tensor) -> Tensor:
@@ -51,7 +52,11 @@ class TorchOps:
 
     def asarray(self, x: Any) -> Tensor:
         x = x if isinstance(x, Tensor) else torch.from_numpy(np.array(x, order="C"))
-        return x.to(self.device, self.dtype if x.is_floating_point() else None)
+        dtype = self.dtype if x.is_floating_point() else x.dtype
+        if self.device.type == "cuda" and not x.is_cuda:
+            # Cast on the host, half the bytes to send, and from pinned memory, so that the CPU need not wait for it.
+            return x.to(dtype).pin_memory().to(self.device, non_blocking=True)
+        return x.to(self.device, dtype)
 
     def empty(self, shape: tuple[int, ...]) -> Tensor:
         """Memory for a parameter, whose numbers come from core."""
@@ -120,14 +125,19 @@ class TorchOps:
         return torch.randn(shape, generator=generator(key, self.device), device=self.device, dtype=self.dtype)
 
     def compile(self, f: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        return torch.no_grad()(f)
+        def compiled(*arguments: Any) -> Tensor:
+            with torch.no_grad(), products(self.device, self._tf32):
+                return f(*arguments)
+
+        return compiled
 
     def run(
         self, step: Callable[..., tuple[State, Terms]], state: State, batches: Batch, *shared: Tensor, capacity: int
     ) -> tuple[State, Terms]:
         terms: Terms = {}
-        for batch in self._each(batches):
-            state, terms = step(state, batch, *shared)
+        with products(self.device, self._tf32):
+            for batch in self._each(batches):
+                state, terms = step(state, batch, *shared)
         return state, terms
 
     def _each(self, batches: Batch) -> Iterator[Batch]:
@@ -142,6 +152,22 @@ class TorchOps:
         columns = [values.tolist() for values in batches.numbers.values()]
         numbers = (dict(zip(batches.numbers, values, strict=True)) for values in zip(*columns, strict=True))
         return map(Batch, d_draws, g_draws, numbers, zip(*map(column, batches.key), strict=True))
+
+
+@contextmanager
+def products(device: torch.device, tf32: bool) -> Iterator[None]:
+    """On CUDA: matrix products and convolutions in TF32 or in float32, whatever the process has them in elsewhere."""
+    if device.type != "cuda":
+        yield
+        return
+    before, cudnn = torch.get_float32_matmul_precision(), torch.backends.cudnn
+    kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "benchmark_limit", "deterministic")}
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    try:
+        with cudnn.flags(**kept, allow_tf32=tf32):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def generator(key: int, device: torch.device) -> torch.Generator | None:
