@@ -38,6 +38,36 @@ def test_every_grey_level_survives_the_way_to_the_model_and_back(output: str, dt
     np.testing.assert_array_equal(back, EVERY_GREY)
 
 
+@pytest.mark.parametrize("output", ["unit", "symmetric", "free"])
+def test_whole_numbers_come_out_of_float32_as_out_of_float64(output: str) -> None:
+    """Wherever float32 can tell on which side of a half it is: anywhere but within 4e-5 of one."""
+    mapping = scaling(images(), output)
+    levels = np.linspace(-20.0, 280.0, 300_001)  # a thousand to each level, and beyond both ends
+    model = ((levels - mapping.offset) / mapping.scale).astype(np.float32)
+    got, exact = mapping.to_user(model), mapping.to_user(model.astype(np.float64))
+    assert got.dtype == exact.dtype == np.uint8
+    level = model.astype(np.float64) * mapping.scale + mapping.offset
+    clear = np.abs(level % 1.0 - 0.5) > 4e-5
+    assert clear.mean() > 0.99
+    np.testing.assert_array_equal(got[clear], exact[clear])
+    np.testing.assert_array_equal(exact, np.rint(np.clip(level, 0, 255)))
+    assert np.abs(got.astype(int) - exact.astype(int)).max() <= 1
+
+
+def test_samples_that_come_back_leave_the_model_s_own_as_they_were() -> None:
+    for mapping, x in ((scaling(images(), "unit"), np.float32([0.1, 2.0])), (scaling(Dataset(POINTS), "free"), POINTS)):
+        before = x.copy()
+        mapping.to_user(x)
+        np.testing.assert_array_equal(x, before)
+
+
+def test_measured_numbers_are_scaled_in_float64_whatever_the_model_computes_in() -> None:
+    """A million deviations away from 0, float32 would leave 1/16 of a deviation."""
+    mapping = scaling(Dataset(POINTS), "free")
+    model = np.random.default_rng(1).normal(size=(100, 3)).astype(np.float32)
+    np.testing.assert_array_equal(mapping.to_user(model), model.astype(np.float64) * mapping.scale + mapping.offset)
+
+
 def test_samples_beyond_the_range_are_clipped_not_wrapped() -> None:
     np.testing.assert_array_equal(scaling(images(), "symmetric").to_user(np.array([-1.5, 1.5])), [0, 255])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +15,13 @@ import pytest
 from gankit.batches import Batches
 from gankit.config import Config
 from gankit.data import batches, open_data
-from gankit.data.dataset import Array, Scaling
+from gankit.data.dataset import Array, Dataset, Scaling
 from gankit.data.sources import can_reopen, data_name
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream, examples_of, open_training
 from gankit.errors import DataError
 from gankit.feed import Feed, StreamFeed
+from gankit.interfaces import Batch
 from gankit.optimizers import Adam
 
 OPS: Any = SimpleNamespace(asarray=lambda x: np.array(x))
@@ -66,6 +68,105 @@ def seen(feed: StreamFeed, *cuts: int) -> list[float]:
             numbers += feed.chunk(start, until).discriminator.real.ravel().tolist()
             start = until
     return numbers
+
+
+# ---- made ready on another thread
+
+
+def sent_along(monkeypatch: pytest.MonkeyPatch) -> Feed:
+    """50 numbered examples that go along with each chunk."""
+    monkeypatch.setattr("gankit.feed.RESIDENT_BYTES", 0)
+    return Feed(Dataset(numbered(50)), plan(k=2), OPS, conditional=False, units=(0.0, 1.0))
+
+
+def on_a_thread(prepare: Any, *span: int) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(prepare, *span).result()
+
+
+def assert_same_batches(got: Batch, want: Batch) -> None:
+    for a, b in zip(got[:2], want[:2], strict=True):
+        for x, y in zip(a, b, strict=True):
+            np.testing.assert_array_equal(x, y)
+    np.testing.assert_array_equal(got.key, want.key)
+    assert got.numbers.keys() == want.numbers.keys()
+
+
+def test_a_chunk_made_ready_is_the_chunk_and_is_handed_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Across the blocks that noise is drawn in, and across epochs."""
+    feed, made, make = sent_along(monkeypatch), [], Feed._chunk
+
+    def counted(feed: Feed, start: int, stop: int) -> Batch:
+        made.append((start, stop))
+        return make(feed, start, stop)
+
+    monkeypatch.setattr(Feed, "_chunk", counted)
+    on_a_thread(feed.prepare, 60, 70)
+    first, again = feed.chunk(60, 70), feed.chunk(60, 70)
+    assert made == [(60, 70)] * 2, "made ready once, and anew when it is asked for again"
+    for batch in (first, again):
+        assert_same_batches(batch, make(sent_along(monkeypatch), 60, 70))
+
+
+@pytest.mark.parametrize(("start", "stop"), [(60, 64), (60, 80), (61, 70), (0, 10)])
+def test_a_chunk_other_than_the_one_made_ready_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch, start: int, stop: int
+) -> None:
+    """A pace that slackens, a callback that comes, or a checkpoint that is restored asks for other steps."""
+    feed = sent_along(monkeypatch)
+    feed.prepare(60, 70)
+    assert_same_batches(feed.chunk(start, stop), sent_along(monkeypatch).chunk(start, stop))
+    assert_same_batches(feed.chunk(60, 70), sent_along(monkeypatch).chunk(60, 70))
+
+
+def failing_disk(x: Array) -> Array:
+    raise OSError("Input/output error")
+
+
+def test_what_cannot_be_made_ready_leaves_the_feed_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = sent_along(monkeypatch)
+    with monkeypatch.context() as broken:
+        broken.setattr("gankit.feed.native_floats", failing_disk)
+        with pytest.raises(OSError, match="Input/output error"):
+            on_a_thread(feed.prepare, 0, 5)
+    assert_same_batches(feed.chunk(0, 5), sent_along(monkeypatch).chunk(0, 5))
+
+
+@pytest.mark.parametrize("spans", [[(2, 4), (4, 9)], [(2, 9), (3, 9)], [(2, 3)]], ids=str)
+def test_reading_ahead_in_an_iterable_takes_nothing(spans: list[tuple[int, int]]) -> None:
+    feed = StreamFeed(opened(Portions(7, 5)), plan())
+    got = seen(feed, 2)
+    for span in spans:
+        on_a_thread(feed.prepare, *span)
+    for start, stop in ((2, 3), (3, 9)):
+        assert feed.available(start, stop) == stop
+        got += feed.chunk(start, stop).discriminator.real.ravel().tolist()
+    assert got == list(range(12)) * 3
+
+
+def test_reading_ahead_in_an_iterable_reads_as_far_as_was_said_and_no_further() -> None:
+    read: list[int] = []
+
+    def source() -> Iterator[Array]:
+        for i in range(9):
+            read.append(i)
+            yield numbered(4, 4 * i)
+
+    feed = StreamFeed(opened(source()), plan())
+    feed.prepare(0, 3)
+    assert read == [0, 1, 2]
+    feed.prepare(0, 3)
+    assert read == [0, 1, 2]
+    feed.prepare(0, 99)  # as many as come; that they are too few is told when they are asked for
+    assert feed.available(0, 99) == 9
+
+
+def test_an_iterable_that_fails_ahead_keeps_what_it_gave_before() -> None:
+    feed = StreamFeed(opened(iter([IMAGE, IMAGE, IMAGE * np.nan])), plan())
+    with pytest.raises(DataError, match="batch 3 of the list_iterator: 4 of 4 examples hold NaN"):
+        on_a_thread(feed.prepare, 0, 3)
+    assert feed.available(0, 2) == 2
+    assert feed.chunk(0, 2).discriminator.real.shape == (2, 1, M, 5, 5, 1)
 
 
 # ---- memory-mapped files
