@@ -81,7 +81,7 @@ PLANS = {
     "batch norm": Plan(BOTH, d=NORMALISED),
     "spectral norm": Plan(BOTH, d=SPECTRAL),
     "spectral norm, r1": Plan(BOTH[:1], d=SPECTRAL),
-    "spectral norm and batch norm": Plan(BOTH, d=SPECTRAL[:2] + NORMALISED[2:]),
+    "spectral norm and batch norm": Plan(BOTH, d=(Flatten(), SpectralNorm(Dense(5, bias=None)), *NORMALISED[2:])),
     "a loss that compares": Plan(BOTH, {"k": 2, "accumulate": 2}, rules={"loss": Comparing()}),
 }
 
