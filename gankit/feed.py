@@ -81,7 +81,11 @@ class StreamFeed:
 
     def prepare(self, start: int, stop: int) -> None:
         """Read the examples of the iterations start..stop-1, or as many as come; they wait until they are taken."""
-        self.dataset.fill((stop - start) * self._batches.examples_per_step)
+        try:
+            self.dataset.fill((stop - start) * self._batches.examples_per_step)
+        except Exception as error:
+            error.add_note("gankit reads batches on a thread of its own; GANKIT_WITHOUT=ahead reads them on yours.")
+            raise
 
     def available(self, start: int, stop: int) -> int:
         """How far of the iterations start..stop-1 the examples reach that still come; DataError where for none."""

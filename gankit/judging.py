@@ -62,14 +62,18 @@ def judge(
     come last; their logits are the real scores' `mismatched`.
 
     together: whether one pass is the cheaper way; not where only one of the two has a gradient to be taken.
-    slopes_at: "real", "fake": where the gradient of D's logits in its examples is needed as well. They come from the
-        same pass, if all that are in it need theirs.
+    slopes_at: "real", "fake": where the gradient of D's logits in its examples is wanted as well. It comes from the
+        same pass, except where that would make it another pass for the buffers of D: of running statistics, or of
+        spectral norm, which moves at each.
     """
     ops = game.ops
     groups = {"real": (draw.real, draw.labels), "fake": (fake, draw.fake_labels)}
     if draw.wrong_labels is not None:
         groups["mismatched"] = (draw.real, draw.wrong_labels)
-    apart = game.discriminator.mixes_samples or not together or 0 < len(slopes_at) < len(groups)
+    mixes = game.discriminator.mixes_samples
+    if buffers and (mixes or len(slopes_at) < len(groups)):
+        slopes_at = frozenset()
+    apart = mixes or not together or 0 < len(slopes_at) < len(groups)
     judged: dict[str, Scores] = {}
     slopes: list[Slope] = []
     m = fake.shape[0]

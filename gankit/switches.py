@@ -2,7 +2,8 @@
 
     GANKIT_WITHOUT=slopes,patches gankit train ...      # the plain way; or GANKIT_WITHOUT=all
 
-Every one computes what the plain way does, to rounding. Set the variable before a game is built.
+Every one computes what the plain way does, to rounding; "slopes", where D has dropout or augmentations, with the masks
+of the pass that judges in place of others. Set the variable before a game is built.
 """
 
 from __future__ import annotations

@@ -46,7 +46,8 @@ def batches(source: Iterable[Any], *, channels_first: bool | None = None) -> Bat
     (m, *shape), or a tuple or list (x,) or (x, labels), or a mapping with x and labels, in whatever NumPy can view.
     Batches may be of any size: they are cut anew to the game's `batch_size`, in the order in which they come. A step
     takes k of these, and one more where the loss shows G real examples. Shuffling is the iterable's business. Labels
-    are read in conditional games only, which need `num_classes`.
+    are read in conditional games only, which need `num_classes`. While a step is played the next batches are read on a
+    thread; GANKIT_WITHOUT=ahead reads them on the caller's, for what is bound to it, such as a connection to SQLite.
 
     channels_first: True turns images (m, C, H, W) into gankit's (m, H, W, C), in which samples are returned; False says
         that the axis after m is none of channels, whatever it looks like. By default shapes that look like channels

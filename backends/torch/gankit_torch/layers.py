@@ -157,17 +157,18 @@ class Dropout(nn.Module):
     def __init__(self, keep: float) -> None:
         super().__init__()
         self.keep = keep
+        self.kept_of_65536 = max(1, round(keep * 2**16))
         self.key: int | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.keep == 1.0:
+        if not self.training or self.kept_of_65536 == 2**16:
             return x
         source = None if self.key is None else generator(self.key, x.device)
         # 16 bits decide, four numbers from each draw: torch's own masks cost the CPU more than the layer after them.
         words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
         words.random_(-(2**63), None, generator=source)
         bits = words.view(torch.int16)[: x.numel()].view(x.shape)
-        kept = bits < round(self.keep * 2**16) - 2**15
+        kept = bits < self.kept_of_65536 - 2**15
         return x * kept.to(x.dtype).mul_(1.0 / self.keep)
 
 

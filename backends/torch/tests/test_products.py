@@ -396,3 +396,11 @@ def test_adam_with_one_count_is_torch_s_own(monkeypatch, fused):
             slots = {**slots, "count": rule.init(params, updates=3)["count"]}
     for p, want in zip(params.values(), theirs, strict=True):
         torch.testing.assert_close(p, want.detach(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("keep", [0.999995, 1e-6])
+def test_rates_that_16_bits_cannot_tell_from_none_or_all_still_drop_and_keep(keep):
+    dropout = Dropout(keep)
+    dropout.key = 3
+    kept = int((dropout(torch.ones(400_000)) != 0).sum())
+    assert kept == 400_000 if keep > 0.5 else 0 < kept < 30
