@@ -186,6 +186,9 @@ class Ops(Protocol):
         shared: arrays already on the device that every step reads, such as the data set.
         capacity: the most steps any call with this `step` brings, so that one compiled program serves them all.
         Returns the last state and the last step's terms, still on the device. Consumes `state`.
+
+        A backend may have a method `stage(batches, capacity)`, called on a thread while earlier steps are played; what
+        it returns then comes in the place of `batches`.
         """
 
 

@@ -32,6 +32,8 @@ Array = np.ndarray[Any, Any]
 
 BREATH = 1.0
 """Seconds between looks at the clock, Ctrl-C and the callbacks: steps are run in chunks of about this long."""
+GLANCE = 0.2
+"""Seconds between calls of a callback that wants to be called now and then."""
 NUMBERS_AT_ONCE = 2**19
 """In the examples that G or D is given together outside training: many enough to keep two cores busy, and half a
 gigabyte at most in the convolutions of `dcgan`."""
@@ -56,7 +58,7 @@ class AdversarialTrainer:
         self._step = on_examples_in_user_units(algorithm_1(game.rules), game.backend.ops)
         self._generate = game.backend.ops.compile(self._apply_generator)
         self._judge = game.backend.ops.compile(self._apply_discriminator)
-        self._pace, self._looks_ahead = Pace(), switches.on("ahead")
+        self._pace, self._looked, self._looks_ahead = Pace(), 0.0, switches.on("ahead")
         self._last_feed: Feed | StreamFeed | None = None
 
     # ---- what a user asks for
@@ -125,7 +127,7 @@ class AdversarialTrainer:
                     self._step, self._state, batches, *self._units, *feed.shared, capacity=feed.capacity
                 )
                 self._steps_done = until
-                self._call(callbacks, running)
+                self._call(callbacks, running, last=until == stop)
                 self._pace.took(until - started)
                 until = following
                 if interrupted():
@@ -218,12 +220,15 @@ class AdversarialTrainer:
     def _wait(self, terms: Terms) -> None:
         self._game.backend.ops.to_numpy(next(iter(terms.values())))
 
-    def _call(self, callbacks: list[Callback], terms: Terms) -> None:
-        due = [c for c in callbacks if not c.every or self._steps_done % c.every == 0]
+    def _call(self, callbacks: list[Callback], terms: Terms, last: bool) -> None:
+        glance = last or time.perf_counter() - self._looked >= GLANCE  # to look is to wait for the device
+        due = [c for c in callbacks if (self._steps_done % c.every == 0 if c.every else glance)]
         if due:
             values = self._floats(terms)
             for callback in due:
                 callback(self, self._steps_done, values)
+        if glance:
+            self._looked = time.perf_counter()
 
     def _floats(self, terms: Terms) -> dict[str, float]:
         names = sorted(terms, key=lambda name: (TERMS.index(name) if name in TERMS else len(TERMS), name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,13 @@ if hasattr(jax, "enable_x64"):
     enable_x64 = jax.enable_x64
 else:  # where it was before jax 0.8
     from jax.experimental import enable_x64
+
+
+class Staged(NamedTuple):
+    """Batches on the device, filled up to the capacity of the program, and how many of them there are."""
+
+    batches: Batch
+    count: int
 
 
 class JaxOps:
@@ -107,13 +114,20 @@ class JaxOps:
 
         return compiled
 
+    def stage(self, batches: Batch, capacity: int) -> Staged:
+        return Staged(jax.tree.map(lambda x: self.asarray(_padded(x, capacity)), batches), len(batches.key[0]))
+
     def run(
-        self, step: Callable[..., tuple[State, Terms]], state: State, batches: Batch, *shared: Array, capacity: int
+        self,
+        step: Callable[..., tuple[State, Terms]],
+        state: State,
+        batches: Batch | Staged,
+        *shared: Array,
+        capacity: int,
     ) -> tuple[State, Terms]:
         if step not in self._loops:
             self._loops[step] = jax.jit(partial(_loop, step), donate_argnums=0)
-        count = len(batches.key[0])
-        padded = jax.tree.map(lambda x: self.asarray(_padded(x, capacity)), batches)
+        padded, count = batches if isinstance(batches, Staged) else self.stage(batches, capacity)
         # x64 as the dtype wants it: optax computes otherwise in float32 once another game has switched it on.
         with enable_x64(self.dtype == jnp.float64), jax.default_matmul_precision(self._products):
             return self._loops[step](state, padded, np.int32(count), *shared)
