@@ -40,22 +40,18 @@ class Feed:
             # Bytes are scaled a batch at a time, because as floats they would take four times the memory.
             self.shared = (in_model_units(x, *units) if is_float(ops, x) else x,)
         self.capacity = BLOCK if self._resident else _capacity(dataset, batches)
-        self._stage = getattr(ops, "stage", lambda batch, capacity: batch)
-        self._ready: tuple[tuple[int, int], Any] | None = None
+        self._ready: tuple[tuple[int, int], Batch] | None = None
 
     def prepare(self, start: int, stop: int) -> None:
         """Make the chunk start..stop-1 ready, on whatever thread: latents take time to draw, examples to read."""
-        self._ready = ((start, stop), self._stage(self._chunk(start, stop), self.capacity))
+        self._ready = ((start, stop), self._chunk(start, stop))
 
     def available(self, start: int, stop: int) -> int:
         """How far of the iterations start..stop-1 the data reaches: a data set to the end."""
         return stop
 
-    def chunk(self, start: int, stop: int) -> Any:
-        """The iterations start..stop-1: with indices into the data set on the device, or with the examples.
-
-        A Batch, or what the backend has made of it.
-        """
+    def chunk(self, start: int, stop: int) -> Batch:
+        """The iterations start..stop-1: with indices into the data set on the device, or with the examples."""
         ready, self._ready = self._ready, None
         return ready[1] if ready is not None and ready[0] == (start, stop) else self._chunk(start, stop)
 

@@ -187,8 +187,8 @@ class Ops(Protocol):
         capacity: the most steps any call with this `step` brings, so that one compiled program serves them all.
         Returns the last state and the last step's terms, still on the device. Consumes `state`.
 
-        A backend may have a method `stage(batches, capacity)`, called on a thread while earlier steps are played; what
-        it returns then comes in the place of `batches`.
+        A backend whose `run` returns before the device is done may have a method `stage(batches, capacity)`, called
+        while earlier steps are still played; what it returns then comes in the place of `batches`.
         """
 
 
