@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,7 @@ class AdversarialTrainer:
         self._units = (game.backend.ops.asarray(scaling.offset), game.backend.ops.asarray(scaling.scale))
         self._step = on_examples_in_user_units(algorithm_1(game.rules), game.backend.ops)
         self._generate = game.backend.ops.compile(self._apply_generator)
+        self._generate_bytes = game.backend.ops.compile(self._apply_generator_in_bytes)
         self._judge = game.backend.ops.compile(self._apply_discriminator)
         self._pace, self._looked, self._looks_ahead = Pace(), 0.0, switches.on("ahead")
         self._last_feed: Feed | StreamFeed | None = None
@@ -158,11 +159,14 @@ class AdversarialTrainer:
             raise ConfigError(f"sample(n={n}): n is how many examples to draw, 0 or more.")
         config = self.config
         z = Streams(seed).first_latents("sample", n, config.latent_dim, config.prior)
-        return self._generated(z, self._inputs.sample_labels(n, labels), ema, self.spec.scaling.to_user)
+        labels, scaling = self._inputs.sample_labels(n, labels), self.spec.scaling
+        if scaling.dtype == "uint8":  # on the device: a quarter of the bytes come back, and nothing is left to do
+            return self._generated(self._generate_bytes, z, labels, ema).astype(np.uint8, copy=False)
+        return np.asarray(scaling.to_user(self._generated(self._generate, z, labels, ema)))
 
     def generate(self, z: Array, labels: Array | None = None, *, ema: bool | None = None) -> Array:
         """G(z) in model units, float: (n, latent_dim) latents to (n, *shape)."""
-        return self._generated(z, labels, ema, lambda model: model)
+        return self._generated(self._generate, z, labels, ema)
 
     def score(self, x: Any, labels: Any = None) -> Array:
         """D's logits on examples in the data's own units, (n,) float; D(x) of the paper is their sigmoid."""
@@ -237,32 +241,33 @@ class AdversarialTrainer:
 
     # ---- networks outside training
 
-    def _generated(self, z: Array, labels: Array | None, ema: bool | None, finish: Callable[[Array], Array]) -> Array:
-        """finish(G(z)), finish from model units (n, *shape)."""
+    def _generated(self, generate: Any, z: Array, labels: Array | None, ema: bool | None) -> Array:
+        """What `generate` makes of latents and labels, (n, *shape)."""
         if ema and not self._state.ema:
             raise ConfigError(
                 "This game keeps no moving average of G. Build it with ema=0.999, or sample with ema=False."
             )
-        g, shape = self._state.generator, self.spec.shape
+        g = self._state.generator
         params = self._state.ema if self._state.ema and ema is not False else g.params
-        if not len(z):
-            return finish(np.zeros((0, *shape), self.config.dtype))
-        return self._in_pieces(
-            lambda z, y: self._generate(params, g.buffers, z, y), z, labels, lambda x: finish(x.reshape(-1, *shape))
-        )
+        out = self._in_pieces(lambda z, y: generate(params, g.buffers, z, y), z, labels)
+        return np.asarray(out.reshape(len(z), *self.spec.shape))
 
     def _apply_generator(self, params: Any, buffers: Any, z: Any, labels: Any) -> Any:
         out, _ = self._game.rules.generator.apply(params, buffers, z, labels, train=False, key=None)
         return self._game.backend.ops.to_float(out)
 
+    def _apply_generator_in_bytes(self, params: Any, buffers: Any, z: Any, labels: Any) -> Any:
+        """`Scaling.to_user` of G's output, for data of bytes."""
+        xp, (offset, scale), scaling = self._game.backend.ops.xp, self._units, self.spec.scaling
+        x = self._apply_generator(params, buffers, z, labels)
+        x = xp.reshape(x, (x.shape[0], *self.spec.shape)) * scale + offset
+        return xp.astype(xp.round(xp.clip(x, scaling.low, scaling.high)), xp.uint8)
+
     def _apply_discriminator(self, params: Any, buffers: Any, x: Any, labels: Any) -> Any:
         return scores(self._game.rules, params, buffers, x, labels, None, train=False)[0].logits
 
-    def _in_pieces(
-        self, f: Any, x: Array, labels: Array | None, finish: Callable[[Array], Array] = lambda out: out
-    ) -> Array:
-        """finish(f(x)) over pieces of one size, so a compiled f is compiled once and an example never depends on how
-        many.
+    def _in_pieces(self, f: Any, x: Array, labels: Array | None) -> Array:
+        """f over pieces of one size, so a compiled f is compiled once and an example never depends on how many.
 
         The last piece is filled up with examples over again, for a D that compares those it is shown together.
         """
@@ -272,7 +277,7 @@ class AdversarialTrainer:
         def collect(left: int) -> None:
             while len(running) > left:
                 out, count = running.pop(0)
-                done.append(finish(ops.to_numpy(out)[:count]))
+                done.append(ops.to_numpy(out)[:count])
 
         for start in range(0, len(x), size):
             count = min(size, len(x) - start)

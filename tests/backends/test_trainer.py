@@ -9,6 +9,7 @@ import pytest
 import gankit
 from gankit import checkpoint
 from gankit.batches import Batches
+from gankit.streams import Streams
 
 SMALL = {"generator": {"hidden": [16]}, "discriminator": {"hidden": [16]}}
 
@@ -127,6 +128,19 @@ def test_toys_come_back_in_their_own_units(backend):
     trainer = game(backend, data="ring").fit(steps=10)
     x = trainer.sample(100)
     assert x.shape == (100, 2) and x.dtype == np.float64 and trainer.score(x).shape == (100,)
+
+
+@pytest.mark.parametrize("recipe", ["mlp", "cgan"])
+def test_bytes_come_back_rounded_and_clipped(backend, recipe):
+    """Against the same pictures in float, unless one lies within rounding of the middle between two grey levels."""
+    trainer = game(backend, recipe=recipe).fit(steps=10)
+    x, labels = trainer.sample(40, seed=7), trainer._inputs.sample_labels(40, None)
+    z = Streams(7).first_latents("sample", 40, trainer.config.latent_dim, trainer.config.prior)
+    low, high = (0.0, 1.0) if trainer.generate(z, labels).min() >= 0 else (-1.0, 1.0)
+    grey = np.clip((trainer.generate(z, labels).astype(np.float64) - low) / (high - low), 0, 1) * 255
+    assert x.dtype == np.uint8 and x.shape == grey.shape and x.std() > 10
+    assert np.abs(x - grey).max() < 0.501
+    assert trainer.sample(0).shape == (0, *x.shape[1:]) and trainer.sample(0).dtype == np.uint8
 
 
 def test_ctrl_c_stops_between_steps_and_keeps_the_work(backend, tmp_path):
