@@ -16,6 +16,7 @@ from gankit.errors import ConfigError, did_you_mean, one_of
 VARIABLE = "GANKIT_WITHOUT"
 FAST: Mapping[str, str] = {
     "ahead": "latents and examples of the next steps made ready on a thread",
+    "heap": "`gankit train`: memory that is freed stays with the process",
     "slopes": "D's slopes for R1 and R2 from the pass that judges",
     "onednn": "torch, CPU: large matrix products through oneDNN",
     "pointwise": "torch, CPU: convolutions of size 1 as matrix products",

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from gankit import switches
+from gankit.cli.heap import keep_freed_memory
 from gankit.cli.settings import Options
 from gankit.errors import ConfigError
 
@@ -81,6 +83,8 @@ def train(
 
 def play(options: Options, *, new: bool = False) -> None:
     """Train as told, in a new run folder or in the one that is there; exits 130 after Ctrl-C."""
+    if switches.on("heap"):
+        keep_freed_memory()
     try:
         run, trainer = _opened(options, new)
         if trainer is not None:
