@@ -212,8 +212,8 @@ def test_one_image_among_reals_and_fakes_is_changed_in_two_ways(backend, mixes_s
         SimpleNamespace(ops=ops, discriminator=d, augmentations=changes),
         ops.asarray(RNG.normal(size=(4, *shape))),
     )
-    real, fake, _ = judge(game, {}, {}, Draw(x, None, x), x, ops.key((3, 4)))
-    assert (ops.to_numpy(real.logits) != ops.to_numpy(fake.logits)).any()
+    judged = judge(game, {}, {}, Draw(x, None, x), x, ops.key((3, 4)))
+    assert (ops.to_numpy(judged.real.logits) != ops.to_numpy(judged.fake.logits)).any()
 
 
 def test_the_published_three_train_on_colour_images(backend):
