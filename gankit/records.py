@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,11 +35,8 @@ class MetricsLog:
 
     def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
         line = {"step": step, **{name: value if math.isfinite(value) else None for name, value in terms.items()}}
-        # On the disk before the checkpoint of the same step is, so no line can be missing before a checkpoint.
         with open(self.run.metrics_file, "ab") as file:
             file.write((json.dumps(line, allow_nan=False) + "\n").encode())
-            file.flush()
-            os.fsync(file.fileno())
 
 
 @dataclass
@@ -87,6 +83,7 @@ class Checkpoints:
     def save(self, trainer: Any) -> None:
         """Write one now, unless this very step has one, and remove the oldest."""
         done = trainer.steps_done
+        self.run.sync_metrics()
         trainer.save(self.run.checkpoint_file(done))
         older = [path for path in self.run.checkpoints() if checkpoint.step_of(path) <= done]
         for path in older[: -self.keep]:

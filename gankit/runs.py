@@ -14,6 +14,7 @@ for byte. So nothing in them comes from the clock, and what lies beyond the chec
 from __future__ import annotations
 
 import json
+import os
 import platform
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -112,6 +113,12 @@ class Run:
         if found:
             raise CheckpointError(f"None of the checkpoints in {self.folder} can be read. Start over with --new.")
         return None
+
+    def sync_metrics(self) -> None:
+        """Put the log on the disk, before a checkpoint: it may lose lines after the last one, but never before."""
+        if self.metrics_file.exists():
+            with open(self.metrics_file, "ab") as file:
+                os.fsync(file.fileno())
 
     def rewind(self, step: int) -> None:
         """Drop the metrics and pictures of later steps: they will come again."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +45,22 @@ class FakeTrainer:
 
     def save(self, path: Path) -> None:
         checkpoint.write(path, {"x": np.zeros(1)}, {"steps_done": self.steps_done})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it asks /proc which file is meant")
+def test_the_log_is_on_the_disk_before_the_checkpoint_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resumed run drops what comes after its checkpoint, and cannot bring back what was lost before it."""
+    written: list[Path] = []
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (written.append(Path(os.readlink(f"/proc/self/fd/{fd}"))), sync(fd))[1])
+    trainer, log, checkpoints = FakeTrainer(), MetricsLog(run, 1), Checkpoints(run, 1)
+    checkpoints.save(trainer)  # there is no log yet
+    written.clear()
+    trainer.steps_done = 1
+    log(trainer, 1, {"d_loss": 1.0})
+    assert written == [], "a log of a hundred lines would wait for the disk a hundred times"
+    checkpoints.save(trainer)
+    assert written[0] == run.metrics_file and len(written) > 1
 
 
 def test_config_survives_the_folder(run: Run) -> None:
