@@ -93,6 +93,18 @@ class Specs:
     def gankit_data(self) -> Iterable[Entry]:  # type: ignore[empty-body]
         """Targets are functions: `f(split="train") -> Dataset`."""
 
+    @hookspec
+    def gankit_metrics(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are callables that return a `gankit.metrics.Metric`: `Frechet(n=...)`."""
+
+    @hookspec
+    def gankit_extractors(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are callables that return a `gankit.metrics.Extractor`, without arguments."""
+
+    @hookspec
+    def gankit_loggers(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are callables that return a `Logger`: `TensorBoard()`."""
+
 
 KINDS: tuple[str, ...] = tuple(name.removeprefix("gankit_") for name in vars(Specs) if name.startswith("gankit_"))
 """`("backends", "generators", "discriminators", "losses", …)`: the plural is the kind's name everywhere."""

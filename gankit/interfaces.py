@@ -281,6 +281,10 @@ class Backend(Protocol):
     def dtype(self) -> str: ...
 
     @property
+    def capabilities(self) -> frozenset[str]:
+        """What it can do on this device, of the names in `gankit.capabilities`."""
+
+    @property
     def versions(self) -> Mapping[str, str]:
         """The framework's packages and their versions."""
 
@@ -362,6 +366,19 @@ class Callback(Protocol):
     every: int
 
     def __call__(self, trainer: Trainer, step: int, terms: Mapping[str, float]) -> None: ...
+
+
+class Logger(Protocol):
+    """Where the terms of a run go beside its own folder, such as TensorBoard. Made with its settings."""
+
+    def start(self, folder: Path, config: Config, step: int) -> None:
+        """Before the first step that this process plays; `step` were played before, and later ones may come again."""
+
+    def log(self, step: int, terms: Mapping[str, float]) -> None:
+        """After every `log_every`-th step."""
+
+    def finish(self) -> None:
+        """After the last step, or when the run is interrupted."""
 
 
 class Generator(Protocol):

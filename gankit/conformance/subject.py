@@ -1,11 +1,14 @@
-"""What is judged: a backend, by its name and a way to open it."""
+"""What is judged: a backend, by its name and a way to open it; or a part, by its kind and name, on a backend."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gankit.building import open_backend
+from typing import Any
+
+from gankit.building import make, open_backend
+from gankit.config import Part
 from gankit.interfaces import Backend
 
 
@@ -32,6 +35,22 @@ class Subject:
     def open(self, dtype: str = "float64", precision: str = "full") -> Backend:
         """The backend in that dtype and precision."""
         return self.make(dtype) if precision == "full" else self.make(dtype, precision)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A registered part under judgement, such as a loss.
+
+    kind: in the registry's plural, "losses". on: the backend that plays it.
+    """
+
+    kind: str
+    name: str
+    on: Subject
+
+    def made(self, *arguments: Any, **settings: Any) -> Any:
+        """The part with these settings, as a game makes it; raises ConfigError when they do not fit."""
+        return make(self.kind, Part(self.name, settings), *arguments)
 
 
 def registered(name: str, *, quick: bool = False, device: str = "auto") -> Subject:

@@ -13,6 +13,7 @@ import numpy as np
 from flax import nnx
 from platformdirs import user_cache_dir
 
+from gankit.capabilities import BFLOAT16, EVERY_LAYER, FLOAT64, OWN_MODULES, TF32
 from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import OptimizerSpec
 from gankit.layers import Placed
@@ -35,6 +36,7 @@ class JaxBackend:
     """
 
     name = "jax"
+    capabilities = EVERY_LAYER | {FLOAT64, BFLOAT16, TF32, OWN_MODULES}
 
     def __init__(self, *, device: str = "auto", dtype: str = "float32", precision: str = "full") -> None:
         keep_programs()

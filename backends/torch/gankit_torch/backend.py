@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from gankit.capabilities import BFLOAT16, EVERY_LAYER, FLOAT64, OWN_MODULES, TF32
 from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import OptimizerSpec
 from gankit.layers import Placed
@@ -36,6 +37,11 @@ class TorchBackend:
     @property
     def device(self) -> str:
         return str(self._device)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        wide = frozenset() if self._device.type == "mps" else {FLOAT64}  # Metal has no float64
+        return EVERY_LAYER | {BFLOAT16, TF32, OWN_MODULES} | wide
 
     @property
     def versions(self) -> Mapping[str, str]:
