@@ -89,6 +89,7 @@ def gankit_data() -> Iterator[Entry]:
     yield _entry("digits", "data.digits:load", "1,797 handwritten digits, 8x8, built in")
     yield _entry("mnist", "data.mnist:load", "70,000 handwritten digits, 28x28, from GANKIT_DATA or fetched")
     yield _entry("cifar10", "data.cifar10:load", "60,000 photos of 10 kinds, 32x32, from GANKIT_DATA or fetched")
+    yield _entry("gaussian-1d", "data.toys:gaussian", "one Gaussian on a line, as in the paper's figure 1")
     yield _entry("ring", "data.toys:ring", "8 Gaussians on a circle")
     yield _entry("grid", "data.toys:grid", "25 Gaussians on a grid")
     yield _entry("moons", "data.toys:moons", "two half circles")

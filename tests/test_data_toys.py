@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gankit.data.dataset import Dataset
-from gankit.data.toys import grid, grid_centres, moons, ring, ring_centres
+from gankit.data.toys import Drawn, Mixture, gaussian, grid, grid_centres, moons, ring, ring_centres
 from gankit.errors import DataError
 
 TOYS: list[Callable[..., Dataset]] = [ring, grid, moons]
@@ -66,6 +66,39 @@ def test_each_mode_is_an_equally_likely_round_gaussian_about_its_centre(
     np.testing.assert_allclose(covariance, np.eye(2), atol=5 * np.sqrt(2 / N))
 
 
+def test_the_gaussian_has_its_mean_and_deviation_on_a_line_without_labels() -> None:
+    data = gaussian(n=N)
+    assert data.x.shape == (N, 1) and data.x.dtype == np.float64
+    assert data.labels is None and data.value_range is None and data.name == "gaussian-1d"
+    np.testing.assert_allclose(data.x.mean(), 4.0, atol=5 * 0.5 / np.sqrt(N))
+    np.testing.assert_allclose(data.x.std(), 0.5, atol=5 * 0.5 / np.sqrt(2 * N))
+    assert not np.isin(gaussian("test", n=100).x, gaussian("train", n=100).x).any()
+
+
+@pytest.mark.parametrize(
+    ("data", "centres", "std"),
+    [
+        (gaussian(n=10, mean=-1.0, std=2.0), [[-1.0]], 2.0),
+        (ring(n=10, modes=4, radius=1.0), [[1, 0], [0, 1], [-1, 0], [0, -1]], 0.02),
+        (grid(n=10, side=2, spacing=2.0, std=0.1), [[-1, -1], [1, -1], [-1, 1], [1, 1]], 0.1),
+    ],
+)
+def test_a_toy_carries_the_law_it_was_drawn_from(data: Dataset, centres: list[list[float]], std: float) -> None:
+    assert isinstance(data, Drawn) and data.law.std == std
+    np.testing.assert_allclose(data.law.centres, centres, atol=1e-15)
+
+
+def test_the_density_of_a_mixture_is_that_of_its_gaussians_and_its_log_survives_far_away() -> None:
+    line = np.linspace(-4, 4, 1001)[:, np.newaxis]
+    mixture = Mixture(np.array([[-1.0], [1.0]]), 0.5)
+    expected = sum(np.exp(-((line[:, 0] - c) ** 2) / 0.5) for c in (-1, 1)) / (2 * 0.5 * np.sqrt(2 * np.pi))
+    np.testing.assert_allclose(mixture.density(line), expected, rtol=1e-12)
+    np.testing.assert_allclose(mixture.density(line).sum() * 8 / 1000, 1, rtol=1e-6)
+    plane = Mixture(np.zeros((1, 2)), 0.02)
+    far = plane.log_density(np.array([[3.0, 4.0]]))  # exp of it is 0 in float64
+    np.testing.assert_allclose(far, -25 / (2 * 0.02**2) - np.log(2 * np.pi * 0.02**2), rtol=1e-12)
+
+
 def test_moons_without_noise_lie_on_their_half_circles() -> None:
     data = moons(n=2000, noise=0)
     assert data.labels is not None and data.num_classes == 2
@@ -87,6 +120,7 @@ def test_moons_have_the_moments_of_uniform_half_circles() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: gaussian(std=-1.0), "gaussian-1d: std=-1.0; it must be at least 0"),
         (lambda: ring("all"), "ring has no split 'all'"),
         (lambda: ring(n=0), "ring: n=0; it must be at least 1"),
         (lambda: ring(modes=0), "modes=0"),

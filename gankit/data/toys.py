@@ -1,6 +1,8 @@
-"""Two-dimensional toys whose modes are known, so that coverage can be counted and pictures judged by eye."""
+"""Toys in one and two dimensions whose law is known, so that coverage can be counted and theory held to account."""
 
 from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
@@ -8,6 +10,48 @@ from gankit.data.dataset import Array, Dataset, check_split
 from gankit.errors import DataError
 
 SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Equally likely round Gaussians of one deviation.
+
+    centres: (modes, d) float64. std: greater than 0.
+    """
+
+    centres: Array
+    std: float
+
+    def log_density(self, x: Array) -> Array:
+        """log p at points (n, d): (n,) float64, in nats."""
+        modes, d = self.centres.shape
+        squared = np.square(x[:, np.newaxis, :] - self.centres).sum(axis=-1)
+        exponents = -squared / (2 * self.std**2)
+        greatest = exponents.max(axis=1)
+        total = np.exp(exponents - greatest[:, np.newaxis]).sum(axis=1)
+        return np.asarray(greatest + np.log(total / modes) - d * np.log(self.std * np.sqrt(2 * np.pi)))
+
+    def density(self, x: Array) -> Array:
+        """p at points (n, d): (n,) float64."""
+        return np.asarray(np.exp(self.log_density(x)))
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn(Dataset):
+    """Examples that were drawn from a known law."""
+
+    _: KW_ONLY
+    law: Mixture
+
+
+def gaussian(split: str = "train", *, n: int = 50_000, mean: float = 4.0, std: float = 0.5, seed: int = 0) -> Dataset:
+    """One Gaussian on a line: x (n, 1) float64, without labels. The game of Goodfellow et al. 2014, figure 1.
+
+    Each split is a stream of its own. Raises DataError for impossible settings.
+    """
+    rng = _stream("gaussian-1d", split, n, std, seed)
+    law = Mixture(np.array([[mean]]), std)
+    return Drawn(x=mean + std * rng.standard_normal((n, 1)), name="gaussian-1d", law=law)
 
 
 def ring(
@@ -68,7 +112,7 @@ def _mixture(name: str, split: str, centres: Array, n: int, std: float, seed: in
     rng = _stream(name, split, n, std, seed)
     labels = rng.integers(len(centres), size=n)
     x = centres[labels] + std * rng.standard_normal((n, 2))
-    return Dataset(x=x, labels=labels, num_classes=len(centres), name=name)
+    return Drawn(x=x, labels=labels, num_classes=len(centres), name=name, law=Mixture(centres, std))
 
 
 def _stream(name: str, split: str, n: int, std: float, seed: int) -> np.random.Generator:
