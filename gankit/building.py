@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from gankit import checkpoint, registry
+from gankit.capabilities import FLOAT64, PRECISIONS, demand, needs
 from gankit.config import Config, Part, Setting
 from gankit.data.dataset import Dataset, scaling
 from gankit.data.sources import data_name
@@ -133,7 +134,9 @@ def open_backend(name: str | None, device: str, dtype: str, precision: str = "fu
             raise ConfigError("No backend is installed. Type pip install 'gankit[torch]' or pip install 'gankit[jax]'.")
         name = installed[0]
     kind = cast(Callable[..., Backend], registry.load("backends", name))
-    return kind(device=device, dtype=dtype, **({} if precision == "full" else {"precision": precision}))
+    backend = kind(device=device, dtype=dtype, **({} if precision == "full" else {"precision": precision}))
+    demand(backend, {dtype, precision} & {FLOAT64, *PRECISIONS}, f"dtype={dtype!r}, precision={precision!r}")
+    return backend
 
 
 def make(kind: str, part: Part, *arguments: Any) -> Any:
@@ -249,6 +252,7 @@ def _network(
         name = architecture.name
     else:
         placed = place(architecture, inside)
+        demand(backend, needs(architecture), f"{name!r} ({role})")
         network, got = backend.network(placed), placed[-1].output_shape
         start = partial(draw, parameters(placed) | buffers(placed))
     if got != outside:

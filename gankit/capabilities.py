@@ -6,7 +6,13 @@ possible everywhere: a backend without dense layers and float32 is none.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import fields
+from typing import Any
+
 from gankit import layers
+from gankit.errors import CapabilityError
+from gankit.interfaces import Backend
 from gankit.layers import Layer, Portable
 
 FLOAT64 = "float64"
@@ -17,10 +23,9 @@ TF32 = "tf32"
 """precision="tf32": a wish that devices without such products may pass over."""
 OWN_MODULES = "own-modules"
 """`Backend.wrap` takes a module that the user wrote in this framework."""
-DATA_PARALLEL = "data-parallel"
-"""Several workers play one game, and compute what one would."""
 
-PRECISIONS: dict[str, str] = {"tf32": TF32, "bfloat16": BFLOAT16}
+PRECISIONS: frozenset[str] = frozenset({TF32, BFLOAT16})
+"""Settings of `precision` that are capabilities too."""
 
 
 def layer(kind: type[Layer]) -> str:
@@ -35,4 +40,27 @@ EVERY_LAYER: frozenset[str] = frozenset(
 )
 """All of core's layers. `Portable` ones run wherever the rest does."""
 
-ALL: frozenset[str] = EVERY_LAYER | {FLOAT64, BFLOAT16, TF32, OWN_MODULES, DATA_PARALLEL}
+ALL: frozenset[str] = EVERY_LAYER | {FLOAT64, BFLOAT16, TF32, OWN_MODULES}
+
+
+def kinds(records: Iterable[Any]) -> Iterator[type[Layer]]:
+    """The kinds of layer in a network, those inside of others too, without the `Portable` ones."""
+    for record in records:
+        if isinstance(record, Layer):
+            if not isinstance(record, Portable):
+                yield type(record)
+            yield from kinds(getattr(record, field.name) for field in fields(record))
+        elif isinstance(record, tuple):
+            yield from kinds(record)
+
+
+def needs(records: Iterable[Any]) -> frozenset[str]:
+    """What a network asks of a backend: `{"layer:Conv", "layer:Dense"}`."""
+    return EVERY_LAYER & {layer(kind) for kind in kinds(records)}
+
+
+def demand(backend: Backend, needed: Set[str], what: str) -> None:
+    """Raises CapabilityError unless the backend has all that is needed; `what` needs it, for the message."""
+    if lacks := sorted(needed - backend.capabilities):
+        where = f"the {backend.name} backend does not have on {backend.device}"
+        raise CapabilityError(f"{what} needs {', '.join(lacks)}, which {where}.", *lacks)

@@ -22,6 +22,14 @@ class PluginError(GankitError):
     """A plugin is there but cannot be used: broken, ambiguous, or for another version of gankit."""
 
 
+class CapabilityError(ConfigError):
+    """The backend that was chosen does not have what the game needs; `lacks` names it, as in `gankit.capabilities`."""
+
+    def __init__(self, message: str, *lacks: str) -> None:
+        super().__init__(message)
+        self.lacks = lacks
+
+
 class DataError(GankitError, ValueError):
     """A dataset is missing, damaged, or not of the shape, dtype or range that was promised."""
 

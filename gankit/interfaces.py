@@ -265,7 +265,11 @@ class Optimizer(Protocol):
 
 class Backend(Protocol):
     """An array framework, made as `Backend(device="auto", dtype="float32", precision="full")`. Holds no mathematics of
-    the game."""
+    the game.
+
+    A backend that does not pass a check of the suite, and cannot, says so: `known_failures`, a mapping of the check's
+    name to the reason.
+    """
 
     @property
     def name(self) -> str: ...

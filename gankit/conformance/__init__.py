@@ -1,14 +1,35 @@
-"""The suite that judges a backend, whoever wrote it.
+"""The suite that judges a backend, a loss, a penalty, a network or a metric, whoever wrote it.
 
     python -m gankit.conformance --backend jax
-    gankit.conformance.check_backend("jax")        # from a REPL
+    python -m gankit.conformance --loss my-loss     # on every backend
+    gankit.conformance.check_backend("jax")         # from a REPL
 
-A check is a plain function of a `Subject` that raises when something is wrong; the first sentence of its docstring
-says what a user loses then.
+A plugin's tests are one line, which pytest turns into a test for every check of every part that the plugin brings:
+
+    from gankit.conformance.testing import *
+
+A check is a plain function of a `Subject`, or of a `Candidate`, that raises when something is wrong; the first sentence
+of its docstring says what a user loses then. Where a closed form is known, `objectives.judge_loss` and
+`penalties.evaluate_penalty` compare with it, and `short_games` plays combinations of parts.
 """
 
+from gankit.conformance.asking import check_backend, check_loss, check_metric, check_network, check_penalty
 from gankit.conformance.results import NotApplicable, Result
-from gankit.conformance.subject import Subject, registered
-from gankit.conformance.suite import GROUPS, check_backend, run_checks
+from gankit.conformance.subject import Candidate, Subject, registered
+from gankit.conformance.suite import GROUPS, PARTS, run_checks
 
-__all__ = ["GROUPS", "NotApplicable", "Result", "Subject", "check_backend", "registered", "run_checks"]
+__all__ = [
+    "GROUPS",
+    "PARTS",
+    "Candidate",
+    "NotApplicable",
+    "Result",
+    "Subject",
+    "check_backend",
+    "check_loss",
+    "check_metric",
+    "check_network",
+    "check_penalty",
+    "registered",
+    "run_checks",
+]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gankit.capabilities import EVERY_LAYER, demand, needs
 from gankit.conformance.compare import Array
 from gankit.conformance.examples import CLASSES, EXAMPLES, Example
 from gankit.conformance.reference import Given, row
@@ -95,6 +96,7 @@ def case(backend: Backend, records: Layer | Layers, shape: Shape, seed: int = 0,
     """Arrays and input are drawn anew, away from the neutral initialisers, so that biases and buffers count."""
     rng = np.random.default_rng(seed)
     records = (records,) if isinstance(records, Layer) else records
+    demand(backend, needs(records), ", ".join(map(brief, records)))
     placed = place(records, shape)
     arrays = {name: rng.normal(size=array.shape) for name, array in (parameters(placed) | buffers(placed)).items()}
     positive = {name: np.abs(array) + 0.5 for name, array in arrays.items() if name.endswith("/var")}
@@ -103,16 +105,19 @@ def case(backend: Backend, records: Layer | Layers, shape: Shape, seed: int = 0,
 
 
 def cases(subject: Subject, *dtypes: str, precision: str = "full", every: bool = False) -> Iterator[Case]:
-    """Every example; when quick, the first of each record, unless a check asks for `every` one."""
+    """Every example that the backend has the layers for; when quick, the first of each record, unless a check asks for
+    `every` one."""
     for dtype in dtypes or subject.dtypes:
         backend = subject.open(dtype, precision)
         seen: set[tuple[type[Layer], ...]] = set()
         for i, example in enumerate(EXAMPLES):
             kinds = tuple(type(layer) for layer in example.row)
-            if subject.quick and not every and kinds in seen:
+            if (subject.quick and not every and kinds in seen) or needs(example.row) - backend.capabilities:
                 continue
             seen.add(kinds)
             yield drawn(backend, example, i)
+        if not seen:  # a check of no layer at all must not be green
+            demand(backend, EVERY_LAYER, "Every example")
 
 
 def drawn(backend: Backend, example: Example, seed: int = 0) -> Case:

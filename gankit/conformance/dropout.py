@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gankit import layers
+from gankit.capabilities import demand, needs
 from gankit.conformance.compare import Array, agree, require
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
@@ -18,6 +19,7 @@ N, FEATURES = 200, 100
 
 def drop(backend: Backend, *stack: Layer, key: tuple[int, int] = (1, 2), train: bool = True) -> Array:
     """Ones (N, FEATURES) through the layers."""
+    demand(backend, needs(stack), "Dropout")
     ops, network = backend.ops, backend.network(place(stack, (FEATURES,)))
     params, buffers = network.init({})
     words: tuple[Any, Any] = (np.uint32(key[0]), np.uint32(key[1]))

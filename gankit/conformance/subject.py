@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
+from functools import cached_property
 from typing import Any
 
 from gankit.building import make, open_backend
+from gankit.capabilities import FLOAT64, PRECISIONS
 from gankit.config import Part
+from gankit.errors import CapabilityError
 from gankit.interfaces import Backend
+
+
+class NotApplicable(Exception):
+    """The check cannot judge this subject here; its message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +36,28 @@ class Subject:
     @property
     def dtypes(self) -> tuple[str, ...]:
         """Those that a check of many cases goes through."""
+        if FLOAT64 not in self.capabilities:
+            return ("float32",)
         return ("float64",) if self.quick else ("float32", "float64")
 
+    @cached_property
+    def capabilities(self) -> frozenset[str]:
+        """What the backend says that it can do."""
+        return self.make("float32").capabilities
+
+    @cached_property
+    def known_failures(self) -> Mapping[str, str]:
+        """Checks that the backend says it does not pass, each with the reason."""
+        return getattr(self.make("float32"), "known_failures", {})
+
     def open(self, dtype: str = "float64", precision: str = "full") -> Backend:
-        """The backend in that dtype and precision."""
+        """The backend in that dtype and precision; raises CapabilityError where it does not declare them."""
+        if wanted := {dtype, precision} & {FLOAT64, *PRECISIONS} - self.capabilities:
+            raise CapabilityError(f"needs {', '.join(wanted)}, which the backend does not declare", *wanted)
         return self.make(dtype) if precision == "full" else self.make(dtype, precision)
+
+    def __str__(self) -> str:
+        return f"backend {self.name}"
 
 
 @dataclass(frozen=True)
@@ -52,8 +75,28 @@ class Candidate:
         """The part with these settings, as a game makes it; raises ConfigError when they do not fit."""
         return make(self.kind, Part(self.name, settings), *arguments)
 
+    @property
+    def quick(self) -> bool:
+        """Whether fewer cases are wanted."""
+        return self.on.quick
+
+    @property
+    def known_failures(self) -> Mapping[str, str]:
+        """Checks that the part's class says it does not pass, each with the reason."""
+        from gankit import registry
+
+        return getattr(registry.load(self.kind, self.name), "known_failures", {})
+
+    def __str__(self) -> str:
+        singular = {"losses": "loss", "penalties": "penalty"}.get(self.kind, self.kind.removesuffix("s"))
+        return f"{singular} {self.name} on {self.on.name}"
+
 
 def registered(name: str, *, quick: bool = False, device: str = "auto") -> Subject:
     """The subject for an installed backend; raises UnknownNameError, naming those that are installed."""
     open_backend(name, device, "float32")
-    return Subject(name, lambda *how: open_backend(name, device, *how), quick, device)
+
+    def made(dtype: str, precision: str = "full") -> Backend:
+        return open_backend(name, device, dtype, precision)
+
+    return Subject(name, made, quick, device)

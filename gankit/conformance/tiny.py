@@ -33,5 +33,15 @@ class TinyOps:
         classes = self.xp.arange(num_classes, dtype=labels.dtype)
         return self.xp.astype(labels[:, None] == classes[None, :], self.xp.float64)
 
+    def take(self, x: Array, indices: Array) -> Array:
+        rows = self.xp.take(x, self.xp.reshape(indices, (-1,)), axis=0)
+        return self.xp.reshape(rows, (*indices.shape, *x.shape[1:]))
+
+    def asarray(self, x: Any) -> Array:
+        return self.xp.asarray(x)
+
+    def to_float(self, x: Array) -> Array:
+        return self.xp.astype(x, self.xp.float64)
+
     def stop_gradient(self, x: Array) -> Array:
         return x

@@ -276,4 +276,15 @@ DERIVATIVES = (
 )
 
 
-LAYERS = (*VALUES, *BUFFERS, *DERIVATIVES, *NETWORKS)
+def without(*names):
+    """A backend that does not say that it has these."""
+    return lambda backend: Changed(backend, capabilities=backend.capabilities - set(names))
+
+
+DECLARED = (
+    Mutant("convolutions are there and not declared", "check_layers_that_work_are_declared", without("layer:Conv")),
+    Mutant("bfloat16 is there and not declared", "check_bfloat16_that_works_is_declared", without("bfloat16")),
+)
+
+
+LAYERS = (*VALUES, *BUFFERS, *DERIVATIVES, *NETWORKS, *DECLARED)

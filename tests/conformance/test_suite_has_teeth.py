@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from dataclasses import replace
 
@@ -12,13 +11,14 @@ from mutants_of_layers import LAYERS
 from mutants_of_parts import LOSSES, OPS
 from mutants_of_play import RESUME, SEED, STEP
 
+from gankit import registry
 from gankit.conformance import GROUPS, registered
 from gankit.conformance.results import judge
-from gankit.conformance.suite import FLOORS
+from gankit.conformance.suite import FLOORS, PARTS
 
 MUTANTS = (*OPS, *LAYERS, *LOSSES, *STEP, *SEED, *RESUME, *KNOBS)
 CHECKS = {check.__name__: check for checks in GROUPS.values() for check in checks}
-BACKENDS = [name for name in ("torch", "jax") if importlib.util.find_spec(f"gankit_{name}")]
+BACKENDS = registry.names("backends")
 
 
 @pytest.fixture(params=BACKENDS or [None])
@@ -55,4 +55,5 @@ def test_every_check_says_what_a_user_loses():
 
 def test_the_floor_is_the_number_of_checks_but_those_that_may_not_apply():
     may_not_apply = {"losses": 1}  # array-api-strict is optional
-    assert {group: len(checks) - may_not_apply.get(group, 0) for group, checks in GROUPS.items()} == FLOORS
+    counted = {group: len(checks) for group, checks in {**GROUPS, **PARTS}.items()}
+    assert {group: count - may_not_apply.get(group, 0) for group, count in counted.items()} == FLOORS

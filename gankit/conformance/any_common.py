@@ -1,0 +1,95 @@
+"""What the checks of any loss, penalty or network have in common: the part as a game gets it, and a game to play."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gankit import registry
+from gankit.capabilities import FLOAT64
+from gankit.conformance.compare import require
+from gankit.conformance.games import Recorder, small, start
+from gankit.conformance.subject import Candidate
+from gankit.interfaces import Backend
+
+FRAMEWORKS = ("torch", "jax", "jaxlib", "flax", "mlx", "tensorflow", "cupy")
+"""Modules that a part written once for every backend must not import."""
+
+
+def settings(candidate: Candidate) -> dict[str, Any]:
+    """What the part cannot be made without: a loss around another is given the non-saturating one to play."""
+    base = inspect.signature(target(candidate)).parameters.get("base")
+    return {"base": "non-saturating"} if base is not None and base.default is base.empty else {}
+
+
+def target(candidate: Candidate) -> Any:
+    """What the part's entry names: a class or a function."""
+    return registry.load(candidate.kind, candidate.name)
+
+
+def wish(candidate: Candidate, **more: Any) -> dict[str, Any]:
+    """The part as a user writes it into a game."""
+    return {"name": candidate.name, **settings(candidate), **more}
+
+
+def exact(candidate: Candidate) -> Backend:
+    """The backend, in float64 where it has that."""
+    return candidate.on.open("float64" if FLOAT64 in candidate.on.capabilities else "float32")
+
+
+def generator_of(name: str) -> np.random.Generator:
+    """Numbers of a check's own, the same at every call."""
+    return np.random.default_rng(list(name.encode()))
+
+
+def play(candidate: Candidate, *, steps: int, **game: Any) -> tuple[Any, list[dict[str, float]]]:
+    """A small game with the part in it, in float32: (the trainer, the terms of every step).
+
+    Raises AssertionError when a term or a parameter is not finite, or when a player did not move.
+    """
+    config, recorder = small(**{"dtype": "float32", "ema": 0.0, **game}), Recorder()
+    trainer = start(candidate.on.open("float32"), config)
+    players: Mapping[str, Any] = {"G": trainer.generator, "D": trainer.discriminator}
+    before = {role: player.parameters for role, player in players.items()}
+    trainer.fit(steps=steps, callbacks=[recorder])
+    what = f"{candidate}, a small game"
+    for step, terms in enumerate(recorder.terms, 1):
+        require(bool(np.isfinite(list(terms.values())).all()), f"{what}: step {step} is not finite: {terms}.")
+    for role, player in players.items():
+        arrays: dict[str, Any] = player.parameters
+        wrong = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+        require(not wrong, f"{what}: after {steps} steps {role} is not finite in {', '.join(wrong)}.")
+        moved = any((array != before[role][name]).any() for name, array in arrays.items())
+        require(moved, f"{what}: {steps} steps left every parameter of {role} where it was.")
+    return trainer, recorder.terms
+
+
+def imports_no_framework(candidate: Candidate) -> None:
+    """Raise AssertionError when importing the part in a new process brings a framework with it."""
+    made = candidate.made(**settings(candidate))
+    modules = sorted({row.target.partition(":")[0] for row in _rows(candidate)} | {type(made).__module__})
+    code = (
+        "import importlib, json, sys\n"
+        f"for module in {modules!r}: importlib.import_module(module)\n"
+        f"print('imported:', *(name for name in {FRAMEWORKS!r} if name in sys.modules))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    said = done.stderr.strip().rpartition("\n")[2]
+    require(done.returncode == 0, f"{', '.join(modules)} cannot be imported in a new process: {said}")
+    found = done.stdout.rpartition("imported:")[2].split()
+    require(
+        not found,
+        f"Importing {', '.join(modules)} imports {', '.join(found)}. The part then works where that is installed, and "
+        f"every user waits for it. Use `ops` and `ops.xp`; remove the import.",
+    )
+
+
+def _rows(candidate: Candidate) -> list[registry.Row]:
+    return [row for row in registry.listing().rows if (row.kind, row.name) == (candidate.kind, candidate.name)]

@@ -1,0 +1,85 @@
+"""From names to what is judged: backends, and parts on every backend; and judging them from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from gankit import registry
+from gankit.conformance.results import Result
+from gankit.conformance.subject import Candidate, Subject, registered
+from gankit.conformance.suite import PARTS, run_checks, shortfalls
+from gankit.errors import ConfigError, UnknownNameError
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "loss": ("losses",),
+    "penalty": ("penalties",),
+    "network": ("generators", "discriminators"),
+    "metric": ("metrics",),
+}
+"""What a user calls a part, and where the registry has it. A network's name may stand for a G, a D, or both."""
+
+
+def backends(names: Sequence[str], *, quick: bool = False, device: str = "auto") -> list[Subject]:
+    """Those of these names, or all that are installed; raises UnknownNameError, and ConfigError where there is none."""
+    chosen = names or registry.names("backends")
+    if not chosen:
+        raise ConfigError("No backend is installed. Type pip install 'gankit[torch]' or pip install 'gankit[jax]'.")
+    return [registered(name, quick=quick, device=device) for name in chosen]
+
+
+def parts(word: str, name: str, on: Sequence[Subject]) -> Iterator[Candidate]:
+    """The part of that name on each backend; word: "loss", "penalty", ... Raises UnknownNameError."""
+    there = [kind for kind in KINDS[word] if name in registry.names(kind)]
+    if not there:
+        registry.load(KINDS[word][0], name)  # raises the error that says what there is
+        raise UnknownNameError(f"No {word} {name!r}.")
+    for subject in on:
+        yield from (Candidate(kind, name, subject) for kind in there)
+
+
+def everything(on: Sequence[Subject]) -> Iterator[Subject | Candidate]:
+    """Every backend, and every installed part on each."""
+    yield from on
+    for subject in on:
+        yield from (Candidate(kind, name, subject) for kind in PARTS for name in registry.names(kind))
+
+
+def check_backend(
+    name: str, *, only: Sequence[str] = (), quick: bool = False, device: str = "auto"
+) -> tuple[Result, ...]:
+    """Judge an installed backend and return the results.
+
+    only: groups to run, those of `gankit.conformance.GROUPS`; by default all.
+    quick: shorter trajectories.
+
+    Raises AssertionError with every failure's message, and UnknownNameError when no such backend is installed.
+    """
+    return _judged(backends([name], quick=quick, device=device), only)
+
+
+def check_loss(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+    """Judge a registered loss on these backends, by default on all that are installed; raises as `check_backend`."""
+    return _judged(parts("loss", name, backends(on, quick=quick)))
+
+
+def check_penalty(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+    """Judge a registered penalty on these backends, by default on all that are installed; raises as `check_backend`."""
+    return _judged(parts("penalty", name, backends(on, quick=quick)))
+
+
+def check_network(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+    """Judge the registered generator, discriminator, or both, of that name; raises as `check_backend`."""
+    return _judged(parts("network", name, backends(on, quick=quick)))
+
+
+def check_metric(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+    """Judge a registered metric on these backends, by default on all that are installed; raises as `check_backend`."""
+    return _judged(parts("metric", name, backends(on, quick=quick)))
+
+
+def _judged(subjects: Iterable[Subject | Candidate], only: Sequence[str] = ()) -> tuple[Result, ...]:
+    results = tuple(result for subject in subjects for result in run_checks(subject, only))
+    failures = [f"{r.subject}, {r.check}: {r.message}" for r in results if r.outcome == "fail"] + shortfalls(results)
+    if failures:
+        raise AssertionError(f"{len(failures)} of {len(results)} checks fail.\n\n" + "\n\n".join(failures))
+    return results

@@ -1,0 +1,55 @@
+"""What a backend can do and does not say: games would be refused that it could play."""
+
+from __future__ import annotations
+
+from gankit.capabilities import ALL, BFLOAT16, needs
+from gankit.conformance.cases import drawn
+from gankit.conformance.compare import agree_by_name
+from gankit.conformance.examples import EXAMPLES
+from gankit.conformance.results import Check
+from gankit.conformance.subject import Subject
+from gankit.interfaces import Backend
+
+
+def check_layers_that_work_are_declared(subject: Subject) -> None:
+    """A game would be refused although the backend has every layer that it needs."""
+    backend = Undoubted(subject.make("float32"))
+    for i, example in enumerate(EXAMPLES):
+        undeclared = needs(example.row) - subject.capabilities
+        if not undeclared:
+            continue
+        try:
+            c = drawn(backend, example, i)  # type: ignore[arg-type]
+            agree_by_name(c.computed()[0], c.reference()[0], c.what, atol=1e-4)
+        except Exception:
+            continue
+        raise AssertionError(f"{c.what} works, and {', '.join(sorted(undeclared))} is not among the capabilities.")
+
+
+def check_bfloat16_that_works_is_declared(subject: Subject) -> None:
+    """`precision="bfloat16"` would be refused although the backend computes in it."""
+    if BFLOAT16 in subject.capabilities:
+        return
+    try:
+        backend = subject.make("float32", "bfloat16")
+        c = drawn(Undoubted(backend), EXAMPLES[0])  # type: ignore[arg-type]
+        (got, _), (want, _) = c.computed(), c.reference()
+        agree_by_name(got, want, c.what, atol=0.05)
+        exact = all(abs(got[name] - want[name]).max() < 1e-5 for name in want)
+    except Exception:
+        return
+    if not exact:
+        raise AssertionError(f"precision='bfloat16' works, and {BFLOAT16!r} is not among the capabilities.")
+
+
+class Undoubted:
+    """A backend that is believed to have everything."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend, self.capabilities = backend, ALL
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._backend, name)
+
+
+CHECKS: tuple[Check, ...] = (check_layers_that_work_are_declared, check_bfloat16_that_works_is_declared)
