@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gankit.config import Config
     from gankit.data.dataset import Dataset
     from gankit.hookspecs import PLUGIN_API, Entry, hookimpl
+    from gankit.images import grid
     from gankit.listing import plugins, recipes
     from gankit.networks.native import Native
 
@@ -47,6 +48,7 @@ __all__ = [
     "UnknownNameError",
     "build",
     "data",
+    "grid",
     "hookimpl",
     "load",
     "plugins",
@@ -62,6 +64,7 @@ _HOMES = {
     "Entry": "gankit.hookspecs",
     "PLUGIN_API": "gankit.hookspecs",
     "hookimpl": "gankit.hookspecs",
+    "grid": "gankit.images",
     "Native": "gankit.networks.native",
     "plugins": "gankit.listing",
     "recipes": "gankit.listing",
@@ -71,8 +74,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name == "data":  # a package: gankit.data.folder(...)
-        return import_module("gankit.data")
+    if name in ("data", "figures"):  # packages: gankit.data.folder(...), gankit.figures.samples(...)
+        return import_module(f"gankit.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'gankit' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -25,16 +26,31 @@ GAP_GREY = 128  # told apart from both black and white images
 WHITE, FRAME, REFERENCE, POINT = (255, 255, 255), (160, 160, 160), (200, 200, 200), (31, 119, 180)
 
 
+class Picture(np.ndarray[Any, Any]):
+    """(height, width, 1 or 3) uint8: a NumPy array like any other, which a notebook shows as the picture it is.
+
+    What is cut or computed from it is a Picture too, and is shown as numbers once it is none.
+    """
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write it as PNG, whole or not at all, and return the path."""
+        return save_png(path, self)
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows; None leaves it with the numbers."""
+        return png(self) if _is_finished(self) else None
+
+
 def grid(
-    images: Array,
+    images: Any,
     columns: int | None = None,
     scale: int | None = None,
     *,
     value_range: tuple[float, float] | None = None,
-) -> Array:
-    """Images side by side, row by row, in one picture (height, width, C) of uint8.
+) -> Picture:
+    """Images side by side, row by row, in one picture (height, width, C) of uint8, which a notebook shows.
 
-    images: (n, H, W, C) with C 1 or 3, uint8 or float.
+    images: (n, H, W, C) with C 1 or 3, uint8 or float, such as `trainer.sample(64)`.
     columns: by default as many as make the picture nearly square.
     scale: how many pixels each pixel becomes, per side; by default enough to fill `CELL`.
     value_range: the values drawn black and white, (0, 255) for uint8 and (0, 1) for float unless given; values
@@ -42,6 +58,7 @@ def grid(
 
     Raises ShapeError for arrays of another shape, DataError for settings below 1 or an empty value range.
     """
+    images = np.asarray(images)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or images.size == 0:
         raise ShapeError(
             f"A grid needs images of shape (n, H, W, 1) or (n, H, W, 3), got {images.shape}. "
@@ -59,7 +76,7 @@ def grid(
     for index, cell in enumerate(cells):
         top, left = index // columns * row_step, index % columns * column_step
         picture[top : top + height * scale, left : left + width * scale] = cell
-    return picture
+    return picture.view(Picture)
 
 
 def scatter(
@@ -68,7 +85,7 @@ def scatter(
     limits: tuple[float, float, float, float],
     reference: Array | None = None,
     size: int = 512,
-) -> Array:
+) -> Picture:
     """Points of a plane in a picture (size, size, 3) of uint8: `points` in blue above `reference` in grey.
 
     points, reference: (n, 2) numbers; x runs to the right, y upwards.
@@ -86,7 +103,7 @@ def scatter(
             _dots(picture, layer, limits, colour)
     picture[[0, -1]] = FRAME
     picture[:, [0, -1]] = FRAME
-    return picture
+    return picture.view(Picture)
 
 
 def save_png(
@@ -102,8 +119,7 @@ def save_png(
     The file appears whole or not at all, and equal pictures give equal bytes. Missing folders are made.
     Raises what `grid` raises; GankitError when Pillow is not installed; OSError when the disk refuses.
     """
-    finished = images.ndim == 3 and images.dtype == np.uint8 and images.shape[-1] in (1, 3)
-    picture = images if finished else grid(images, columns, scale, value_range=value_range)
+    picture = images if _is_finished(images) else grid(images, columns, scale, value_range=value_range)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
@@ -115,14 +131,26 @@ def save_png(
     return path
 
 
-def _write(path: Path, picture: Array) -> None:
+def png(picture: Array) -> bytes:
+    """A finished picture (height, width, 1 or 3) of uint8 as the bytes of a PNG file."""
+    file = io.BytesIO()
+    _write(file, picture)
+    return file.getvalue()
+
+
+def _is_finished(picture: Array) -> bool:
+    shaped = picture.ndim == 3 and picture.shape[-1] in (1, 3) and picture.size > 0
+    return shaped and picture.dtype == np.uint8
+
+
+def _write(file: Path | IO[bytes], picture: Array) -> None:
     try:
         from PIL import Image
     except ImportError as error:
         raise GankitError(f"Writing pictures needs Pillow ({error}). Run `pip install pillow`.") from error
     squeezed = picture[..., 0] if picture.shape[-1] == 1 else picture
     # Pillow stores no time of its own; the level is named so that another default cannot change the bytes.
-    Image.fromarray(np.ascontiguousarray(squeezed)).save(path, format="PNG", compress_level=6)
+    Image.fromarray(np.ascontiguousarray(squeezed)).save(file, format="PNG", compress_level=6)
 
 
 def _to_uint8(images: Array, value_range: tuple[float, float] | None) -> Array:

@@ -24,6 +24,7 @@ from gankit.inputs import Inputs
 from gankit.interfaces import Callback, Terms
 from gankit.interrupt import deferred_interrupt
 from gankit.judging import scores
+from gankit.notebook import as_table
 from gankit.players import PlayerView
 from gankit.step import algorithm_1
 from gankit.streams import BLOCK, Streams
@@ -80,6 +81,12 @@ class AdversarialTrainer:
     def spec(self) -> Any:
         """Shape, classes and units of the examples."""
         return self._game.spec
+
+    @property
+    def data(self) -> Dataset:
+        """The examples that the game is played on, opened again where only their name is known; of an iterable of
+        batches, the first one. Raises DataError where they are out of reach."""
+        return examples_of(self._own_data())
 
     @property
     def steps_done(self) -> int:
@@ -191,6 +198,14 @@ class AdversarialTrainer:
         self._steps_done = int(meta["steps_done"])
         return self
 
+    def from_the_start(self) -> AdversarialTrainer:
+        """The same game on the same data before its first step: same seed, same run. This one stays as it is."""
+        return type(self)(self._game, self._own_data())
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return as_table(self)
+
     def __repr__(self) -> str:
         c = self.config
         size = f"G {self.generator.num_parameters:,} + D {self.discriminator.num_parameters:,} parameters"
@@ -205,10 +220,8 @@ class AdversarialTrainer:
         if source is not None:
             last = None if self._last_feed is None else self._last_feed.dataset
             dataset = self._inputs.training_data(source, self._dataset, last)
-        elif self._dataset is not None:
-            dataset = self._dataset
         else:
-            dataset = self._dataset = self._inputs.own_data()
+            dataset = self._own_data()
         if self._last_feed is None or self._last_feed.dataset is not dataset:
             self._last_feed = (
                 StreamFeed(dataset, self._batches)
@@ -216,6 +229,11 @@ class AdversarialTrainer:
                 else Feed(dataset, self._batches, self._game.backend.ops, self.config.conditional, self._units)
             )
         return self._last_feed
+
+    def _own_data(self) -> Dataset | Stream:
+        if self._dataset is None:
+            self._dataset = self._inputs.own_data()
+        return self._dataset
 
     def _until(self, start: int, stop: int, feed: Feed | StreamFeed, callbacks: list[Callback]) -> int:
         """Where a chunk that begins after `start` steps should end: at the latest where some callback is due."""

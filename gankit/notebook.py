@@ -1,0 +1,58 @@
+"""What a notebook shows of a game: its sizes and its settings, as one small table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from gankit.config import Part
+
+PLAIN = ("loss", "penalties", "generator_optimizer", "discriminator_optimizer", "batch_size", "seed")
+"""Settings that a reader looks for first."""
+
+
+def as_table(trainer: Any) -> str:
+    """HTML of a trainer: what is played on what, parameters of each player, and every setting. All text is escaped."""
+    config, shape = trainer.config, " x ".join(map(str, trainer.spec.shape))
+    settings = {name: _text(value) for name, value in config.to_plain().items()}
+    facts = {
+        "data": f"{config.data}, {shape}{_classes(trainer)}",
+        "generator": _player(config.generator, trainer.generator),
+        "discriminator": _player(config.discriminator, trainer.discriminator),
+        **{name: settings.pop(name) for name in PLAIN},
+        "steps done": f"{trainer.steps_done:,}",
+        "backend": f"{trainer.backend.name} on {trainer.backend.device}",
+    }
+    rest = {name: text for name, text in settings.items() if name not in ("recipe", *facts)}
+    return (
+        f"<table><caption>gankit: {escape(config.recipe)}</caption>{_rows(facts)}</table>"
+        f"<details><summary>all other settings</summary><table>{_rows(rest)}</table></details>"
+    )
+
+
+def _classes(trainer: Any) -> str:
+    return f", {trainer.spec.num_classes} classes" if trainer.config.conditional else ""
+
+
+def _player(part: Part, player: Any) -> str:
+    return f"{_text(part.to_plain())}: {player.num_parameters:,} parameters"
+
+
+def _text(value: Any) -> str:
+    """A setting as a reader would write it: `adam (lr=0.0002, beta1=0.5)`."""
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{key}={_text(item)}" for key, item in value.items() if key != "name")
+        name = str(value.get("name", ""))
+        return f"{name} ({inside})".strip() if inside else name
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) or "none"
+    return str(value)
+
+
+def _rows(facts: Mapping[str, str]) -> str:
+    cell = '<td style="text-align: left">'
+    return "".join(
+        f'<tr><th style="text-align: left">{escape(name)}</th>{cell}{escape(text)}</td></tr>'
+        for name, text in facts.items()
+    )
