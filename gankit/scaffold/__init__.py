@@ -1,0 +1,80 @@
+"""A plugin from nothing: a package that installs, is found, and passes the conformance suite before it is changed."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from string import Template
+
+from gankit import __version__, registry
+from gankit.errors import ConfigError, did_you_mean, one_of
+from gankit.hookspecs import PLUGIN_API
+
+KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "loss": ("loss", ("losses",)),
+    "penalty": ("penalty", ("penalties",)),
+    "network": ("networks", ("generators", "discriminators")),
+    "metric": ("metric", ("metrics",)),
+}
+"""What can be begun: the module that the author writes, and the kinds of part that it registers."""
+
+_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+
+
+def write_plugin(kind: str, name: str, into: Path = Path()) -> list[Path]:
+    """Write the folder `gankit-NAME` and return its files, the author's module first.
+
+    Raises ConfigError, before anything is written, for an unknown kind, a name that cannot be a part's or is one's
+    already, and a folder that is there.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"gankit new {kind}: no such kind.{did_you_mean(kind, KINDS)} Possible: {one_of(KINDS)}.")
+    module, kinds = KINDS[kind]
+    _require_free(kind, name, kinds)
+    distribution = f"gankit-{name}"
+    package = distribution.replace("-", "_")
+    folder = into / distribution
+    if folder.exists():
+        raise ConfigError(f"{folder} is there already; nothing was touched. Name another folder: --into DIR")
+    words = {
+        "kind": kind,
+        "name": name,
+        "distribution": distribution,
+        "package": package,
+        "module": module,
+        "Class": "".join(word.capitalize() for word in name.split("-")),
+        "api": str(PLUGIN_API),
+        "version": __version__,
+    }
+    templates = files("gankit.scaffold").joinpath("templates")
+    own, common = templates.joinpath(kind), templates.joinpath("common")
+    written = {
+        f"{package}/{module}.py": own.joinpath(f"{module}.py.txt"),
+        f"{package}/plugin.py": own.joinpath("plugin.py.txt"),
+        f"{package}/__init__.py": common.joinpath("init.py.txt"),
+        f"{package}/py.typed": None,
+        "tests/test_conformance.py": common.joinpath("test_conformance.py.txt"),
+        "pyproject.toml": common.joinpath("pyproject.toml.txt"),
+        "README.md": common.joinpath("README.md.txt"),
+    }
+    for path, template in written.items():
+        _write(folder / path, template, words)
+    return [folder / path for path in written]
+
+
+def _require_free(kind: str, name: str, kinds: tuple[str, ...]) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} cannot be a part's name: lower-case letters, digits and hyphens, such as 'my-{kind}'."
+        )
+    for row in registry.listing().rows:
+        if row.kind in kinds and row.name == name:
+            raise ConfigError(f"{name!r} among the {row.kind} is taken by {row.distribution}; choose another name.")
+
+
+def _write(path: Path, template: Traversable | None, words: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "" if template is None else Template(template.read_text("utf-8")).substitute(words)
+    path.write_text(text, "utf-8")

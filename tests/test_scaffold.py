@@ -1,0 +1,98 @@
+"""`gankit new`: what it writes is found by gankit as it is, and nothing is written for a bad request."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import tomllib
+from dataclasses import is_dataclass
+
+import pytest
+
+from gankit import ConfigError, registry
+from gankit.conformance.testing import distribution_around, subjects_of
+from gankit.errors import PluginError
+from gankit.networks.spec import GameSpec
+from gankit.scaffold import KINDS, write_plugin
+from tests.cli_runner import Cli
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A function that writes a plugin and puts it where an editable install would."""
+
+    def install(kind, name):
+        written = write_plugin(kind, name, tmp_path)
+        folder = written[0].parents[1]
+        project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+        info = folder / f"{written[0].parent.name}-{project['version']}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 0.1.0\n")
+        points = "".join(f"{key} = {value}\n" for key, value in project["entry-points"]["gankit"].items())
+        (info / "entry_points.txt").write_text(f"[gankit]\n{points}")
+        monkeypatch.syspath_prepend(folder)
+        registry.refresh()
+        return folder
+
+    yield install
+    for module in [name for name in sys.modules if name.startswith("gankit_brand_new")]:
+        del sys.modules[module]
+    registry.refresh()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_plugin_is_found_and_its_parts_load(kind, installed):
+    folder = installed(kind, f"brand-new-{kind}")
+    assert registry.problems() == ()
+    for plural in KINDS[kind][1]:
+        part = registry.load(plural, f"brand-new-{kind}")
+        assert part(GameSpec((8, 8, 1), 4)) if kind == "network" else is_dataclass(part())
+    assert importlib.metadata.version(folder.name) == "0.1.0"
+
+
+def test_its_tests_are_one_line_and_know_whose_they_are(installed):
+    folder = installed("loss", "brand-new-loss")
+    (test,) = (folder / "tests").glob("*.py")
+    assert test.read_text().count("\n") == 1
+    assert distribution_around(test) == "gankit-brand-new-loss"
+
+
+def test_a_test_file_without_a_project_above_it_is_told(tmp_path):
+    with pytest.raises(PluginError, match=r"No pyproject\.toml with a \[project\] name above"):
+        distribution_around(tmp_path / "test_conformance.py")
+
+
+def test_a_plugin_that_is_not_installed_is_told_how(installed):
+    with pytest.raises(PluginError, match="gankit-nowhere brings nothing that can be judged. Is it installed?"):
+        list(subjects_of("gankit-nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        ("los", "mine", "no such kind. Did you mean 'loss'?"),
+        ("loss", "My_Loss", "cannot be a part's name: lower-case letters"),
+        ("loss", "", "cannot be a part's name"),
+        ("loss", "../mine", "cannot be a part's name"),
+        ("loss", "minimax", "'minimax' among the losses is taken by gankit; choose another name."),
+        ("network", "dcgan", "'dcgan' among the generators is taken by gankit"),
+    ],
+)
+def test_a_bad_request_writes_nothing(kind, name, said, tmp_path):
+    with pytest.raises(ConfigError, match=said):
+        write_plugin(kind, name, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_there_is_not_touched(tmp_path):
+    (tmp_path / "gankit-mine").mkdir()
+    with pytest.raises(ConfigError, match="is there already; nothing was touched"):
+        write_plugin("loss", "mine", tmp_path)
+    assert list((tmp_path / "gankit-mine").iterdir()) == []
+
+
+def test_the_command_says_what_to_type_next(tmp_path, monkeypatch, capsys):
+    done = Cli(monkeypatch, capsys)("new", "loss", "mine", "--into", tmp_path)
+    assert done.code == 0
+    assert "pip install -e " in done.out
+    assert "python -m gankit.conformance --loss mine" in done.out
