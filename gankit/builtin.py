@@ -93,3 +93,8 @@ def gankit_data() -> Iterator[Entry]:
     yield _entry("ring", "data.toys:ring", "8 Gaussians on a circle")
     yield _entry("grid", "data.toys:grid", "25 Gaussians on a grid")
     yield _entry("moons", "data.toys:moons", "two half circles")
+
+
+@hookimpl
+def gankit_extractors() -> Iterator[Entry]:
+    yield _entry("mnist-cnn", "metrics.mnist_cnn:MnistCnn", "a small network that knows MNIST's digits, 99.5 % of them")
