@@ -96,5 +96,18 @@ def gankit_data() -> Iterator[Entry]:
 
 
 @hookimpl
+def gankit_metrics() -> Iterator[Entry]:
+    yield _entry(
+        "classifier-score", "metrics.classes:ClassifierScore", "how sure and how varied a classifier's verdicts are"
+    )
+    yield _entry(
+        "class-balance", "metrics.classes:ClassBalance", "shares of classes beside the data's: KL, worst, covered"
+    )
+    yield _entry(
+        "conditional-accuracy", "metrics.classes:ConditionalAccuracy", "samples judged to be what was asked for"
+    )
+
+
+@hookimpl
 def gankit_extractors() -> Iterator[Entry]:
     yield _entry("mnist-cnn", "metrics.mnist_cnn:MnistCnn", "a small network that knows MNIST's digits, 99.5 % of them")
