@@ -97,6 +97,7 @@ def gankit_data() -> Iterator[Entry]:
 
 @hookimpl
 def gankit_metrics() -> Iterator[Entry]:
+    yield _entry("parzen", "metrics.parzen:Parzen", "the paper's log-likelihood under a Parzen window of samples")
     yield _entry(
         "classifier-score", "metrics.classes:ClassifierScore", "how sure and how varied a classifier's verdicts are"
     )
