@@ -1,0 +1,85 @@
+"""The MLX backend: a device, a dtype, and the pieces that work on them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+
+from gankit.capabilities import EVERY_LAYER, FLOAT64, OWN_MODULES
+from gankit.errors import ConfigError, DeviceError
+from gankit.interfaces import OptimizerSpec
+from gankit.layers import Placed
+from gankit_mlx.layers import Stack
+from gankit_mlx.network import MlxNetwork, WrappedNetwork
+from gankit_mlx.ops import MlxOps
+from gankit_mlx.optimizers import MlxOptimizer, optimizer
+
+# Products in float32 would otherwise drop 13 of its 23 bits on newer GPUs. MLX reads it once, at the first product.
+os.environ.setdefault("MLX_ENABLE_TF32", "0")
+
+
+class MlxBackend:
+    """MLX on one device.
+
+    device: "auto" (the GPU where there is one, and for float64 the CPU), "cpu", "gpu", or "gpu:1".
+    dtype: "float32" or, on the CPU, "float64", of parameters and arithmetic.
+    precision: "full".
+    """
+
+    name = "mlx"
+
+    def __init__(self, *, device: str = "auto", dtype: str = "float32", precision: str = "full") -> None:
+        self._device = find_device(device, dtype)
+        self.dtype, self.precision = dtype, precision
+        if dtype == "float64" and self._device.type == mx.cpu:
+            # Arithmetic outside of our own calls goes to MLX's default device, and GPUs refuse float64.
+            mx.set_default_device(self._device)
+        self.ops = MlxOps(self._device, dtype)
+
+    @property
+    def device(self) -> str:
+        return f"{self._device.type.name}:{self._device.index}"
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        wide = {FLOAT64} if self._device.type == mx.cpu else frozenset()
+        return EVERY_LAYER | {OWN_MODULES} | wide
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        return {"mlx": version("mlx")}
+
+    def network(self, placed: Sequence[Placed]) -> MlxNetwork:
+        mixes_samples = any(place.layer.mixes_samples for place in placed)
+        return MlxNetwork(Stack(placed, self.ops), self.ops, mixes_samples=mixes_samples)
+
+    def wrap(self, module: Any) -> tuple[MlxNetwork, dict[str, np.ndarray[Any, Any]]]:
+        if not isinstance(module, nn.Module):
+            raise ConfigError(
+                f"The mlx backend cannot run {type(module).__module__}.{type(module).__qualname__}: it takes an "
+                "mlx.nn.Module, a registered name, or a table such as {'name': 'mlp'}."
+            )
+        network = WrappedNetwork(module, self.ops)
+        return network, network.held()
+
+    def optimizer(self, spec: OptimizerSpec) -> MlxOptimizer:
+        return optimizer(spec)
+
+
+def find_device(name: str, dtype: str) -> mx.Device:
+    """The MLX device of that name; raises DeviceError listing those that are here."""
+    here = [mx.Device(kind, i) for kind in (mx.gpu, mx.cpu) for i in range(mx.device_count(kind))]
+    if name == "auto":
+        return here[-1 if dtype == "float64" else 0]
+    kind, _, index = name.partition(":")
+    for device in here:
+        if (kind, index or "0") == (device.type.name, str(device.index)):
+            return device
+    possible = ", ".join(f"'{device.type.name}:{device.index}'" for device in here)
+    raise DeviceError(f"MLX has no device {name!r} here. Possible: 'auto', {possible}.")

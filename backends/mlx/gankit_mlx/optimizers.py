@@ -1,0 +1,78 @@
+"""Gradient descent as pure functions under the canonical names of slots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import mlx.core as mx
+import mlx.optimizers as optim
+
+from gankit.errors import ConfigError
+from gankit.interfaces import OptimizerSpec
+from gankit.optimizers import Adam, Sgd
+
+Tensors = dict[str, mx.array]
+
+
+class MlxSgd:
+    """Slot: velocity. By hand, as mlx.optimizers.SGD leaves it out while momentum is 0, and a ramp may come."""
+
+    def __init__(self, spec: Sgd) -> None:
+        pass
+
+    def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
+        return {"velocity": _zeros(params)}
+
+    def updates(self, slots: Mapping[str, Any]) -> int:
+        return 0
+
+    def update(
+        self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, float]
+    ) -> tuple[Mapping[str, Any], Tensors]:
+        velocity = {name: numbers["momentum"] * v + grads[name] for name, v in slots["velocity"].items()}
+        return {"velocity": velocity}, {name: p - numbers["lr"] * velocity[name] for name, p in params.items()}
+
+
+class MlxAdam:
+    """mlx.optimizers.Adam with its correction of the bias. Slots: first, second, and the count of updates."""
+
+    def __init__(self, spec: Adam) -> None:
+        self._spec = spec
+
+    def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
+        return {"first": _zeros(params), "second": _zeros(params), "count": updates}
+
+    def updates(self, slots: Mapping[str, Any]) -> int:
+        return int(slots["count"])
+
+    def update(
+        self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, float]
+    ) -> tuple[Mapping[str, Any], Tensors]:
+        dtype, count = next(iter(params.values())).dtype, slots["count"] + 1
+        betas = [numbers.get("b1", self._spec.b1), numbers.get("b2", self._spec.b2)]
+        adam = optim.Adam(0.0, betas, self._spec.eps, bias_correction=True)
+        # In the parameters' dtype: powers of a count of integers would be float32.
+        adam.state |= {"learning_rate": mx.array(numbers["lr"], dtype), "step": mx.array(count, dtype)}
+        moments = {name: {"m": slots["first"][name], "v": slots["second"][name]} for name in params}
+        params = {name: adam.apply_single(grads[name], p, moments[name]) for name, p in params.items()}
+        first, second = ({name: moment[one] for name, moment in moments.items()} for one in ("m", "v"))
+        return {"first": first, "second": second, "count": count}, params
+
+
+MlxOptimizer = MlxSgd | MlxAdam
+OPTIMIZERS: dict[type, Callable[[Any], MlxOptimizer]] = {Sgd: MlxSgd, Adam: MlxAdam}
+
+
+def optimizer(spec: OptimizerSpec) -> MlxOptimizer:
+    """The native optimizer of a spec; raises ConfigError when there is none."""
+    if type(spec) not in OPTIMIZERS:
+        known = ", ".join(sorted(kind.name for kind in OPTIMIZERS))
+        raise ConfigError(f"The mlx backend has no optimizer {spec.name!r}. It has {known}.")
+    return OPTIMIZERS[type(spec)](spec)
+
+
+def _zeros(params: Tensors) -> Tensors:
+    zeros = {name: mx.zeros_like(p) for name, p in params.items()}
+    mx.eval(zeros)
+    return zeros
