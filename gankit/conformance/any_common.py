@@ -33,6 +33,11 @@ def target(candidate: Candidate) -> Any:
     return registry.load(candidate.kind, candidate.name)
 
 
+def made(candidate: Candidate) -> Any:
+    """The part, with no settings but those that it must have."""
+    return candidate.made(**settings(candidate))
+
+
 def wish(candidate: Candidate, **more: Any) -> dict[str, Any]:
     """The part as a user writes it into a game."""
     return {"name": candidate.name, **settings(candidate), **more}
@@ -41,11 +46,6 @@ def wish(candidate: Candidate, **more: Any) -> dict[str, Any]:
 def exact(candidate: Candidate) -> Backend:
     """The backend, in float64 where it has that."""
     return candidate.on.open("float64" if FLOAT64 in candidate.on.capabilities else "float32")
-
-
-def generator_of(name: str) -> np.random.Generator:
-    """Numbers of a check's own, the same at every call."""
-    return np.random.default_rng(list(name.encode()))
 
 
 def play(candidate: Candidate, *, steps: int, **game: Any) -> tuple[Any, list[dict[str, float]]]:
@@ -72,8 +72,7 @@ def play(candidate: Candidate, *, steps: int, **game: Any) -> tuple[Any, list[di
 
 def imports_no_framework(candidate: Candidate) -> None:
     """Raise AssertionError when importing the part in a new process brings a framework with it."""
-    made = candidate.made(**settings(candidate))
-    modules = sorted({row.target.partition(":")[0] for row in _rows(candidate)} | {type(made).__module__})
+    modules = sorted({row.target.partition(":")[0] for row in _rows(candidate)} | {type(made(candidate)).__module__})
     code = (
         "import importlib, json, sys\n"
         f"for module in {modules!r}: importlib.import_module(module)\n"

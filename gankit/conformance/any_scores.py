@@ -50,7 +50,7 @@ class Said:
         features = tuple(parts[name] for name in sorted(parts) if name.startswith("features/"))
         others = {name: part for name, part in parts.items() if not name.startswith("features/")}
         labels = None if self.labels is None else convert(self.labels)
-        return Scores(labels=labels, features=features, **others)  # type: ignore[arg-type]
+        return Scores(labels=labels, features=features, **others)
 
     def taken(self, rows: Array) -> Said:
         """Some of its examples, or all in another order."""
@@ -93,7 +93,7 @@ def shown(loss: Any, logits: tuple[Array, Array] = (REAL, FAKE), scale: float = 
         n = len(own)
         features = {"features/0": _short(rng.normal(size=(n, 2))), "features/1": _short(rng.normal(size=(n, 3)))}
         of_classes = scale * _short(rng.normal(size=(n, CLASSES)))
-        labels = rng.permutation(np.arange(n) % CLASSES).astype(np.int32)
+        labels: Array | None = rng.permutation(np.arange(n) % CLASSES).astype(np.int32)
         parts = {"logits": own, **features}
         if name == "real" and declares(loss, "needs_mismatched"):
             parts["mismatched"] = own[::-1].copy() - 0.125
@@ -133,22 +133,20 @@ def ask(ops: Any, loss: Any, player: str, real: Scores, fake: Scores) -> Any:
 
 
 class Replaying(TinyOps):
-    """What `stop_gradient` was given the first time is what it returns from then on: no difference passes through."""
+    """What `stop_gradient` was given in the first run is what it returns in the others: no difference passes it."""
 
     def __init__(self, xp: Any) -> None:
         super().__init__(xp)
         self._seen: list[Any] = []
-        self._next = 0
-        self._replays = False
+        self._run = self._next = 0
 
-    def again(self) -> None:
-        """From the first one on."""
-        self._replays, self._next = True, 0
+    def begin(self) -> None:
+        """Another run of the same function."""
+        self._run, self._next = self._run + 1, 0
 
     def stop_gradient(self, x: Any) -> Any:
-        if not self._replays:
+        if self._run == 1:
             self._seen.append(x)
-            return x
         self._next += 1
         return self._seen[self._next - 1]
 
@@ -172,37 +170,44 @@ def reference(loss: Any, player: str, batch: Minibatch) -> Reference:
 
     def value(batch: Minibatch) -> float:
         real, fake = (side.scores({n: xp.asarray(p) for n, p in side.parts.items()}, xp.asarray) for side in batch)
-        ops.again()
+        ops.begin()
         with np.errstate(all="ignore"):
             return float(ask(ops, loss, player, real, fake))
 
-    ops.again = lambda: None  # type: ignore[method-assign]
     at = value(batch)
-    del ops.again  # type: ignore[method-assign]
-    low, high, weight = [], [], 0.0
+    require(np.isfinite(at), f"{type(loss).__name__}, {player}: {at} in float64, computed without a framework.")
+    slopes: list[dict[str, Array]] = [{}, {}]
     for i, said in enumerate(batch):
-        below, above = {}, {}
         for name, part in said.parts.items():
-            h = 1e-6 * np.maximum(1.0, np.abs(part))
-            slopes = np.zeros((2, *part.shape))
+            steps = 1e-6 * np.maximum(1.0, np.abs(part))
+            slopes[i][name] = np.zeros((2, *part.shape))
             for index in np.ndindex(part.shape):
                 for j, sign in enumerate((-1.0, 1.0)):
                     moved = part.copy()
-                    moved[index] += sign * h[index]
+                    moved[index] += sign * steps[index]
                     both = list(batch)
                     both[i] = said.where(**{name: moved})
-                    slopes[j][index] = (value(Minibatch(*both)) - at) / (moved[index] - part[index])
-            weight += float((np.abs(slopes).max(axis=0) * np.abs(part)).sum())
-            below[name], above[name] = slopes.min(axis=0), slopes.max(axis=0)
-        low.append(below)
-        high.append(above)
+                    slopes[i][name][j, *index] = (value(Minibatch(*both)) - at) / (moved[index] - part[index])
+    weights = [
+        np.abs(s).max(axis=0) * np.abs(said.parts[n])
+        for said, by in zip(batch, slopes, strict=True)
+        for n, s in by.items()
+    ]
+    weight = float(sum(w.sum() for w in weights))
     noise = 16 * EPS * (1 + abs(at) + weight)
-    for i, said in enumerate(batch):
-        for name, part in said.parts.items():
-            h = 1e-6 * np.maximum(1.0, np.abs(part))
-            low[i][name] = low[i][name] - noise / h - 1e-6 * np.abs(low[i][name])
-            high[i][name] = high[i][name] + noise / h + 1e-6 * np.abs(high[i][name])
-    return Reference(at, (low[0], low[1]), (high[0], high[1]), weight)
+    bounds = [_bounds(said.parts, by, noise) for said, by in zip(batch, slopes, strict=True)]
+    return Reference(at, (bounds[0][0], bounds[1][0]), (bounds[0][1], bounds[1][1]), weight)
+
+
+def _bounds(
+    parts: Mapping[str, Array], slopes: Mapping[str, Array], noise: float
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The least and the greatest derivative that one-sided differences allow; noise: of the value they are taken of."""
+    low, high = {}, {}
+    for name, both in slopes.items():
+        slack = noise / (1e-6 * np.maximum(1.0, np.abs(parts[name]))) + 1e-6 * np.abs(both).max(axis=0)
+        low[name], high[name] = both.min(axis=0) - slack, both.max(axis=0) + slack
+    return low, high
 
 
 def namespace() -> Any:
@@ -221,7 +226,8 @@ def strict() -> Any:
 def within(got: Array, low: Array, high: Array, what: str, cause: str = "") -> None:
     """Raise AssertionError, with the worst entry, unless low <= got <= high everywhere."""
     require(got.shape == low.shape, f"{what}: shape {got.shape}, expected {low.shape}.")
-    excess = np.where(np.isfinite(got), np.maximum(low - got, got - high), np.inf)
+    known = np.isfinite(got) & np.isfinite(low) & np.isfinite(high)
+    excess = np.where(known, np.maximum(low - got, got - high), np.inf)
     if excess.size and excess.max() > 0:
         worst = np.unravel_index(np.argmax(excess), excess.shape)
         middle = float((low[worst] + high[worst]) / 2)

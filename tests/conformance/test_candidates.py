@@ -1,0 +1,127 @@
+"""Every check of a loss, penalty or network catches a broken one, and the ones that we ship are green."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections import Counter
+from functools import partial
+
+import pytest
+from mutants_of_candidates import LOSSES
+
+from gankit import registry
+from gankit.conformance import any_loss
+from gankit.conformance.results import judge
+from gankit.conformance.subject import Candidate, registered
+
+CHECKS = {"losses": any_loss.CHECKS}
+BY_NAME = {check.__name__: check for checks in CHECKS.values() for check in checks}
+BROKEN = (*LOSSES,)
+BACKENDS = [name for name in ("torch", "jax") if importlib.util.find_spec(f"gankit_{name}")]
+
+
+def conditional(name, **settings):
+    """`conditional` around that loss; a config brings a base of its own, which is passed over."""
+    around = registry.load("losses", "conditional")
+    return lambda base=None: around(base=registry.load("losses", name)(), **settings)
+
+
+def around(base):
+    return lambda: registry.load("losses", "feature-matching")(registry.load("losses", base)())
+
+
+DIVERGENCES = ("kl", "reverse-kl", "pearson", "neyman", "squared-hellinger", "jensen-shannon", "gan", "total-variation")
+VARIANTS = {
+    **{
+        f"f-gan {name} {form}": ("losses", "f-gan", {"divergence": name, "non_saturating": form == "non-saturating"})
+        for name in DIVERGENCES
+        for form in ("saturating", "non-saturating")
+    },
+    "least squares at -1, 1, 0": ("losses", "least-squares", {"a": -1.0, "b": 1.0, "c": 0.0}),
+    "half of D's cross-entropy": ("losses", "minimax", {"d_weight": 0.5}),
+    "hinge with labels": ("losses", conditional("hinge"), {}),
+    "relativistic with labels": ("losses", conditional("relativistic"), {}),
+    "features with labels": ("losses", conditional("feature-matching"), {}),
+    "wrong labels as fakes": ("losses", conditional("non-saturating", mismatched=True), {}),
+    "features around the hinge": ("losses", around("hinge"), {}),
+    "features around relativistic": ("losses", around("relativistic"), {}),
+}
+"""Shipped parts with other settings: kind, name or target, settings."""
+
+SHIPPED = [(kind, name) for kind in CHECKS for name in registry.names(kind)]
+REPRESENTATIVE = [("losses", "conditional"), ("losses", "relativistic"), ("losses", "f-gan")]
+"""Those that are judged on every backend: compiling takes its time."""
+
+
+@pytest.fixture(params=BACKENDS or [None])
+def backend(request):
+    if request.param is None:
+        pytest.skip("No backend is installed: pip install 'gankit[torch]'.")
+    return request.param
+
+
+@pytest.fixture
+def put(monkeypatch):
+    """Make a target a registered part: put(kind, name, target)."""
+    real = registry.load
+
+    def put(kind, name, target):
+        monkeypatch.setattr(registry, "load", lambda k, n: target if (k, n) == (kind, name) else real(k, n))
+
+    return put
+
+
+@pytest.mark.filterwarnings("default")  # a broken part may divide by zero
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: f"{broken.kind}-{broken.name.replace(' ', '-')}")
+def test_a_broken_part_is_caught(broken, backend, put, monkeypatch, tmp_path):
+    if backend in broken.immune:
+        pytest.skip(f"{backend} is immune to it.")
+    part = broken.part
+    if isinstance(part, str):
+        (tmp_path / "broken_part.py").write_text(part)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(importlib.sys.modules, "broken_part", raising=False)
+        part = importlib.import_module("broken_part").Part
+    put(broken.kind, "broken", part)
+    outcome, message = judge(BY_NAME[broken.check], Candidate(broken.kind, "broken", registered(backend, device="cpu")))
+    assert outcome == "fail", f"{broken.check} did not catch it: {outcome}. {message}"
+
+
+def green(candidate):
+    """Raise AssertionError with every message of a check that fails."""
+    outcomes = {check.__name__: judge(check, candidate) for check in CHECKS[candidate.kind]}
+    failures = [f"{name}: {message}" for name, (outcome, message) in outcomes.items() if outcome == "fail"]
+    assert not failures, "\n\n".join(failures)
+
+
+@pytest.mark.parametrize(("kind", "name"), SHIPPED)
+def test_what_we_ship_is_green(kind, name, backend):
+    if backend != BACKENDS[0] and (kind, name) not in REPRESENTATIVE:
+        pytest.skip("Judged on the first backend only.")
+    green(Candidate(kind, name, registered(backend, device="cpu")))
+
+
+@pytest.mark.skipif(not BACKENDS, reason="No backend is installed: pip install 'gankit[torch]'.")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_other_settings_are_green(variant, put):
+    pytest.importorskip("gankit_classic")
+    pytest.importorskip("gankit_relativistic")
+    kind, part, settings = VARIANTS[variant]
+    target = registry.load(kind, part) if isinstance(part, str) else part
+    name = "conditional" if "label" in variant else "variant"  # the name under which a game has labels
+    put(kind, name, partial(target, **settings))
+    green(Candidate(kind, name, registered(BACKENDS[0], device="cpu")))
+
+
+def test_every_check_has_a_broken_part():
+    assert sorted(BY_NAME.keys() - {broken.check for broken in BROKEN}) == []
+
+
+def test_broken_parts_name_checks_that_exist_and_have_names_of_their_own():
+    assert {broken.check for broken in BROKEN} <= BY_NAME.keys()
+    assert max(Counter((broken.kind, broken.name) for broken in BROKEN).values()) == 1
+
+
+def test_every_check_says_what_a_user_loses():
+    assert [name for name, check in BY_NAME.items() if not (check.__doc__ or "").strip()] == []
