@@ -83,7 +83,7 @@ class Checkpoints:
     def save(self, trainer: Any) -> None:
         """Write one now, unless this very step has one, and remove the oldest."""
         done = trainer.steps_done
-        self.run.sync_metrics()
+        self.run.sync_logs()
         trainer.save(self.run.checkpoint_file(done))
         older = [path for path in self.run.checkpoints() if checkpoint.step_of(path) <= done]
         for path in older[: -self.keep]:

@@ -3,9 +3,13 @@
     config.toml                          the game, written once
     env.json                             what it ran on
     metrics.jsonl                        one line every `log_every` steps
+    vitals.jsonl                         what the alarms looked at
+    alarms.jsonl                         what they told
     samples/step-001000.png              the same latents every time
     samples.png                          the latest of them
     checkpoints/step-001000.safetensors  the last few
+    evaluations.jsonl                    one line every `evaluate_every` steps, if asked for
+    checkpoints/best.safetensors         the one that was best on validation data
 
 A run stopped at any step and resumed leaves the metrics, pictures and final checkpoint of the uninterrupted one, byte
 for byte. So nothing in them comes from the clock, and what lies beyond the checkpoint taken up is dropped.
@@ -44,6 +48,28 @@ class Run:
     @property
     def metrics_file(self) -> Path:
         return self.folder / "metrics.jsonl"
+
+    @property
+    def vitals_file(self) -> Path:
+        return self.folder / "vitals.jsonl"
+
+    @property
+    def alarms_file(self) -> Path:
+        return self.folder / "alarms.jsonl"
+
+    @property
+    def logs(self) -> tuple[Path, ...]:
+        """Files of JSON lines, each with its step."""
+        return self.metrics_file, self.vitals_file, self.alarms_file, self.evaluations_file
+
+    @property
+    def evaluations_file(self) -> Path:
+        return self.folder / "evaluations.jsonl"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """The one that was best on validation data, where a run was evaluated; a copy, not among `checkpoints`."""
+        return self.folder / "checkpoints" / f"best{checkpoint.SUFFIX}"
 
     @property
     def picture(self) -> Path:
@@ -114,25 +140,27 @@ class Run:
             raise CheckpointError(f"None of the checkpoints in {self.folder} can be read. Start over with --new.")
         return None
 
-    def sync_metrics(self) -> None:
-        """Put the log on the disk, before a checkpoint: it may lose lines after the last one, but never before."""
-        if self.metrics_file.exists():
-            with open(self.metrics_file, "ab") as file:
-                os.fsync(file.fileno())
+    def sync_logs(self) -> None:
+        """Put the logs on the disk, before a checkpoint: they may lose lines after the last one, but never before."""
+        for path in self.logs:
+            if path.exists():
+                with open(path, "ab") as file:
+                    os.fsync(file.fileno())
 
     def rewind(self, step: int) -> None:
-        """Drop the metrics and pictures of later steps: they will come again."""
+        """Drop the lines and pictures of later steps: they will come again."""
         for path in (self.folder / "samples").glob("step-*.png"):
             if checkpoint.step_of(path) > step:
                 path.unlink()
         for aside in [*self.folder.glob(".*.tmp"), *self.folder.glob("*/.*.tmp")]:  # of a process that was killed
             aside.unlink(missing_ok=True)
-        if not self.metrics_file.exists():
-            return
-        old = self.metrics_file.read_bytes()
-        new = b"".join(line for line in old.splitlines(keepends=True) if _step_of_line(line) <= step)
-        if new != old:
-            checkpoint.write_atomically(self.metrics_file, new)
+        for path in self.logs:
+            old = path.read_bytes() if path.exists() else b""
+            new = b"".join(line for line in old.splitlines(keepends=True) if _step_of_line(line) <= step)
+            if new != old:
+                checkpoint.write_atomically(path, new)
+        if self.best_checkpoint.is_file() and _step_of_best(self.best_checkpoint) > step:
+            self.best_checkpoint.unlink()
 
 
 def fresh(folder: Path) -> Path:
@@ -190,6 +218,14 @@ def _step_of_line(line: bytes) -> float:
     try:
         return int(json.loads(line)["step"]) if line.endswith(b"\n") else float("inf")
     except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def _step_of_best(path: Path) -> float:
+    """The step of a checkpoint that is not named after it; infinity for a damaged one."""
+    try:
+        return int(checkpoint.read(path)[1]["steps_done"])
+    except (CheckpointError, KeyError):
         return float("inf")
 
 

@@ -17,6 +17,8 @@ from gankit.errors import ConfigError
 
 if TYPE_CHECKING:
     from gankit.config import Config
+    from gankit.metrics.best import Evaluate
+    from gankit.records import Checkpoints
     from gankit.runs import Run
 
 DEMO_STEPS = 3_000
@@ -70,6 +72,10 @@ def train(
     log_every: Every = 100,
     sample_every: Every = 1_000,
     checkpoint_every: Every = 1_000,
+    evaluate_every: Annotated[
+        int, typer.Option(min=0, metavar="STEPS", help="Measure on validation data and keep the best; 0 is never.")
+    ] = 0,
+    evaluate: Annotated[str | None, typer.Option(metavar="METRIC", help="By default one that fits the data.")] = None,
     new: Annotated[bool, typer.Option("--new", help="Start over, in a fresh folder.")] = False,
 ) -> None:
     """Train a game. The same command again goes on where the run was left."""
@@ -77,7 +83,10 @@ def train(
         backend=backend, recipe=recipe, data=data, steps=steps, seed=seed, dtype=dtype, device=device, loss=loss,
         penalty=tuple(penalty or ()), set=tuple(set_ or ()), out=out,
         log_every=log_every, sample_every=sample_every, checkpoint_every=checkpoint_every,
+        evaluate_every=evaluate_every, evaluate=evaluate,
     )  # fmt: skip
+    if evaluate is not None:
+        _check_metric(evaluate, evaluate_every)
     play(options, new=new)
 
 
@@ -128,7 +137,7 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
             "Add --new to start over in a fresh folder, name another with --out, or go on with the old settings: "
             f"gankit train --out {_quoted(run.folder)} --steps {options.steps}"
         )
-    found = run.usable_checkpoint(lambda text: typer.secho(text, fg="yellow", err=True))
+    found = run.usable_checkpoint(_warn)
     if found is None:
         typer.echo(f"{run.folder} was begun, but has no checkpoint yet: starting from step 0.")
         run.rewind(0)
@@ -159,15 +168,17 @@ def _note(run: Run, trainer: Any, options: Options) -> None:
 
 
 def _trained(run: Run, trainer: Any, options: Options) -> None:
+    from gankit.alarms import Alarms
     from gankit.interrupt import StoppedAtOnce
     from gankit.progress import progress
     from gankit.records import Checkpoints, MetricsLog, SampleGrid
 
     grid = SampleGrid(run, options.sample_every, typer.echo)
     checkpoints = Checkpoints(run, options.checkpoint_every)
+    measured = _evaluations(run, options, checkpoints)
     bar = progress(options.steps, trainer.steps_done)
-    # The checkpoint comes last of the three: what it stands for must be on the disk before it.
-    callbacks = [MetricsLog(run, options.log_every), grid, checkpoints, bar]
+    # The checkpoint comes last of those that write: what it stands for must be on the disk before it.
+    callbacks = [MetricsLog(run, options.log_every), Alarms(run, _warn), grid, *measured, checkpoints, bar]
     try:
         with bar:
             trainer.fit(steps=options.steps - trainer.steps_done, callbacks=callbacks)
@@ -180,6 +191,32 @@ def _trained(run: Run, trainer: Any, options: Options) -> None:
     checkpoints.save(trainer)
     shown = f"; look at {run.picture}" if grid.latest(trainer) else ""
     typer.echo(f"{trainer.steps_done:,} steps are in {run.folder}{shown}")
+    for each in measured:
+        if best := each.best:
+            typer.echo(f"Best: step {best['step']:,}, {best['label']} = {best['value']:.4g}, in {run.best_checkpoint}")
+
+
+def _check_metric(name: str, every: int) -> None:
+    from gankit.metrics.best import settle
+
+    if not every:
+        raise ConfigError(f"--evaluate {name} measures now and then while it trains: say when, --evaluate-every STEPS.")
+    settle(name)
+
+
+def _evaluations(run: Run, options: Options, checkpoints: Checkpoints) -> list[Evaluate]:
+    """The callback that measures, where it is asked for."""
+    if not options.evaluate_every:
+        return []
+    from gankit.metrics.best import Evaluate
+
+    evaluate = Evaluate(run, options.evaluate_every, options.evaluate, checkpoints=checkpoints, say=typer.echo)
+    evaluate.take_up()
+    return [evaluate]
+
+
+def _warn(text: str) -> None:
+    typer.secho(text, fg="yellow", err=True)
 
 
 def _interrupted(what: str, options: Options) -> NoReturn:

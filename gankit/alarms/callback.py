@@ -1,0 +1,199 @@
+"""Watch a game while it trains: a callback of `Trainer.fit` that tells of collapse and failure, and stops nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gankit.alarms.advice import Findings, explain
+from gankit.alarms.objective import Objective, objective
+from gankit.alarms.variety import Variety
+from gankit.alarms.watch import COLLAPSE, NOT_FINITE, WINS, Look, Watch
+from gankit.data.dataset import Dataset, extremes
+from gankit.errors import CheckpointError, DataError
+from gankit.streams import Streams
+
+if TYPE_CHECKING:
+    from gankit.runs import Run
+
+Array = np.ndarray[Any, Any]
+
+EXAMPLES = 128
+"""Real ones and samples that are compared: enough for a median, few enough for distances between all of them."""
+SEED = 0
+"""Of the latents and of the choice of real examples, whatever the game's own seed."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One alarm of a run.
+
+    name: "collapse", "discriminator-wins", "runaway" or "not-finite".
+    what: what was seen, and the likely cause.
+    tries: what to try, the best first.
+    """
+
+    step: int
+    name: str
+    what: str
+    tries: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        tries = f"\n  Try: {'; '.join(self.tries)}." if self.tries else ""
+        return f"Alarm at step {self.step:,}: {self.what}{tries}"
+
+
+def to_stderr(text: str) -> None:
+    """In yellow where that is a terminal."""
+    yellow, plain = ("\033[33m", "\033[0m") if sys.stderr.isatty() else ("", "")
+    print(f"{yellow}{text}{plain}", file=sys.stderr, flush=True)
+
+
+class Alarms:
+    """A callback that says, once an episode, when G collapses, D wins, a loss runs away or something is not finite.
+
+        alarms = gankit.alarms.Alarms()
+        gan.fit(steps=20_000, callbacks=[alarms])
+        alarms.raised
+
+    At every `every`-th step it looks at the terms, at every second of these also at 128 samples of G beside as many
+    real examples. `docs/reading-a-run.md` has the rules, and what they were set by.
+
+    run: the folder whose `vitals.jsonl` keeps what was seen and `alarms.jsonl` what was told, so that a resumed run
+        goes on where it was. say: is given each alarm as text.
+    """
+
+    def __init__(self, run: Run | None = None, say: Callable[[str], None] = to_stderr, *, every: int = 50) -> None:
+        self.every = every
+        self.raised: list[Alarm] = []
+        self._run, self._say = run, say
+        self._watch = Watch() if run is None else _replayed(run.vitals_file)
+        self._game: Objective | None = None
+        self._asked: Any = None
+        self._reference: tuple[Dataset, Variety] | None = None
+        self._out_of_reach = False
+
+    def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
+        look = self._look(trainer, step, terms)
+        if self._run is not None:
+            _append(self._run.vitals_file, look.to_plain())
+        raised, over = self._watch.see(look)
+        for name in raised:
+            self._raise(name, look, trainer)
+        if self._run is not None:
+            for name in over:
+                _append(self._run.alarms_file, {"step": step, "alarm": name, "over": True})
+
+    # ---- looking
+
+    def _look(self, trainer: Any, step: int, terms: Mapping[str, float]) -> Look:
+        broken = tuple(name for name, value in terms.items() if not math.isfinite(value))
+        if broken:
+            return Look(step, broken)
+        term = max(terms, key=lambda name: abs(terms[name]))
+        game = self._objective(trainer)
+        advantage = None if game is None else game.advantage(terms["d_loss"])
+        left = None if game is None else game.left_to_g(terms["D(x)"], terms["D(G(z))"])
+        spread = nearest = None
+        if step % (2 * self.every) == 0 and (variety := self._variety(trainer)) is not None:
+            samples = self._samples(trainer)
+            if not np.isfinite(samples).all():
+                return Look(step, ("samples",))
+            spread, nearest = variety(samples)
+        return Look(step, (), term, abs(terms[term]), advantage, left, spread, nearest)
+
+    def _objective(self, trainer: Any) -> Objective | None:
+        if self._asked is not trainer.loss:
+            self._asked, self._game = trainer.loss, objective(trainer.loss)
+        return self._game
+
+    def _data(self, trainer: Any) -> Dataset | None:
+        """The examples that the game is played on; None where they are out of reach, which is asked once."""
+        if self._out_of_reach:
+            return None
+        try:
+            data: Dataset = trainer.data
+        except DataError:
+            self._out_of_reach = True
+            return None
+        return data
+
+    def _variety(self, trainer: Any) -> Variety | None:
+        """The reference that samples are measured against; None where there are too few real examples to have one."""
+        data = self._data(trainer)
+        if data is None or len(data) < 2:
+            return None
+        if self._reference is None or self._reference[0] is not data:
+            chosen = Streams(SEED).generator("alarms").permutation(len(data))[:EXAMPLES]
+            self._reference = data, Variety(trainer.spec.scaling.to_model(data.x[np.sort(chosen)], np.float64))
+        return self._reference[1]
+
+    def _samples(self, trainer: Any, ema: bool = False) -> Array:
+        """Samples in model units, as many as there are in the reference."""
+        samples = trainer.sample(min(EXAMPLES, len(trainer.data)), seed=SEED, ema=ema)
+        return np.asarray(trainer.spec.scaling.to_model(samples, np.float64))
+
+    # ---- telling
+
+    def _raise(self, name: str, look: Look, trainer: Any) -> None:
+        what, tries = explain(name, look, trainer.config, self._game, self._findings(name, look, trainer))
+        alarm = Alarm(look.step, name, what, tuple(tries))
+        self.raised.append(alarm)
+        if self._run is not None:
+            _append(
+                self._run.alarms_file,
+                {"step": look.step, "alarm": name, "what": what, "try": list(tries)},
+            )
+        self._say(f"{alarm}{self._way_back() if name == NOT_FINITE else ''}")
+
+    def _findings(self, name: str, look: Look, trainer: Any) -> Findings:
+        if name == NOT_FINITE:
+            players = {"generator": trainer.generator, "discriminator": trainer.discriminator}
+            parameters = {role: _not_finite(player.parameters) for role, player in players.items()}
+            data = self._data(trainer)
+            broken = data is not None and not np.isfinite(extremes(data.x)).all()
+            return Findings(self._watch.last_finite, parameters, broken)
+        if name == COLLAPSE:
+            ema = None
+            if trainer.config.ema and self._reference is not None:
+                ema = self._reference[1](self._samples(trainer, ema=True))[0]
+            return Findings(ema_spread=ema, wins=self._watch.is_raised(WINS))
+        return Findings()
+
+    def _way_back(self) -> str:
+        """The last checkpoint that is finite. Only said: which there are depends on how often a run was stopped."""
+        from gankit import checkpoint
+
+        for path in [] if self._run is None else reversed(self._run.checkpoints()):
+            try:
+                arrays, _ = checkpoint.read(path)
+            except CheckpointError:
+                continue
+            if all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
+                return f"\n  The last checkpoint without NaN: {path}"
+        return ""
+
+
+def _not_finite(parameters: Mapping[str, Array]) -> tuple[list[str], int]:
+    return [name for name, array in parameters.items() if not np.isfinite(array).all()], len(parameters)
+
+
+def _append(path: Path, line: Mapping[str, Any]) -> None:
+    with open(path, "ab") as file:
+        file.write((json.dumps(line, allow_nan=False, ensure_ascii=False) + "\n").encode())
+
+
+def _replayed(path: Path) -> Watch:
+    """A watch that has seen what a run's log has."""
+    watch = Watch()
+    if path.exists():
+        for line in path.read_text("utf-8").splitlines():
+            watch.see(Look.from_plain(json.loads(line)))
+    return watch
