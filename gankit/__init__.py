@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gankit.hookspecs import PLUGIN_API, Entry, hookimpl
     from gankit.images import grid
     from gankit.listing import plugins, recipes
+    from gankit.metrics.evaluation import evaluate
     from gankit.networks.native import Native
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ __all__ = [
     "UnknownNameError",
     "build",
     "data",
+    "evaluate",
     "grid",
     "hookimpl",
     "load",
@@ -66,6 +68,7 @@ _HOMES = {
     "hookimpl": "gankit.hookspecs",
     "grid": "gankit.images",
     "Native": "gankit.networks.native",
+    "evaluate": "gankit.metrics.evaluation",
     "plugins": "gankit.listing",
     "recipes": "gankit.listing",
 }

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from gankit import GankitError, __version__
-from gankit.cli import new, show, train
+from gankit.cli import evaluate, new, show, train
 
 __all__ = ["app", "main"]
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command()(train.demo)
 app.command()(train.train)
 app.command()(show.sample)
+app.command()(evaluate.evaluate)
 app.command()(new.new)
 app.command()(show.plugins)
 app.command()(show.recipes)

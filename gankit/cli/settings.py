@@ -29,6 +29,8 @@ class Options:
     log_every: int = 100
     sample_every: int = 1_000
     checkpoint_every: int = 1_000
+    evaluate_every: int = 0
+    evaluate: str | None = None
     out: Path | None = None
 
     def names_a_game(self) -> bool:

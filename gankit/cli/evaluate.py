@@ -1,0 +1,119 @@
+"""`gankit evaluate`: what a trained game measures, as a table and as `metrics.json`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from gankit.metrics.evaluation import Watch
+    from gankit.metrics.rows import Evaluation
+
+FILE = "metrics.json"
+ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="How many samples.")] = 10_000,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="May be given more than once; by default all that apply."),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Of the data, to compare with; by default test, where there is one.")
+    ] = None,
+    backend: Annotated[str | None, typer.Option(help="By default the one that wrote the run.")] = None,
+    device: Annotated[str, typer.Option()] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what metrics.json holds.")] = False,
+    weights: Annotated[str, typer.Option(help="raw, ema (the moving average of G), or both.")] = "both",
+    checkpoint: Annotated[
+        str | None, typer.Option(help="last, best, all, or a step; by default the last and the best.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the samples.")] = 0,
+    extractor: Annotated[str | None, typer.Option(help="By default one that fits the data.")] = None,
+) -> None:
+    """Measure a trained game; exits 1 when a metric breaks."""
+    from gankit.checkpoint import write_atomically
+    from gankit.metrics.evaluation import evaluate as measure
+
+    try:
+        with _progress() as watch:
+            found = measure(
+                run, n=n, metrics=metric or None, split=split, backend=backend, device=device, checkpoint=checkpoint,
+                weights=weights, seed=seed, extractor=extractor, watch=watch,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        kept = f"; {run / FILE} stays as it was" if (run / FILE).is_file() else ""
+        typer.echo(f"\nInterrupted: nothing is written{kept}.", err=True)
+        raise typer.Exit(130) from None
+    text = json.dumps(found.to_plain(), indent=2, allow_nan=False) + "\n"
+    if run.is_dir():  # whole, and at the end: until then the old one stands
+        write_atomically(run / FILE, text.encode())
+    if as_json:
+        typer.echo(text, nl=False)
+    else:
+        _show(found)
+        if run.is_dir():
+            typer.echo(f"{run / FILE} has the details.")
+    for name, reason in found.failed.items():
+        typer.secho(f"{name} failed: {reason}", fg="red", err=True)
+    if found.failed:
+        raise typer.Exit(1)
+
+
+def _show(found: Evaluation) -> None:
+    """For each kind of number what it is and depends on, and below it a column for each state of G."""
+    from rich.console import Console
+    from rich.text import Text
+
+    lines = found.table()
+    heads = [[f"{row.checkpoint}, {row.weights}" for row in found.rows], [f"step {row.step:,}" for row in found.rows]]
+    width = 3 + max(len(cell) for cells in (*heads, *(line.cells for line in lines)) for cell in cells)
+    console = Console(markup=False, highlight=False)
+    console.print(f"{found.data} on {found.backend}, {found.n:,} samples from seed {found.seed}")
+    for cells in heads:
+        console.print("".join(cell.rjust(width) for cell in cells))
+    for line in lines:
+        console.print(Text(line.metric + ARROWS.get(line.better, ""), "bold").append(f"  {line.protocol}", "dim"))
+        console.print("".join(cell.rjust(width) for cell in line.cells))
+    for name, reason in found.skipped.items():
+        console.print(f"skipped {name}: {reason}", style="dim")
+
+
+@contextmanager
+def _progress() -> Iterator[Watch]:
+    """A bar on stderr where that is a terminal; elsewhere a line for each state of G."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (BarColumn(bar_width=12), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("opening", total=None)
+
+        def watch(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        yield watch
+
+
+class _Lines:
+    """Says which state of G is measured, once for each."""
+
+    def __init__(self) -> None:
+        self._said = ""
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        where = what.partition(":")[0]
+        if where != self._said:
+            print(f"measuring {where} ({done} of {total})", file=sys.stderr, flush=True)
+            self._said = where

@@ -1,0 +1,160 @@
+"""A game judged by metrics: `gankit.evaluate`, which `gankit evaluate` prints.
+
+Samples are drawn with all of the latent's noise, from one seed; in a conditional game, their classes are drawn from the
+same seed, as often as each occurs in the training data.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gankit.errors import CheckpointError, ConfigError
+from gankit.metrics.bench import Bench, MetricLike
+from gankit.metrics.rows import Evaluation, Row, Weights
+from gankit.runs import Run
+
+Watch = Callable[[int, int, str], None]
+"""(done, of how many, what comes next), called before each metric."""
+
+N = 10_000
+"""Samples by default, as in the paper's own protocol."""
+
+
+def evaluate(
+    game: Any,
+    *,
+    n: int = N,
+    metrics: MetricLike | Iterable[MetricLike] | None = None,
+    split: str | None = None,
+    checkpoint: str | int | None = None,
+    weights: str = "both",
+    seed: int = 0,
+    data: Any = None,
+    extractor: str | None = None,
+    backend: str | None = None,
+    device: str = "auto",
+    watch: Watch | None = None,
+) -> Evaluation:
+    """Measure a game: a row for each state of G, of measurements that carry their protocol.
+
+    game: a trainer, which is measured as it is; a run folder; or a checkpoint.
+    n: how many samples to draw.
+    metrics: by name, as tables with settings, or as objects; by default all that are installed. Those that do not apply
+        are listed in `skipped` with the reason, those that break in `failed`; the others go on.
+    split: of the data to compare with, by default "test" where there is one.
+    checkpoint: of a run: "last", "best", a step, or "all"; by default the last and the best.
+    weights: "raw", "ema" or "both"; a game without a moving average has the first only.
+    seed: of the latents and classes of the samples.
+    data: what the game was trained on, where its config cannot name it.
+    extractor: by name; by default one that fits the data.
+    watch: told how far it is.
+
+    Raises ConfigError, UnknownNameError or CheckpointError before anything is measured.
+    """
+    named = None if metrics is None else _listed(metrics)
+    states = list(_states(game, checkpoint, backend, device))
+    trainer = states[0].trainer
+    kinds = _kinds(trainer, weights)
+    bench = Bench(trainer, data, split=split, metrics=named, extractor=extractor)
+    each, rows = len(bench.metrics), list[Row]()
+    for state in states:
+        before = {row.weights: row for row in rows if row.step == state.step}  # the best may be the last
+        if not before:
+            state.open()
+        for kind in kinds:
+            told = partial(_tell, watch, len(rows) * each, len(states) * len(kinds) * each, f"{state.name}, {kind}")
+            row = before.get(kind) or bench.measure(trainer, n, seed, kind, told)
+            rows.append(replace(row, checkpoint=state.name))
+    return Evaluation(trainer.config.data, bench.backend.name, n, seed, bench.split, tuple(rows))
+
+
+def _tell(watch: Watch | None, done: int, total: int, where: str, i: int, what: str) -> None:
+    if watch is not None:
+        watch(done + i, total, f"{where}: {what}")
+
+
+def _listed(metrics: MetricLike | Iterable[MetricLike]) -> list[MetricLike]:
+    return [metrics] if isinstance(metrics, str | Mapping) or callable(metrics) else list(metrics)
+
+
+def _kinds(trainer: Any, weights: str) -> tuple[Weights, ...]:
+    """Which weights of G are measured."""
+    kept: tuple[Weights, ...] = ("raw", "ema") if trainer.config.ema else ("raw",)
+    kinds = tuple(kind for kind in kept if weights in (kind, "both"))
+    if weights not in ("raw", "ema", "both"):
+        raise ConfigError(f"weights={weights!r}: possible are 'raw', 'ema' or 'both'.")
+    if not kinds:
+        raise ConfigError("This game keeps no moving average of G: measure it with weights='raw'.")
+    return kinds
+
+
+@dataclass
+class _State:
+    """A state of G to be measured: a trainer, and the checkpoint that it takes up first."""
+
+    name: str
+    step: int
+    trainer: Any
+    path: Path | None = None
+
+    def open(self) -> None:
+        if self.path is not None:
+            self.trainer.restore(self.path)
+
+
+def _states(game: Any, which: str | int | None, backend: str | None, device: str) -> Iterator[_State]:
+    """The states that are asked for, all of one trainer."""
+    from gankit.building import load
+
+    if not isinstance(game, str | os.PathLike):
+        if which is not None or backend is not None:
+            raise ConfigError("A game at hand is measured as it is: checkpoint= and backend= go with a run folder.")
+        yield _State("now", game.steps_done, game)
+        return
+    from gankit import checkpoint
+
+    path = Path(game)
+    if not path.is_dir():
+        if which is not None:
+            raise ConfigError(f"{path} is one checkpoint; checkpoint= goes with a run folder.")
+        found = checkpoint.find(path)
+        trainer = load(found, backend, device)
+        yield _State(found.stem, trainer.steps_done, trainer)
+        return
+    chosen = checkpoints_of(Run(path), which)
+    trainer = load(chosen[0][1], backend, device)
+    for name, found in chosen:
+        yield _State(name, int(checkpoint.read(found)[1]["steps_done"]), trainer, found)
+
+
+def checkpoints_of(run: Run, which: str | int | None) -> list[tuple[str, Path]]:
+    """(name, file) of the checkpoints of a run that are meant; raises CheckpointError where there are none such."""
+    there = run.checkpoints()
+    best = [("best", run.best_checkpoint)] if run.best_checkpoint.is_file() else []
+    if not there and not best:
+        raise CheckpointError(f"{run.folder} holds no checkpoint: expected {run.folder / 'checkpoints'}/step-*.")
+    last = [("last", there[-1])] if there else []
+    text = str(which)
+    if which is None:
+        return [*last, *best]
+    if text == "all":
+        return [*((path.stem, path) for path in there), *best]
+    if text in ("last", "best"):
+        if found := dict([*last, *best]).get(text):
+            return [(text, found)]
+        raise CheckpointError(
+            f"{run.folder} keeps no {text} checkpoint"
+            + (": it was trained without --evaluate-every." if text == "best" else ".")
+        )
+    if not text.isdecimal():
+        raise ConfigError(f"checkpoint={which!r}: possible are 'last', 'best', 'all', or a step.")
+    path = run.checkpoint_file(int(text))
+    if path not in there:
+        steps = ", ".join(str(int(each.stem.removeprefix("step-"))) for each in there) or "none"
+        raise CheckpointError(f"{run.folder} has no checkpoint of step {text}. There: {steps}.")
+    return [(path.stem, path)]

@@ -1,0 +1,84 @@
+"""Which extractor looks at a game's examples, and what it has seen already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+
+from gankit import registry
+from gankit.data.spec import DataSpec
+from gankit.errors import PluginError, ShapeError
+from gankit.interfaces import Backend
+from gankit.metrics.base import Extractor
+
+Array = np.ndarray[Any, Any]
+Seen = tuple[Array, Array | None]
+
+
+def find_extractor(spec: DataSpec, name: str | None = None) -> Extractor | None:
+    """The extractor of that name, or the first by name that looks at examples of this shape; None where none does.
+
+    Raises UnknownNameError for a name that is not installed, and ShapeError where that one looks at another shape.
+    """
+    if name is not None:
+        extractor = _made(name)
+        if not _fits(extractor, spec):
+            raise ShapeError(
+                f"The extractor {name!r} looks at examples of shape {extractor.shape}, "
+                f"with a known range if they are images; the data's are of shape {spec.shape}."
+            )
+        return extractor
+    for each in registry.names("extractors"):
+        try:
+            extractor = _made(each)
+        except PluginError:  # one that is broken is nothing to those who did not ask for it
+            continue
+        if _fits(extractor, spec):
+            return extractor
+    return None
+
+
+class Looker:
+    """An extractor on a backend, which looks at the same array once, however many metrics ask.
+
+    Extractors are shown images as bytes, as pictures are stored; anything else in the data's own units.
+    """
+
+    def __init__(self, extractor: Extractor, backend: Backend, spec: DataSpec) -> None:
+        self._look: Callable[[Array], Seen] = extractor.open(backend)
+        self._spec = spec
+        self._seen: dict[tuple[Any, ...], tuple[Array, Seen]] = {}
+
+    def __call__(self, x: Array) -> Seen:
+        """Features, and probabilities where there are classes, of examples (n, *shape)."""
+        where = (x.__array_interface__["data"][0], x.shape, x.strides, str(x.dtype))
+        if where not in self._seen:
+            # The array is kept as well: while it lives, no other can lie in its place.
+            self._seen[where] = (x, self._look(as_shown(x, self._spec)))
+        return self._seen[where][1]
+
+    def forget(self, x: Array) -> None:
+        """Drop what was seen of an array, which is about to go or to change, and of parts of it."""
+        self._seen = {where: kept for where, kept in self._seen.items() if not np.may_share_memory(kept[0], x)}
+
+
+def as_shown(x: Array, spec: DataSpec) -> Array:
+    """Images as bytes from 0 to 255, by the range of the data; anything else as it is."""
+    if x.dtype == np.uint8 or not _is_image(spec) or spec.value_range is None:
+        return x
+    low, high = spec.value_range
+    return np.rint(np.clip((x.astype(np.float64) - low) / (high - low), 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def _made(name: str) -> Extractor:
+    return cast(Callable[[], Extractor], registry.load("extractors", name))()
+
+
+def _fits(extractor: Extractor, spec: DataSpec) -> bool:
+    return tuple(extractor.shape) == tuple(spec.shape) and (spec.bounded or not _is_image(spec))
+
+
+def _is_image(spec: DataSpec) -> bool:
+    return len(spec.shape) == 3
