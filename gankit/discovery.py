@@ -17,7 +17,7 @@ from importlib.metadata import Distribution, distributions, version
 
 from gankit.errors import PluginError
 from gankit.hookspecs import GROUP, KINDS
-from gankit.isolation import Row, Source, describe, read, safely, stdout_to_stderr
+from gankit.isolation import Row, Source, describe, read, safely, same_random_numbers, stdout_to_stderr
 
 DISABLE = "GANKIT_DISABLE_PLUGINS"
 """`1` or `all`: no third party at all. Otherwise names of distributions, separated by commas."""
@@ -64,7 +64,7 @@ def discover() -> Listing:
         raise PluginError("it asks for gankit's parts while plugins are being found; do that where a part is used")
     token = _searching.set(True)
     try:
-        with stdout_to_stderr():
+        with stdout_to_stderr(), same_random_numbers():
             found = _discover()
     finally:
         _searching.reset(token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -169,6 +170,22 @@ def one_line(text: str, limit: int = 500) -> str:
 def stdout_to_stderr() -> AbstractContextManager[object]:
     """Keep a plugin's prints out of what the user pipes; nested uses must not restore stderr *as* stdout."""
     return nullcontext() if sys.stdout is sys.stderr else redirect_stdout(sys.stderr)
+
+
+@contextmanager
+def same_random_numbers() -> Iterator[None]:
+    """Leave Python's and NumPy's global generators as they were: a user's seeded script must not depend on imports.
+
+    Importing jax draws from NumPy's, flax from Python's.
+    """
+    pythons, numpy = random.getstate(), sys.modules.get("numpy")
+    numpys = None if numpy is None else numpy.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(pythons)
+        if numpy is not None:
+            numpy.random.set_state(numpys)
 
 
 def safely(read: Callable[[], T], otherwise: T) -> T:

@@ -8,7 +8,7 @@ from functools import cache, reduce
 from gankit.discovery import DISABLE, GankitPluginWarning, Listing, Problem, discover
 from gankit.errors import PluginError, UnknownNameError, did_you_mean, one_of
 from gankit.hookspecs import KINDS
-from gankit.isolation import Row, describe, show, stdout_to_stderr
+from gankit.isolation import Row, describe, same_random_numbers, show, stdout_to_stderr
 
 __all__ = ["GankitPluginWarning", "Listing", "Problem", "Row", "listing", "load", "names", "problems", "refresh"]
 
@@ -121,7 +121,7 @@ def _ambiguous(rows: list[Row]) -> str:
 def _import(row: Row) -> object:
     module, _, attribute = row.target.partition(":")
     try:
-        with stdout_to_stderr():
+        with stdout_to_stderr(), same_random_numbers():
             return reduce(getattr, attribute.split("."), importlib.import_module(module))
     except KeyboardInterrupt:
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import random
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import gankit.errors
@@ -361,6 +363,16 @@ def test_what_a_plugin_prints_does_not_reach_stdout(world: World, capsys: pytest
     out, err = capsys.readouterr()
     assert out == ""
     assert err.split() == ["import", "hook", "target"]
+
+
+def test_imports_that_draw_random_numbers_do_not_change_the_users(world: World) -> None:
+    draw = "import random, numpy\nrandom.random(), numpy.random.rand()\n"
+    world.write("good_parts", draw + "class Good: pass")
+    world.install("gankit-drawing", draw + loss("mine"))
+    pythons, numpys = random.getstate(), np.random.get_state()[1].tolist()
+    registry.load("losses", "mine")
+    assert random.getstate() == pythons
+    assert np.random.get_state()[1].tolist() == numpys
 
 
 # --- what the user is told
