@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from gankit import layers, switches
 from gankit.errors import ConfigError
 from gankit.layers import Placed
-from gankit_torch.ops import TorchOps, generator
+from gankit_torch.ops import TorchOps, forked, generator
 from gankit_torch.products import linear
 
 Arrays = Mapping[str, tuple[str, tuple[int, ...] | None]]
@@ -32,8 +32,9 @@ class Stack(nn.Module):
         super().__init__()
         self._features = [place.name for place in placed if isinstance(place.layer, layers.Features)]
         self._labelled = {place.name for place in placed if place.layer.takes_labels}
-        for place in placed:
-            self.add_module(place.name, module(place, ops))
+        with forked(ops.device):  # torch draws a start for each layer, which core's own replaces
+            for place in placed:
+                self.add_module(place.name, module(place, ops))
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Any:
         features = []

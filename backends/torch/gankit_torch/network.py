@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gankit.errors import ConfigError
 from gankit.trees import tree_map
 from gankit_torch.layers import Dropout, canonical_names
-from gankit_torch.ops import TorchOps
+from gankit_torch.ops import TorchOps, forked
 
 Tensors = dict[str, Tensor]
 
@@ -158,9 +158,7 @@ class WrappedNetwork(TorchNetwork):
         if key is None or self._ops.device.type == "meta":
             yield
             return
-        device = self._ops.device
-        others = [device] if device.type != "cpu" else []
-        with torch.random.fork_rng(others, device_type=device.type if others else "cuda"):
+        with forked(self._ops.device):
             torch.manual_seed(key & (2**63 - 1))
             yield
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import repeat
 from typing import Any
 
@@ -168,6 +168,12 @@ def products(device: torch.device, tf32: bool) -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def forked(device: torch.device) -> AbstractContextManager[Any]:
+    """torch's global generators, of the CPU and of that device, are afterwards as they were."""
+    others = [] if device.type in ("cpu", "meta") else [device]
+    return torch.random.fork_rng(others, device_type=device.type if others else "cuda")
 
 
 def generator(key: int, device: torch.device) -> torch.Generator | None:
