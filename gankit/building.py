@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from gankit import checkpoint, registry
 from gankit.capabilities import FLOAT64, PRECISIONS, demand, needs
-from gankit.config import Config, Part, Setting
+from gankit.config import Config, Part, Setting, check_choice
 from gankit.data.dataset import Dataset, scaling
 from gankit.data.sources import data_name
 from gankit.data.spec import DataSpec
@@ -133,6 +133,7 @@ def open_backend(name: str | None, device: str, dtype: str, precision: str = "fu
         if not installed:
             raise ConfigError("No backend is installed. Type pip install 'gankit[torch]' or pip install 'gankit[jax]'.")
         name = installed[0]
+    check_choice("dtype", dtype)
     kind = cast(Callable[..., Backend], registry.load("backends", name))
     backend = kind(device=device, dtype=dtype, **({} if precision == "full" else {"precision": precision}))
     demand(backend, {dtype, precision} & {FLOAT64, *PRECISIONS}, f"dtype={dtype!r}, precision={precision!r}")

@@ -179,13 +179,17 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 MINIMUM: Mapping[str, int] = {"seed": 0, "latent_dim": 1, "batch_size": 1, "k": 1, "accumulate": 1, "num_classes": 1}
 
 
+def check_choice(name: str, value: Any) -> None:
+    """Raises ConfigError unless the setting of that name can have the value."""
+    if value not in (choices := CHOICES[name]):
+        raise ConfigError(
+            f"{name}={value!r} is not possible.{did_you_mean(str(value), choices)} Choose {one_of(choices)}."
+        )
+
+
 def _check(config: Config) -> None:
-    for name, choices in CHOICES.items():
-        value = getattr(config, name)
-        if value not in choices:
-            raise ConfigError(
-                f"{name}={value!r} is not possible.{did_you_mean(str(value), choices)} Choose {one_of(choices)}."
-            )
+    for name in CHOICES:
+        check_choice(name, getattr(config, name))
     for name, least in MINIMUM.items():
         value = getattr(config, name)
         if value is None and name == "num_classes":
