@@ -115,11 +115,12 @@ def optimizer(update=None, init=None, only=None):
 
 
 def run(tamper):
-    """The batches of every call of ops.run are tamper(batches)."""
+    """The batches of every call of ops.run are tamper(batches); none is staged before, for a fault to be planted in."""
     return ops(
         run=lambda o: (
             lambda step, state, batches, *shared, **options: o.run(step, state, tamper(batches), *shared, **options)
-        )
+        ),
+        stage=lambda o: lambda batches, capacity: batches,
     )
 
 
