@@ -98,6 +98,12 @@ def gankit_data() -> Iterator[Entry]:
 @hookimpl
 def gankit_metrics() -> Iterator[Entry]:
     yield _entry("parzen", "metrics.parzen:Parzen", "the paper's log-likelihood under a Parzen window of samples")
+    yield _entry("frechet", "metrics.frechet:Frechet", "distance of Gaussians fitted to features (FID with its own)")
+    yield _entry("kernel-distance", "metrics.kernel_distance:KernelDistance", "unbiased MMD of features (KID)")
+    yield _entry(
+        "precision-recall", "metrics.manifold:PrecisionRecall", "samples among real examples, and real among samples"
+    )
+    yield _entry("density-coverage", "metrics.manifold:DensityCoverage", "the same two, told more robustly")
     yield _entry(
         "classifier-score", "metrics.classes:ClassifierScore", "how sure and how varied a classifier's verdicts are"
     )

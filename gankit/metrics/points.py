@@ -82,7 +82,11 @@ def real_examples(evidence: Evidence, split: str) -> Array:
         raise NotMeasurable(f"The data offers no split {split!r} to compare with: {error}") from error
 
 
+def shuffled(n: int, seed: int = 0) -> Array:
+    """0..n-1 in an order that is the same every time."""
+    return Streams(seed).generator("metrics").permutation(n)
+
+
 def drawn_without_replacement(examples: int, n: int, seed: int = 0) -> Array:
-    """The indices of n different examples, in rising order; the same ones every time."""
-    chosen = Streams(seed).generator("metrics").permutation(examples)[:n]
-    return np.sort(chosen)
+    """The indices of n different examples (or of all), in rising order; the same ones every time."""
+    return np.sort(shuffled(examples, seed)[:n])
