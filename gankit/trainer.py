@@ -198,9 +198,9 @@ class AdversarialTrainer:
         self._steps_done = int(meta["steps_done"])
         return self
 
-    def from_the_start(self) -> AdversarialTrainer:
+    def from_the_start(self, data: Dataset | None = None) -> AdversarialTrainer:
         """The same game on the same data before its first step: same seed, same run. This one stays as it is."""
-        return type(self)(self._game, self._own_data())
+        return type(self)(self._game, self._own_data() if data is None else data)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

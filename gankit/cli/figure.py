@@ -1,0 +1,96 @@
+"""`gankit figure`: draw one of a run, into the run's own folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gankit.cli.show import _checkpoint
+from gankit.errors import ConfigError, one_of
+
+
+def figure(
+    name: Annotated[str | None, typer.Argument(help="See --list.", show_default=False)] = None,
+    run: Annotated[Path | None, typer.Argument(help="A run folder, or a checkpoint.", show_default=False)] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Name every figure.")] = False,
+    out: Annotated[Path | None, typer.Option(help="A .png file.  [default: RUN/figures/NAME.png]")] = None,
+    backend: Annotated[str | None, typer.Option(help="By default the one that wrote the run.")] = None,
+    device: Annotated[str, typer.Option()] = "auto",
+    step: Annotated[int | None, typer.Option(min=0, help="Of the checkpoint; by default the latest.")] = None,
+    no_ema: Annotated[bool, typer.Option("--no-ema", help="Use G itself, not its moving average.")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the latents.  [default: 0]")] = None,
+    data: Annotated[str | None, typer.Option(help="The real examples, where they have moved.")] = None,
+    label: Annotated[int | None, typer.Option(min=0, help="scatter, game-1d: the class shown.")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="Of a grid.")] = None,
+    columns: Annotated[int | None, typer.Option(min=1, help="samples, interpolation.")] = None,
+    path: Annotated[str | None, typer.Option(help="interpolation: linear or spherical.")] = None,
+    n: Annotated[int | None, typer.Option("--n", min=1, help="scatter: how many points.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="game-1d: how many to play again; by default all.")] = None,
+    frames: Annotated[int | None, typer.Option(min=2, help="game-1d: how many pictures.")] = None,
+) -> None:
+    """Draw a figure of a run."""
+    from gankit.figures.kinds import KINDS, find
+
+    if list_:
+        for kind in KINDS.values():
+            typer.echo(f"{kind.name:<{max(map(len, KINDS))}}  {kind.summary}")
+        return
+    if name is None:
+        raise ConfigError(f"Which figure? gankit figure NAME RUN, with NAME one of {one_of(KINDS)}.")
+    kind = find(name)
+    if run is None:
+        raise ConfigError(f"Of which run? gankit figure {name} RUN, with RUN a run folder or a checkpoint.")
+    if out is not None and out.suffix != ".png":
+        raise ConfigError(f"--out {out}: figures are written as .png.")
+    asked = {
+        "seed": seed, "data": data, "label": label, "rows": rows, "columns": columns, "path": path, "n": n,
+        "steps": steps, "frames": frames, "ema": False if no_ema else None,
+    }  # fmt: skip
+    given = {setting: value for setting, value in asked.items() if value is not None}
+    _check(kind, given, opened=backend is not None or device != "auto" or step is not None)
+    for written in _write(kind.draw(_subject(kind, run, step, backend, device), **given), out or _default(run, name)):
+        typer.echo(str(written))
+
+
+def _check(kind: Any, given: dict[str, Any], opened: bool) -> None:
+    """Raise ConfigError for an option that this figure would ignore."""
+
+    def flag(setting: str) -> str:
+        return "--no-ema" if setting == "ema" else f"--{setting}"
+
+    possible = [flag(setting) for setting in kind.settings]
+    wrong = [flag(setting) for setting in given if setting not in kind.settings]
+    if kind.of == "run" and opened:
+        wrong.append("--backend, --device or --step")
+    if wrong:
+        raise ConfigError(f"The figure {kind.name!r} takes no {wrong[0]}. It takes: {', '.join(['--out', *possible])}.")
+
+
+def _subject(kind: Any, run: Path, step: int | None, backend: str | None, device: str) -> Any:
+    if kind.of == "run":
+        return run
+    from gankit.building import load
+
+    return load(_checkpoint(run, step), backend, device)
+
+
+def _default(run: Path, name: str) -> Path:
+    """RUN/figures/NAME.png, for a checkpoint of RUN too."""
+    folder = run if run.is_dir() else run.parent
+    if folder.name == "checkpoints":
+        folder = folder.parent
+    return folder / "figures" / f"{name}.png"
+
+
+def _write(drawn: Any, out: Path) -> list[Path]:
+    """The picture; of an animation the still one, the moving one, and the folder of its frames beside it."""
+    from gankit.figures.animation import Animation
+
+    written = [drawn.save(out)]
+    if isinstance(drawn, Animation):
+        frames = out.with_suffix("")
+        drawn.save_frames(frames)
+        written += [drawn.save(out.with_suffix(".gif")), frames]
+    return written

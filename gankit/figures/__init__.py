@@ -1,0 +1,31 @@
+"""Figures of a game: the paper's, and those that one looks at while training.
+
+    gankit.figures.samples(trainer).save("samples.png")
+
+Each is a function from a trainer (`curves`: from a run folder) to a picture that a notebook shows.
+"""
+
+from gankit.figures.animation import Animation
+from gankit.figures.class_grid import classes
+from gankit.figures.kinds import KINDS, Kind, applicable, find
+from gankit.figures.latent_paths import interpolation
+from gankit.figures.one_dimension import game_1d
+from gankit.figures.plane import scatter
+from gankit.figures.sample_grid import samples
+from gankit.figures.training_curves import curves
+from gankit.images import Picture
+
+__all__ = [
+    "KINDS",
+    "Animation",
+    "Kind",
+    "Picture",
+    "applicable",
+    "classes",
+    "curves",
+    "find",
+    "game_1d",
+    "interpolation",
+    "samples",
+    "scatter",
+]

@@ -1,0 +1,76 @@
+"""What lies between two samples. Goodfellow et al. 2014, figure 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gankit.errors import ConfigError, did_you_mean, one_of
+from gankit.figures.subjects import Array, at_least, no_image, require
+from gankit.figures.tiles import sheet
+from gankit.images import Picture
+from gankit.streams import Streams
+
+unfit = no_image
+
+
+def interpolation(
+    trainer: Any,
+    *,
+    rows: int = 8,
+    columns: int = 11,
+    path: str = "linear",
+    seed: int = 0,
+    ema: bool | None = None,
+) -> Picture:
+    """Each row goes from G(z0) at its left to G(z1) at its right, in equal steps through the space of z.
+
+    path: "linear", the straight line of the paper; or "spherical", along which the norm does not shrink, so that z
+        stays where a normal prior has its mass.
+    A conditional game keeps one class a row, each in turn.
+
+    Raises ConfigError for another path, and where examples are no images.
+    """
+    require("interpolation", trainer)
+    at_least(1, rows=rows)
+    at_least(2, columns=columns)
+    config = trainer.config
+    ends = Streams(seed).first_latents("figures/interpolation", 2 * rows, config.latent_dim, config.prior)
+    z = between(ends[0::2], ends[1::2], columns, path)
+    labels = None
+    if config.conditional:
+        labels = np.repeat(np.arange(rows, dtype=np.int32) % trainer.spec.num_classes, columns)
+    drawn = trainer.generate(z.reshape(rows * columns, -1), labels, ema=ema)
+    return sheet(trainer.spec.scaling.to_user(drawn), columns, trainer)
+
+
+def between(start: Array, stop: Array, count: int, path: str) -> Array:
+    """(n, count, d) points on the way from each of start to each of stop, (n, d), ends included.
+
+    "spherical" turns the direction at one speed (Shoemake 1985, slerp) while the norm goes linearly from the one to the
+    other.
+    """
+    if path not in PATHS:
+        raise ConfigError(f"No path {path!r}; possible: {one_of(PATHS)}.{did_you_mean(path, PATHS)}")
+    t = np.linspace(0.0, 1.0, count)[:, None]
+    return np.stack([PATHS[path](a, b, t) for a, b in zip(start, stop, strict=True)])
+
+
+def _linear(a: Array, b: Array, t: Array) -> Array:
+    return np.asarray((1.0 - t) * a + t * b)
+
+
+def _spherical(a: Array, b: Array, t: Array) -> Array:
+    lengths = np.linalg.norm(a), np.linalg.norm(b)
+    if not all(lengths):
+        return _linear(a, b, t)
+    u, v = a / lengths[0], b / lengths[1]
+    angle = np.arccos(np.clip(u @ v, -1.0, 1.0))
+    if np.sin(angle) < 1e-6:  # one direction, or opposite ones, between which no way is the shortest
+        return _linear(a, b, t)
+    direction = (np.sin((1.0 - t) * angle) * u + np.sin(t * angle) * v) / np.sin(angle)
+    return np.asarray(_linear(*lengths, t) * direction)  # type: ignore[arg-type]
+
+
+PATHS = {"linear": _linear, "spherical": _spherical}

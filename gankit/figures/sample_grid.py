@@ -1,0 +1,40 @@
+"""Samples beside the training images nearest to them. Goodfellow et al. 2014, figure 2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gankit.figures.nearest import nearest
+from gankit.figures.subjects import at_least, examples, no_image, require
+from gankit.figures.tiles import YELLOW, beside, framed, sheet
+from gankit.images import Picture
+from gankit.streams import Streams
+
+unfit = no_image
+
+
+def samples(
+    trainer: Any, *, rows: int = 8, columns: int = 9, seed: int = 0, data: Any = None, ema: bool | None = None
+) -> Picture:
+    """Fair random draws; in yellow, the training image nearest to the last sample of each row.
+
+    Nothing is chosen: these are the first rows * columns samples of the seed, in a conditional game of classes drawn
+    uniformly. Nearest is least in L2 over pixels, among all training images and all classes.
+
+    data: the training images, where the game cannot open them itself.
+    ema: as in `Trainer.sample`.
+
+    Raises ConfigError where examples are no images, DataError where the training images are out of reach.
+    """
+    require("samples", trainer)
+    at_least(1, rows=rows, columns=columns)
+    real, n = examples(trainer, data).x, rows * columns
+    labels = None
+    if trainer.config.conditional:
+        rng = Streams(seed).generator("figures/labels")
+        labels = rng.integers(trainer.spec.num_classes, size=n, dtype=np.int32)
+    drawn = trainer.sample(n, labels=labels, seed=seed, ema=ema)
+    neighbours = real[nearest(drawn[columns - 1 :: columns], real)]
+    return beside(sheet(drawn, columns, trainer), framed(sheet(neighbours, 1, trainer), YELLOW))

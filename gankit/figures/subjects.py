@@ -1,0 +1,91 @@
+"""What figures ask of the game that they show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gankit.data.dataset import Dataset
+from gankit.data.sources import BATCHES, open_data
+from gankit.errors import ConfigError, DataError, one_of
+
+Array = np.ndarray[Any, Any]
+
+
+def require(name: str, trainer: Any) -> None:
+    """Raise ConfigError, saying why and what else can be drawn, when that figure does not apply to this game."""
+    from gankit.figures.kinds import KINDS, applicable
+
+    reason = KINDS[name].unfit(trainer)
+    if reason is not None:
+        others = one_of(applicable(trainer))
+        raise ConfigError(f"The figure {name!r} does not apply here: {reason} Those that do: {others}.")
+
+
+def at_least(least: int, **numbers: int) -> None:
+    """Raise ConfigError for a number below the least that makes sense."""
+    for name, number in numbers.items():
+        if number < least:
+            raise ConfigError(f"{name}={number}: expected a whole number of at least {least}.")
+
+
+def no_image(trainer: Any) -> str | None:
+    """Why the examples are no images that a grid can hold; None where they are."""
+    shape = trainer.spec.shape
+    if len(shape) == 3 and shape[-1] in (1, 3):
+        return None
+    return f"it shows images (H, W, 1 or 3), and the examples have shape {shape}."
+
+
+def examples(trainer: Any, data: Any = None) -> Dataset:
+    """The real examples: those given, else those the game is played on. Raises DataError where they are out of reach.
+
+    An iterable of batches shows only its first, which no figure should pass off as the data.
+    """
+    if data is not None:
+        dataset = open_data(data)
+    elif trainer.config.data == BATCHES:
+        raise DataError("This game is fed batches, and a figure needs the examples together. Pass them: data=x.")
+    else:
+        dataset = trainer.data
+    if dataset.shape != trainer.spec.shape:
+        raise DataError(
+            f"Expected examples of shape {trainer.spec.shape}, like the game's; {dataset.name} has {dataset.shape}."
+        )
+    return dataset
+
+
+def one_class(trainer: Any, label: int | None) -> int | None:
+    """The class that a figure of one D(x|y) shows: 0 by default, and none in an unconditional game."""
+    if not trainer.config.conditional:
+        if label is not None:
+            raise ConfigError(f"label={label}: this game is unconditional ({trainer.config.loss.name}).")
+        return None
+    label = 0 if label is None else label
+    if not 0 <= label < trainer.spec.num_classes:
+        raise ConfigError(f"label={label}: this game has the classes 0 to {trainer.spec.num_classes - 1}.")
+    return label
+
+
+def of_class(dataset: Dataset, label: int | None) -> Array:
+    """The examples of one class, or all; raises DataError when there are none."""
+    if label is None:
+        return dataset.x
+    if dataset.labels is None:
+        raise DataError(f"{dataset.name} has no labels, and this game is conditional. Pass data=(x, labels).")
+    chosen = dataset.x[dataset.labels == label]
+    if not len(chosen):
+        raise DataError(f"{dataset.name} has no example of class {label}.")
+    return np.asarray(chosen)
+
+
+def score(trainer: Any, x: Array, label: int | None) -> Array:
+    """D's logits on points (n, d) in the data's own units: (n,) float64."""
+    labels = None if label is None else np.full(len(x), label, np.int32)
+    return np.asarray(trainer.score(x.astype(trainer.spec.scaling.dtype), labels), np.float64)
+
+
+def sigmoid(logits: Array) -> Array:
+    """D(x) of the paper; neither end overflows."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))
