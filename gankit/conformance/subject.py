@@ -60,6 +60,16 @@ class Subject:
         return f"backend {self.name}"
 
 
+SINGULAR: dict[str, str] = {
+    "losses": "loss",
+    "penalties": "penalty",
+    "generators": "generator",
+    "discriminators": "discriminator",
+    "metrics": "metric",
+}
+"""What one part of a kind is called."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A registered part under judgement, such as a loss.
@@ -88,8 +98,7 @@ class Candidate:
         return getattr(registry.load(self.kind, self.name), "known_failures", {})
 
     def __str__(self) -> str:
-        singular = {"losses": "loss", "penalties": "penalty"}.get(self.kind, self.kind.removesuffix("s"))
-        return f"{singular} {self.name} on {self.on.name}"
+        return f"{SINGULAR[self.kind]} {self.name} on {self.on.name}"
 
 
 def registered(name: str, *, quick: bool = False, device: str = "auto") -> Subject:

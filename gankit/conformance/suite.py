@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from gankit.conformance import (
+    any_loss,
     canonical,
     corners,
     declared,
@@ -24,7 +25,7 @@ from gankit.conformance import (
     step,
 )
 from gankit.conformance.results import Check, Result, counts, run
-from gankit.conformance.subject import Candidate, Subject
+from gankit.conformance.subject import SINGULAR, Candidate, Subject
 
 GROUPS: dict[str, tuple[Check, ...]] = {
     "ops": (*ops_math.CHECKS, *ops_arrays.CHECKS, *ops_run.CHECKS),
@@ -44,7 +45,9 @@ GROUPS: dict[str, tuple[Check, ...]] = {
 }
 """What a backend is judged by."""
 
-PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {}
+PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
+    "losses": any_loss.CHECKS,
+}
 """What a part of each kind is judged by, on a backend."""
 
 FLOORS: Mapping[str, int] = {
@@ -54,13 +57,14 @@ FLOORS: Mapping[str, int] = {
     "step": 20,
     "same seed": 6,
     "resume": 7,
+    "loss": 15,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""
 
 
 def checks_for(subject: Subject | Candidate) -> Mapping[str, Sequence[Callable[[Any], None]]]:
     """The checks that judge a backend or a part, by group."""
-    return GROUPS if isinstance(subject, Subject) else {subject.kind: PARTS[subject.kind]}
+    return GROUPS if isinstance(subject, Subject) else {SINGULAR[subject.kind]: PARTS[subject.kind]}
 
 
 def run_checks(
