@@ -78,6 +78,56 @@ def plugin(session: nox.Session, plugin: str) -> None:
     session.run("pytest", f"plugins/{plugin}/tests", *session.posargs)
 
 
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Every distribution as its wheel, away from the checkout: the demo, the suite, and a plugin begun from nothing."""
+    folder = Path(session.create_tmp()).resolve()
+    projects = [".", *(f"backends/{name}" for name in BACKENDS), *(f"plugins/{name}" for name in PLUGINS)]
+    session.install("build", "hatchling")
+    for project in projects:
+        session.run("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), project, silent=True)
+    built = [str(path) for path in folder.glob("*.whl")]
+    session.install("-c", "constraints.txt", *built, "array-api-strict", "pytest")
+    session.env["GANKIT_DATA"] = os.environ.get("GANKIT_DATA", "")
+    session.env["OMP_NUM_THREADS"] = "1"
+    session.chdir(folder)
+    session.run("gankit", "doctor")
+    for name in BACKENDS:
+        session.run("gankit", "demo", "--backend", name, "--steps", "200", "--out", f"runs/{name}")
+        session.run("python", "-m", "gankit.conformance", "--backend", name, "--quick", "--only", "step")
+    # The guide's first minutes: by these lines alone a stranger has a loss that is right on every backend.
+    session.run("gankit", "new", "loss", "lecam-like")
+    session.install("--no-deps", "--no-build-isolation", "-e", "gankit-lecam-like")
+    session.run("python", "-m", "gankit.conformance", "--loss", "lecam-like")
+    session.run("pytest", "-q", "gankit-lecam-like", env={"GANKIT_CONFORMANCE_QUICK": "1"})
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """The lowest versions that are declared, where they can be had without a framework's gigabytes: core and JAX."""
+    lowest = [
+        requirement.split(";")[0].replace(">=", "==")
+        for path in ("pyproject.toml", "backends/jax/pyproject.toml")
+        for requirement in nox.project.load_toml(path)["project"]["dependencies"]
+        if ">=" in requirement
+    ]
+    jaxlib = [pin.replace("jax==", "jaxlib==") for pin in lowest if pin.startswith("jax==")]
+    session.install(*lowest, *jaxlib, *PYTEST)
+    session.install("--no-deps", "-e", ".", "-e", "backends/jax")
+    session.env["GANKIT_DATA"] = os.environ.get("GANKIT_DATA", "")
+    session.env["OMP_NUM_THREADS"] = "1"
+    session.run("gankit", "demo", "--steps", "100", "--out", str(Path(session.create_tmp()) / "demo"))
+    session.run("python", "-m", "gankit.conformance", "--backend", "jax", "--quick")
+
+
+@nox.session(default=False)
+@nox.parametrize("backend", BACKENDS, ids=BACKENDS)
+def mutants(session: nox.Session, backend: str) -> None:
+    """Every planted fault, and every check that catches it; with `-- --own`, only the check that is meant for it."""
+    install(session, backend, extras="[conformance]")
+    session.run("python", "tests/conformance/mutant_report.py", "--backend", backend, *session.posargs)
+
+
 @nox.session(default=False)
 def benchmark(session: nox.Session) -> None:
     """gankit beside hand-written loops and other toolkits, in turn. Needs MNIST and a quiet machine."""
