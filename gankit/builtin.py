@@ -118,3 +118,8 @@ def gankit_metrics() -> Iterator[Entry]:
 @hookimpl
 def gankit_extractors() -> Iterator[Entry]:
     yield _entry("mnist-cnn", "metrics.mnist_cnn:MnistCnn", "a small network that knows MNIST's digits, 99.5 % of them")
+
+
+@hookimpl
+def gankit_loggers() -> Iterator[Entry]:
+    yield _entry("tensorboard", "loggers:TensorBoard", "event files for TensorBoard, by tensorboardX")

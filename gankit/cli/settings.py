@@ -31,6 +31,7 @@ class Options:
     checkpoint_every: int = 1_000
     evaluate_every: int = 0
     evaluate: str | None = None
+    logger: tuple[str, ...] = ()
     out: Path | None = None
 
     def names_a_game(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -17,6 +18,7 @@ from gankit.errors import ConfigError
 
 if TYPE_CHECKING:
     from gankit.config import Config
+    from gankit.interfaces import Logger
     from gankit.metrics.best import Evaluate
     from gankit.records import Checkpoints
     from gankit.runs import Run
@@ -72,6 +74,9 @@ def train(
     log_every: Every = 100,
     sample_every: Every = 1_000,
     checkpoint_every: Every = 1_000,
+    logger: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Log elsewhere too, such as to tensorboard; repeatable.")
+    ] = None,
     evaluate_every: Annotated[
         int, typer.Option(min=0, metavar="STEPS", help="Measure on validation data and keep the best; 0 is never.")
     ] = 0,
@@ -83,7 +88,7 @@ def train(
         backend=backend, recipe=recipe, data=data, steps=steps, seed=seed, dtype=dtype, device=device, loss=loss,
         penalty=tuple(penalty or ()), set=tuple(set_ or ()), out=out,
         log_every=log_every, sample_every=sample_every, checkpoint_every=checkpoint_every,
-        evaluate_every=evaluate_every, evaluate=evaluate,
+        evaluate_every=evaluate_every, evaluate=evaluate, logger=tuple(logger or ()),
     )  # fmt: skip
     if evaluate is not None:
         _check_metric(evaluate, evaluate_every)
@@ -95,10 +100,11 @@ def play(options: Options, *, new: bool = False) -> None:
     if switches.on("heap"):
         keep_freed_memory()
     try:
+        loggers = _loggers(options)
         run, trainer = _opened(options, new)
         if trainer is not None:
             options = replace(options, out=run.folder)
-            _trained(run, trainer, options)
+            _trained(run, trainer, options, loggers)
     except KeyboardInterrupt:
         typer.echo("\nInterrupted before the first step; nothing is lost.", err=True)
         raise typer.Exit(130) from None
@@ -167,9 +173,10 @@ def _note(run: Run, trainer: Any, options: Options) -> None:
     run.note_environment(environment(trainer, options.without_paths().command()), trainer.steps_done)
 
 
-def _trained(run: Run, trainer: Any, options: Options) -> None:
+def _trained(run: Run, trainer: Any, options: Options, loggers: Mapping[str, Logger]) -> None:
     from gankit.alarms import Alarms
     from gankit.interrupt import StoppedAtOnce
+    from gankit.loggers import Loggers
     from gankit.progress import progress
     from gankit.records import Checkpoints, MetricsLog, SampleGrid
 
@@ -178,9 +185,10 @@ def _trained(run: Run, trainer: Any, options: Options) -> None:
     measured = _evaluations(run, options, checkpoints)
     bar = progress(options.steps, trainer.steps_done)
     # The checkpoint comes last of those that write: what it stands for must be on the disk before it.
-    callbacks = [MetricsLog(run, options.log_every), Alarms(run, _warn), grid, *measured, checkpoints, bar]
+    logs = Loggers(loggers, run.folder, options.log_every, _warn)
+    callbacks = [MetricsLog(run, options.log_every), Alarms(run, _warn), logs, grid, *measured, checkpoints, bar]
     try:
-        with bar:
+        with bar, logs.start(trainer.config, trainer.steps_done):
             trainer.fit(steps=options.steps - trainer.steps_done, callbacks=callbacks)
     except StoppedAtOnce:
         _interrupted("Stopped at once: what came after the last checkpoint is lost.", options)
@@ -213,6 +221,15 @@ def _evaluations(run: Run, options: Options, checkpoints: Checkpoints) -> list[E
     evaluate = Evaluate(run, options.evaluate_every, options.evaluate, checkpoints=checkpoints, say=typer.echo)
     evaluate.take_up()
     return [evaluate]
+
+
+def _loggers(options: Options) -> dict[str, Logger]:
+    """Opened before anything else, so that a misspelt one leaves no folder behind."""
+    if not options.logger:
+        return {}
+    from gankit.loggers import open_loggers
+
+    return open_loggers(options.logger)
 
 
 def _warn(text: str) -> None:
