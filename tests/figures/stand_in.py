@@ -24,13 +24,13 @@ class StandIn:
         self,
         g: Callable[..., Array],
         d: Callable[[Array], Array],
-        data: Dataset,
+        dataset: Dataset,
         scaling: Scaling = PLAIN,
         **settings: Any,
     ) -> None:
         self.config = Config().with_settings({"latent_dim": 4, **settings})
-        classes = data.num_classes if self.config.conditional else None
-        self.data, self.spec = data, DataSpec(data.shape, classes, scaling)
+        classes = dataset.num_classes if self.config.conditional else None
+        self.data, self.spec = dataset, DataSpec(dataset.shape, classes, scaling)
         self.backend = SimpleNamespace(name="none", device="none")
         self._g, self._d, self.steps_done = g, d, 10
         self.asked: tuple[Array, Array | None] | None = None
