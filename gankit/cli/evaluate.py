@@ -38,6 +38,7 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the samples.")] = 0,
     extractor: Annotated[str | None, typer.Option(help="By default one that fits the data.")] = None,
+    calibrate: Annotated[bool, typer.Option("--calibrate", help="Measure real training examples too.")] = False,
 ) -> None:
     """Measure a trained game; exits 1 when a metric breaks."""
     from gankit.checkpoint import write_atomically
@@ -47,7 +48,7 @@ def evaluate(
         with _progress() as watch:
             found = measure(
                 run, n=n, metrics=metric or None, split=split, backend=backend, device=device, checkpoint=checkpoint,
-                weights=weights, seed=seed, extractor=extractor, watch=watch,
+                weights=weights, seed=seed, extractor=extractor, calibrate=calibrate, watch=watch,
             )  # fmt: skip
     except KeyboardInterrupt:
         kept = f"; {run / FILE} stays as it was" if (run / FILE).is_file() else ""

@@ -48,6 +48,7 @@ class Bench:
         preferred: str = "test",
         metrics: Sequence[MetricLike] | None = None,
         extractor: str | None = None,
+        calibrate: bool = False,
     ) -> None:
         self.splits = Splits(data if data is not None else source_of(trainer))
         self.split = split or self.splits.first(preferred, "train")
@@ -56,7 +57,8 @@ class Bench:
         self._looker: Looker | None = None  # opened when a metric first asks: it may be compiled
         self._spec = trainer.spec
         names = registry.names("metrics") if metrics is None else metrics
-        self.metrics = [_Contender.of(metric, self.split, asked=metrics is not None) for metric in names]
+        wishes = {**dict.fromkeys(SPLIT_SETTINGS, self.split), **({"calibrate": True} if calibrate else {})}
+        self.metrics = [_Contender.of(metric, wishes, asked=metrics is not None) for metric in names]
 
     def measure(self, trainer: Any, n: int, seed: int, weights: Weights, tell: Tell = _to_nobody) -> Row:
         """All metrics on n fresh samples."""
@@ -67,7 +69,7 @@ class Bench:
             tell(i, contender.name)
             try:
                 measurements += contender.measure(evidence)
-            except NotMeasurable as reason:
+            except (NotMeasurable, DataError) as reason:  # such as a split that the data does not have
                 skipped.append((contender.name, str(reason)))
             except Exception as error:  # whatever a plugin does wrong, the other numbers are worth having
                 failed.append((contender.name, f"{contender.source}: {_described(error)}"))
@@ -144,7 +146,7 @@ class _Contender:
     problem: Exception | None = None
 
     @classmethod
-    def of(cls, given: MetricLike, split: str, asked: bool) -> _Contender:
+    def of(cls, given: MetricLike, wishes: Mapping[str, Any], asked: bool) -> _Contender:
         """Raises what is wrong with a metric that the user asked for; keeps what is wrong with any other."""
         if not isinstance(given, str | Mapping):
             return cls(given.name, given, type(given).__module__)
@@ -154,7 +156,7 @@ class _Contender:
             raise ConfigError(f"{dict(settings)!r}: the table of a metric needs a 'name'.")
         source = _distribution(name)
         try:
-            return cls(name, made(name, settings, split), source)
+            return cls(name, made(name, settings, wishes), source)
         except Exception as error:
             if asked and isinstance(error, GankitError):
                 raise
@@ -170,14 +172,14 @@ class _Contender:
         return found
 
 
-def made(name: str, settings: Mapping[str, Any], split: str) -> Metric:
-    """A metric by name that compares with that split, unless its settings say with which."""
+def made(name: str, settings: Mapping[str, Any], wishes: Mapping[str, Any]) -> Metric:
+    """A metric by name, with its settings, and the wishes that it has a setting for and that these leave open."""
     from gankit.building import make
 
     target = cast(Callable[..., Any], registry.load("metrics", name))
     takes = inspect.signature(target).parameters
-    wanted = {setting: split for setting in SPLIT_SETTINGS if setting in takes}
-    return cast(Metric, make("metrics", Part(name, {**wanted, **settings})))
+    granted = {setting: value for setting, value in wishes.items() if setting in takes}
+    return cast(Metric, make("metrics", Part(name, {**granted, **settings})))
 
 
 def source_of(trainer: Any) -> Any:

@@ -192,7 +192,7 @@ def _weights(trainer: Any) -> Any:
 def settle(metric: MetricLike) -> None:
     """Raise what is wrong with a metric's name or settings before a run is begun."""
     if isinstance(metric, str):
-        made(metric, {}, "validation")
+        made(metric, {}, {})
     elif isinstance(metric, Mapping):
         settings = dict(metric)
-        made(str(settings.pop("name", "")), settings, "validation")
+        made(str(settings.pop("name", "")), settings, {})

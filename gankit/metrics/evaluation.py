@@ -36,6 +36,7 @@ def evaluate(
     seed: int = 0,
     data: Any = None,
     extractor: str | None = None,
+    calibrate: bool = False,
     backend: str | None = None,
     device: str = "auto",
     watch: Watch | None = None,
@@ -52,6 +53,7 @@ def evaluate(
     seed: of the latents and classes of the samples.
     data: what the game was trained on, where its config cannot name it.
     extractor: by name; by default one that fits the data.
+    calibrate: whether to measure real training examples as well, where a metric can: what its best is worth.
     watch: told how far it is.
 
     Raises ConfigError, UnknownNameError or CheckpointError before anything is measured.
@@ -60,7 +62,7 @@ def evaluate(
     states = list(_states(game, checkpoint, backend, device))
     trainer = states[0].trainer
     kinds = _kinds(trainer, weights)
-    bench = Bench(trainer, data, split=split, metrics=named, extractor=extractor)
+    bench = Bench(trainer, data, split=split, metrics=named, extractor=extractor, calibrate=calibrate)
     each, rows = len(bench.metrics), list[Row]()
     for state in states:
         before = {row.weights: row for row in rows if row.step == state.step}  # the best may be the last
