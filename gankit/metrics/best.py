@@ -26,6 +26,8 @@ N = 2_000
 """Samples: a tenth of an evaluation's time. What is compared is of one n, whatever its bias."""
 PREFERRED: tuple[MetricLike, ...] = ("frechet", "modes", "sliced-wasserstein")
 """The first of these that applies is measured where none is asked for."""
+DECIDING = {"modes": "modes-jsd"}
+"""Of several numbers the one that decides, where it is not the first: covered modes say nothing of quality."""
 
 
 @dataclass
@@ -35,8 +37,9 @@ class Evaluate:
     run: the folder, where `evaluations.jsonl` gets a line for every `every`-th step, and `checkpoints/best.safetensors`
         is the state with the best number so far; its header says which. A step that is the best gets a checkpoint of
         its own, of which this is a copy, so that what is best is never beyond what a run is resumed from.
-    metric: by name, table or object; of several numbers, the first that has a better and a worse counts. By default the
-        Fréchet distance where an extractor fits the data, else modes of toys, or the sliced Wasserstein distance.
+    metric: by name, table or object. By default the Fréchet distance where an extractor fits the data, else the modes
+        of toys, or the sliced Wasserstein distance.
+    by: of a metric's several numbers the one that decides; by default the first that has a better and a worse.
     n: samples, from the moving average of G where the game keeps one, always of the same latents.
     split: of the data to compare with; by default "validation" where there is one, else "train".
     data: what the game is trained on, where its config cannot name it.
@@ -47,6 +50,7 @@ class Evaluate:
     run: Run | str | os.PathLike[str]
     every: int = 1000
     metric: MetricLike | None = None
+    by: str | None = None
     n: int = N
     seed: int = 0
     split: str | None = None
@@ -74,7 +78,7 @@ class Evaluate:
         measurements = self._measured(trainer, self._bench)
         if not measurements:
             return
-        deciding = next((m for m in measurements if m.better is not None), measurements[0])
+        deciding = self._deciding(measurements)
         line = {
             "step": step,
             "weights": _weights(trainer),
@@ -136,12 +140,21 @@ class Evaluate:
                 self.say(f"Not measured while training: {reason}")
         return ()
 
+    def _deciding(self, measurements: tuple[Measurement, ...]) -> Measurement:
+        assert self._bench is not None
+        by = self.by or DECIDING.get(self._bench.metrics[0].name)
+        named = [m for m in measurements if by in (None, m.metric) and m.better is not None]
+        if self.by is not None and not named:
+            there = one_of({m.metric for m in measurements if m.better is not None})
+            raise ConfigError(f"Evaluate(by={self.by!r}): no such number decides. Possible: {there}.")
+        return (named or list(measurements))[0]
+
     def _asked(self) -> Line:
         """What must be alike for two lines to be compared."""
         assert self._bench is not None
         [contender] = self._bench.metrics
         metric = dict(self.metric) if isinstance(self.metric, Mapping) else contender.name
-        return {"metric": plain(metric), "n": self.n, "seed": self.seed, "split": self._bench.split}
+        return {"metric": plain(metric), "by": self.by, "n": self.n, "seed": self.seed, "split": self._bench.split}
 
     def _lines(self) -> Iterator[Line]:
         """Those of the file that are whole."""

@@ -14,9 +14,8 @@ import pytest
 
 import gankit
 from gankit import checkpoint
-from gankit.metrics import Evidence, Measurement, NotMeasurable
+from gankit.metrics import Evaluate, Evidence, Measurement, NotMeasurable
 from gankit.metrics.bench import Bench
-from gankit.metrics.best import Evaluate
 from gankit.runs import Run
 from tests.cli_runner import Cli
 
@@ -238,6 +237,23 @@ def test_a_number_that_is_none_is_never_the_best(backend, tmp_path):
     assert [line["value"] for line in lines(tmp_path)] == [None, 2.0, None, 2.0, 3.0]
     assert [line["best"] for line in lines(tmp_path)] == [False, True, False, False, True]
     assert evaluate.best is not None and evaluate.best["step"] == 5
+
+
+def test_of_several_numbers_the_one_that_was_named_decides(backend, tmp_path):
+    class Two:
+        name = "two"
+
+        def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
+            yield Measurement("up", next(rising), better="lower")
+            yield Measurement("down", next(falling), better="lower")
+            yield Measurement("neither", 0.0)
+
+    rising, falling = iter(np.arange(9.0)), iter(-np.arange(9.0))
+    game(backend).fit(steps=2, callbacks=[Evaluate(tmp_path, every=1, metric=Two(), by="down", n=2)])
+    assert [(line["metric"], line["best"]) for line in lines(tmp_path)] == [("down", True), ("down", True)]
+    assert [m["metric"] for m in lines(tmp_path)[0]["measurements"]] == ["up", "down", "neither"]
+    with pytest.raises(gankit.ConfigError, match="Possible: 'down', 'up'"):
+        game(backend).fit(steps=1, callbacks=[Evaluate(tmp_path, every=1, metric=Two(), by="neither", n=2)])
 
 
 def test_a_metric_that_fails_is_told_once_and_training_goes_on(backend, tmp_path):
