@@ -105,6 +105,14 @@ def gankit_metrics() -> Iterator[Entry]:
     )
     yield _entry("density-coverage", "metrics.manifold:DensityCoverage", "the same two, told more robustly")
     yield _entry(
+        "nearest-training", "metrics.nearest:NearestTraining", "whether training examples were learned by heart"
+    )
+    yield _entry("sliced-wasserstein", "metrics.sliced:SlicedWasserstein", "how far samples are from the data")
+    yield _entry("ms-ssim", "metrics.msssim:MsSsim", "whether images look alike, as those of a collapsed G do")
+    yield _entry("modes", "metrics.toys:Modes", "modes of a toy that are covered, and how well they are hit")
+    yield _entry("histogram-jsd", "metrics.toys:HistogramJsd", "divergence of histograms of one or two numbers")
+    yield _entry("theory", "metrics.theory:Theory", "D beside D*, and V beside -log 4 + 2 JSD, on toys")
+    yield _entry(
         "classifier-score", "metrics.classes:ClassifierScore", "how sure and how varied a classifier's verdicts are"
     )
     yield _entry(
