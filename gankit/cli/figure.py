@@ -45,27 +45,27 @@ def figure(
     if out is not None and out.suffix != ".png":
         raise ConfigError(f"--out {out}: figures are written as .png.")
     asked = {
+        "backend": backend, "device": None if device == "auto" else device, "step": step, "no-ema": no_ema or None,
         "seed": seed, "data": data, "label": label, "rows": rows, "columns": columns, "path": path, "n": n,
-        "steps": steps, "frames": frames, "ema": False if no_ema else None,
+        "steps": steps, "frames": frames,
     }  # fmt: skip
-    given = {setting: value for setting, value in asked.items() if value is not None}
-    _check(kind, given, opened=backend is not None or device != "auto" or step is not None)
-    for written in _write(kind.draw(_subject(kind, run, step, backend, device), **given), out or _default(run, name)):
+    _check(kind, [flag for flag, value in asked.items() if value is not None])
+    settings = {name: value for name, value in asked.items() if name in kind.settings and value is not None}
+    if no_ema:
+        settings["ema"] = False
+    drawn = kind.draw(_subject(kind, run, step, backend, device), **settings)
+    for written in _write(drawn, out or _default(run, name)):
         typer.echo(str(written))
 
 
-def _check(kind: Any, given: dict[str, Any], opened: bool) -> None:
+def _check(kind: Any, flags: list[str]) -> None:
     """Raise ConfigError for an option that this figure would ignore."""
-
-    def flag(setting: str) -> str:
-        return "--no-ema" if setting == "ema" else f"--{setting}"
-
-    possible = [flag(setting) for setting in kind.settings]
-    wrong = [flag(setting) for setting in given if setting not in kind.settings]
-    if kind.of == "run" and opened:
-        wrong.append("--backend, --device or --step")
-    if wrong:
-        raise ConfigError(f"The figure {kind.name!r} takes no {wrong[0]}. It takes: {', '.join(['--out', *possible])}.")
+    possible = [] if kind.of == "run" else ["backend", "device", "step"]
+    possible += ["no-ema" if setting == "ema" else setting for setting in kind.settings]
+    for flag in flags:
+        if flag not in possible:
+            known = ", ".join(f"--{name}" for name in ("out", *possible))
+            raise ConfigError(f"The figure {kind.name!r} takes no --{flag}. It takes: {known}.")
 
 
 def _subject(kind: Any, run: Path, step: int | None, backend: str | None, device: str) -> Any:

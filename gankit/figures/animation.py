@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from gankit.checkpoint import write_atomically
 from gankit.errors import ConfigError
 from gankit.images import Picture, png
@@ -51,7 +53,8 @@ class Animation:
         from PIL import Image
 
         images = [Image.fromarray(frame) for frame in self.frames]
-        palette = images[-1].quantize(256, dither=Image.Dither.NONE)
+        seen = np.concatenate([frame[::2, ::2] for frame in self.frames])  # enough to find the colours of all
+        palette = Image.fromarray(seen).quantize(256, dither=Image.Dither.NONE)
         first, *others = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
         durations = [round(1000 * SECONDS)] * len(others) + [round(1000 * PAUSE)]
         file = io.BytesIO()
