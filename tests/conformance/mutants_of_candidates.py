@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from gankit.losses import Conditional, NonSaturating
+from gankit.penalties import R1, OnDiscriminator, half_squared_gradient, input_gradient, safe_norm
 
 
 @dataclass(frozen=True)
@@ -298,4 +301,204 @@ LOSSES = losses(
         ),
     ),
     ("conditional under another name", "check_loss_plays", plain(conditional=True)),
+)
+
+
+# ---- penalties
+
+
+def penalties(*faults: tuple[Any, ...]) -> tuple[Broken, ...]:
+    return tuple(Broken("penalties", *fault) for fault in faults)
+
+
+def penalty(function, **attributes):
+    """A penalty of D's that is function(ops, net, draw, fake, key, *memory); attributes: of its class."""
+    methods = {"__call__": lambda self, *arguments: function(*arguments)}
+    return type("Faulty", (OnDiscriminator,), {"name": "broken", **methods, **attributes})
+
+
+def own(term):
+    """A penalty of D's that is term(itself, ops, net, draw, fake, key)."""
+    return type("Faulty", (OnDiscriminator,), {"name": "broken", "__call__": term})
+
+
+def r1(ops, net, draw, fake, key):
+    return half_squared_gradient(ops, net, draw.real, draw.labels)
+
+
+class Bare:
+    """A function in the shape of a class."""
+
+    def __call__(self, ops, net, draw, fake, key):
+        return r1(ops, net, draw, fake, key)
+
+
+class Fixed:
+    """Takes no settings."""
+
+    name, player, every, weight = "broken", "discriminator", 1, 1.0
+    __call__ = Bare.__call__
+
+
+class Unfollowed(Fixed):
+    """Keeps what it is given as its weight, schedule or not."""
+
+    def __init__(self, weight=1.0, every=1):
+        self.weight, self.every = weight, every
+
+
+def norms(ops, net, x):
+    """The norm of D's gradient at each example, by a root that has no derivative at 0."""
+    g = input_gradient(ops, net, x, None)
+    return ops.xp.sqrt(ops.xp.sum(ops.xp.reshape(g * g, (g.shape[0], -1)), axis=1))
+
+
+def detached(ops, net, draw, fake, key):
+    g = ops.stop_gradient(input_gradient(ops, net, draw.real, draw.labels))
+    return 0.5 * ops.xp.sum(g * g) / fake.shape[0]
+
+
+def between(share):
+    """A penalty on gradients of norm 1 between real and fake; share: (ops, key, shape of an example) to a number."""
+
+    def term(ops, net, draw, fake, key):
+        e = share(ops, key, tuple(fake.shape))
+        x = e * draw.real + (1 - e) * fake
+        return ops.xp.mean((safe_norm(ops, input_gradient(ops, net, x, draw.labels)) - 1.0) ** 2)
+
+    return penalty(term)
+
+
+def placed(ops, net, draw, fake, key):
+    g = input_gradient(ops, net, draw.real, draw.labels)
+    place = ops.to_float(ops.xp.arange(g.shape[0]))
+    return ops.xp.mean(place * safe_norm(ops, g))
+
+
+def from_numpy(ops, net, draw, fake, key):
+    noise = ops.asarray(np.random.normal(size=tuple(fake.shape)))
+    return half_squared_gradient(ops, net, draw.real + noise, draw.labels)
+
+
+def changed_in_place(ops, net, draw, fake, key):
+    x = draw.real
+    x += 0.1
+    return half_squared_gradient(ops, net, x, draw.labels)
+
+
+def first_slope(ops, net, draw, fake, key):
+    """Whatever slopes there are, real examples' or not."""
+    g = net.slopes[0].gradient if net.slopes else input_gradient(ops, net, fake, draw.fake_labels)
+    return 0.5 * ops.xp.sum(g * g) / fake.shape[0]
+
+
+def remembering(new, use=lambda ops, logit, memory: (logit - memory["mean"]) ** 2):
+    """Scores near what is remembered; new: (memory, the mean logit) to the next memory."""
+
+    def term(ops, net, draw, fake, key, memory):
+        logit = ops.xp.mean(net(draw.real, draw.labels).logits)
+        return use(ops, logit, memory), new(memory, logit)
+
+    return penalty(term, memory={"mean": 0.5})
+
+
+def kept(self, ops, net, draw, fake, key):
+    """A running mean in an attribute."""
+    logit = ops.xp.mean(net(draw.real, draw.labels).logits)
+    object.__setattr__(self, "mean", 0.5 * getattr(self, "mean", 0.0) + 0.5 * ops.stop_gradient(logit))
+    return (logit - self.mean) ** 2 + r1(ops, net, draw, fake, key)
+
+
+HEAVY_PENALTY = HEAVY.replace("from gankit.losses import NonSaturating", "from gankit.penalties import R1").replace(
+    "class Part(NonSaturating):\n    pass", 'class Part(R1):\n    name = "broken"'
+)
+
+PENALTIES = penalties(
+    ("says nothing of itself", "check_penalty_contract", Bare),
+    ("goes by another name", "check_penalty_contract", R1),
+    (
+        "on parameters instead of inputs",
+        "check_penalty_contract",
+        penalty(lambda ops, net, *_: sum(ops.xp.sum(p * p) for p in net.params.values())),
+    ),
+    (
+        "a number for each example",
+        "check_penalty_contract",
+        penalty(lambda ops, net, draw, *_: norms(ops, net, draw.real)),
+    ),
+    ("takes no settings", "check_penalty_settings", Fixed),
+    ("a schedule is not followed", "check_penalty_settings", Unfollowed),
+    (
+        "weighs itself",
+        "check_penalty_leaves_its_weight_to_the_step",
+        own(lambda self, *arguments: self.weight * r1(*arguments)),
+    ),
+    (
+        "counts its steps itself",
+        "check_penalty_leaves_its_weight_to_the_step",
+        own(lambda self, *arguments: self.every * r1(*arguments)),
+    ),
+    ("cut from the graph", "check_penalty_gradient", penalty(detached)),
+    (
+        "the root of a gradient of 0",
+        "check_penalty_where_nothing_changes",
+        penalty(lambda ops, net, draw, *_: ops.xp.mean((norms(ops, net, draw.real) - 1.0) ** 2)),
+    ),
+    (
+        "exponential scores",
+        "check_penalty_is_finite",
+        penalty(lambda ops, net, draw, *_: ops.xp.mean(ops.xp.exp(net(draw.real).logits))),
+    ),
+    (
+        "a sum over the batch",
+        "check_penalty_is_a_mean",
+        penalty(lambda ops, net, draw, *_: ops.xp.sum(input_gradient(ops, net, draw.real, draw.labels) ** 2)),
+    ),
+    ("weighs by place", "check_penalty_ignores_order", penalty(placed)),
+    (
+        "one factor for the whole batch",
+        "check_penalty_draws_for_each_example",
+        between(lambda ops, key, shape: ops.uniform(key, (1, 1, 1, 1))),
+    ),
+    (
+        "a factor for each pixel",
+        "check_penalty_interpolates_on_the_line",
+        between(lambda ops, key, shape: ops.uniform(key, shape)),
+    ),
+    (
+        "a factor from a normal",
+        "check_penalty_interpolates_on_the_line",
+        between(lambda ops, key, shape: ops.normal(key, (shape[0], 1, 1, 1))),
+    ),
+    (
+        "fakes with the labels of real examples",
+        "check_penalty_gives_examples_their_own_labels",
+        penalty(lambda ops, net, draw, fake, key: half_squared_gradient(ops, net, fake, None)),
+    ),
+    ("draws by NumPy", "check_penalty_is_pure", penalty(from_numpy)),
+    ("examples changed in place", "check_penalty_is_pure", penalty(changed_in_place), frozenset({"jax"})),
+    (
+        "takes whatever slopes there are",
+        "check_penalty_slopes",
+        penalty(first_slope, slopes_at=("real", "fake")),
+    ),
+    ("slopes that are not used", "check_penalty_slopes", penalty(r1, slopes_at=("fake",))),
+    (
+        "remembers under another name",
+        "check_penalty_memory",
+        remembering(lambda memory, logit: {"average": 0.9 * memory["mean"] + 0.1 * logit}),
+    ),
+    ("remembers nothing new", "check_penalty_memory", remembering(lambda memory, logit: memory)),
+    (
+        "forgets",
+        "check_penalty_memory",
+        remembering(lambda memory, logit: {"mean": logit}, use=lambda ops, logit, memory: logit**2),
+    ),
+    (
+        "features that no network marks",
+        "check_penalty_plays",
+        penalty(lambda ops, net, draw, *_: ops.xp.mean(net(draw.real).features[3] ** 2)),
+    ),
+    ("a running mean in an attribute", "check_penalty_resumes", own(kept)),
+    ("imports frameworks", "check_penalty_imports_no_framework", HEAVY_PENALTY),
 )

@@ -5,19 +5,22 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections import Counter
+from dataclasses import dataclass, field
 from functools import partial
+from typing import ClassVar
 
 import pytest
-from mutants_of_candidates import LOSSES
+from mutants_of_candidates import LOSSES, PENALTIES
 
 from gankit import registry
-from gankit.conformance import any_loss
+from gankit.conformance import any_loss, any_penalty
 from gankit.conformance.results import judge
 from gankit.conformance.subject import Candidate, registered
+from gankit.penalties import OnDiscriminator, safe_norm
 
-CHECKS = {"losses": any_loss.CHECKS}
+CHECKS = {"losses": any_loss.CHECKS, "penalties": any_penalty.CHECKS}
 BY_NAME = {check.__name__: check for checks in CHECKS.values() for check in checks}
-BROKEN = (*LOSSES,)
+BROKEN = (*LOSSES, *PENALTIES)
 BACKENDS = [name for name in ("torch", "jax") if importlib.util.find_spec(f"gankit_{name}")]
 
 
@@ -29,6 +32,31 @@ def conditional(name, **settings):
 
 def around(base):
     return lambda: registry.load("losses", "feature-matching")(registry.load("losses", base)())
+
+
+@dataclass(frozen=True)
+class PathLength(OnDiscriminator):
+    """E (||J^T y|| - a)^2, J of G at z, y a random picture, a the running mean of the norms. Karras et al. 2020."""
+
+    player: str = field(default="generator", init=False)
+    name: ClassVar[str] = "path-length"
+    memory: ClassVar[dict[str, float]] = {"mean": 0.0}
+
+    def __call__(self, ops, net, draw, fake, key, memory):
+        y = ops.normal(key, tuple(fake.shape))
+        lengths = safe_norm(ops, ops.grad(lambda z: ops.xp.sum(net(z) * y))(draw.z))
+        mean = memory["mean"] + 0.1 * (ops.stop_gradient(ops.xp.mean(lengths)) - memory["mean"])
+        return ops.xp.mean((lengths - mean) ** 2), {"mean": mean}
+
+
+class Consistency(OnDiscriminator):
+    """D says the same of an example and of one nearby. Zhang et al. 2020, without its augmentations."""
+
+    name: ClassVar[str] = "consistency"
+
+    def __call__(self, ops, net, draw, fake, key):
+        near = draw.real + 0.1 * ops.normal(key, tuple(draw.real.shape))
+        return ops.xp.mean((net(near, draw.labels).logits - net(draw.real, draw.labels).logits) ** 2)
 
 
 DIVERGENCES = ("kl", "reverse-kl", "pearson", "neyman", "squared-hellinger", "jensen-shannon", "gan", "total-variation")
@@ -46,11 +74,15 @@ VARIANTS = {
     "wrong labels as fakes": ("losses", conditional("non-saturating", mismatched=True), {}),
     "features around the hinge": ("losses", around("hinge"), {}),
     "features around relativistic": ("losses", around("relativistic"), {}),
+    "one-sided gradient penalty": ("penalties", "gradient-penalty", {"one_sided": True, "target": 0.5}),
+    "one-sided LeCam": ("penalties", "lecam", {"one_sided": True}),
+    "path length": ("penalties", PathLength, {}),
+    "consistency": ("penalties", Consistency, {}),
 }
-"""Shipped parts with other settings: kind, name or target, settings."""
+"""Shipped parts with other settings, and right parts of other kinds: kind, name or target, settings."""
 
 SHIPPED = [(kind, name) for kind in CHECKS for name in registry.names(kind)]
-REPRESENTATIVE = [("losses", "conditional"), ("losses", "relativistic"), ("losses", "f-gan")]
+REPRESENTATIVE = [("losses", "conditional"), ("losses", "relativistic"), ("losses", "f-gan"), ("penalties", "r1")]
 """Those that are judged on every backend: compiling takes its time."""
 
 
@@ -110,6 +142,7 @@ def test_other_settings_are_green(variant, put):
     kind, part, settings = VARIANTS[variant]
     target = registry.load(kind, part) if isinstance(part, str) else part
     name = "conditional" if "label" in variant else "variant"  # the name under which a game has labels
+    name = getattr(target, "name", name)
     put(kind, name, partial(target, **settings))
     green(Candidate(kind, name, registered(BACKENDS[0], device="cpu")))
 

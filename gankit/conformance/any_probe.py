@@ -1,0 +1,186 @@
+"""A small D and a small G for any penalty to look at, and everything that it does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gankit.conformance.compare import Array
+from gankit.interfaces import Draw, Scores
+from gankit.judging import Critic, Slope
+
+SHAPE, LATENT, HIDDEN, CLASSES = (3, 2, 1), 4, 5, 3
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a penalty is called with, in NumPy: parameters of the player, both sides of a minibatch, labels, latents.
+
+    seed: of the key. memory: what it remembers; what it starts from where this is None.
+    """
+
+    params: Mapping[str, Array]
+    real: Array
+    fake: Array
+    z: Array
+    labels: tuple[Array, Array] | None = None
+    seed: int = 0
+    memory: Mapping[str, float] | None = None
+
+    def taken(self, rows: Array) -> Given:
+        """Some of the examples, or all in another order."""
+        labels = None if self.labels is None else (self.labels[0][rows], self.labels[1][rows])
+        return replace(self, real=self.real[rows], fake=self.fake[rows], z=self.z[rows], labels=labels)
+
+
+class Outcome(NamedTuple):
+    """A penalty's value before it is weighted, the gradient in the player's parameters, what it now remembers."""
+
+    value: Array
+    gradient: dict[str, Array]
+    memory: dict[str, Array]
+
+
+def given(penalty: Any, n: int = 8, seed: int = 0) -> Given:
+    """A generic situation for the player whose objective the penalty joins."""
+    rng = np.random.default_rng(seed)
+    inside, outside = (LATENT, (HIDDEN, 6)) if on_generator(penalty) else (6, (HIDDEN,))
+    params = {"w": rng.normal(size=(inside, HIDDEN)), "b": rng.normal(size=HIDDEN), "v": rng.normal(size=outside)}
+    real, fake = rng.normal(0.5, 1.0, size=(n, *SHAPE)), rng.normal(size=(n, *SHAPE))
+    return Given(params, real, fake, rng.normal(size=(n, LATENT)))
+
+
+def on_generator(penalty: Any) -> bool:
+    """Whether it looks at G."""
+    return bool(getattr(penalty, "player", "discriminator") == "generator")
+
+
+Seen = Callable[[Any, Any], None]
+"""Told of each call of D: (examples, labels)."""
+
+
+def call(
+    ops: Any, penalty: Any, at: Given, params: Any, *, slopes: float | None = None, seen: Seen | None = None
+) -> tuple[Any, Any]:
+    """(the term, what is remembered) on the device, as the step calls it.
+
+    params: on the device. slopes: how many times too steep the slopes are that are handed over; none are by default.
+    """
+    y_real, y_fake = (None, None) if at.labels is None else map(ops.asarray, at.labels)
+    real, fake, z, key = *map(ops.asarray, (at.real, at.fake, at.z)), ops.key((np.uint32(at.seed), np.uint32(1)))
+
+    def generated(z: Any) -> Any:
+        out = ops.xp.tanh(z @ params["w"] + params["b"]) @ params["v"]
+        return ops.xp.reshape(out, (z.shape[0], *SHAPE))
+
+    def judged(x: Any, labels: Any) -> Scores:
+        if seen is not None:
+            seen(x, labels)
+        hidden = ops.xp.tanh(ops.xp.reshape(x, (x.shape[0], -1)) @ params["w"] + params["b"])
+        logits = hidden @ params["v"]
+        return Scores(logits if labels is None else logits * (1.0 + ops.to_float(labels)), labels, features=(hidden,))
+
+    net: Any
+    if on_generator(penalty):
+        net, fake, draw = generated, generated(z), Draw(None, y_real, z, y_fake)
+    else:
+        places = {"real": (real, y_real), "fake": (fake, y_fake)}
+        known = []
+        if slopes is not None:
+            for place in penalty.slopes_at:
+                x, labels = places[place]
+                gradient = ops.grad(lambda x, y=labels: ops.xp.sum(judged(x, y).logits))(x)
+                known.append(Slope(x, labels, slopes * gradient))
+        net, draw = Critic(judged, y_real, tuple(known)), Draw(real, y_real, z, y_fake)
+    start: Mapping[str, float] = getattr(penalty, "memory", {}) if at.memory is None else at.memory
+    held = {name: ops.asarray(np.asarray(float(number))) for name, number in start.items()}
+    out = penalty(ops, net, draw, fake, key, *([held] if held else []))
+    return out if held else (out, {})
+
+
+def outcome(ops: Any, penalty: Any, at: Given, slopes: float | None = None) -> Outcome:
+    """Value and gradient by the backend, as NumPy."""
+    params = {name: ops.asarray(array) for name, array in at.params.items()}
+    objective = ops.value_and_grad(lambda params: call(ops, penalty, at, params, slopes=slopes))
+    (value, memory), gradient = objective(params)
+    return Outcome(ops.to_numpy(value), _numpy(ops, gradient), _numpy(ops, memory))
+
+
+class Watching:
+    """The backend's `ops`, which also notes where a gradient is taken: `points`, as NumPy, in the order of the calls.
+
+    at: the point of the gradient that is being taken now, or None.
+    """
+
+    def __init__(self, ops: Any) -> None:
+        self._ops = ops
+        self.points: list[Array] = []
+        self.at: Array | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ops, name)
+
+    def grad(self, f: Any) -> Any:
+        """Noted, then passed on."""
+        return self._noting(self._ops.grad(f))
+
+    def value_and_grad(self, f: Any) -> Any:
+        """Noted, then passed on."""
+        return self._noting(self._ops.value_and_grad(f))
+
+    def _noting(self, gradient: Any) -> Any:
+        def noted(x: Any) -> Any:
+            outer = self.at
+            if outer is None and hasattr(x, "shape"):
+                self.at = self._ops.to_numpy(x)
+                self.points.append(self.at)
+            try:
+                return gradient(x)
+            finally:
+                self.at = outer
+
+        return noted
+
+
+class Held:
+    """The backend's `ops`, in which `stop_gradient` returns at every run what it returned at the first.
+
+    So differences of a value are those of what it is differentiated in.
+    """
+
+    def __init__(self, ops: Any) -> None:
+        self._ops = ops
+        self._seen: list[Any] = []
+        self._run = self._next = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ops, name)
+
+    def begin(self) -> None:
+        """Another run of the same function."""
+        self._run, self._next = self._run + 1, 0
+
+    def stop_gradient(self, x: Any) -> Any:
+        """What it was given in the first run."""
+        if self._run == 1:
+            self._seen.append(self._ops.stop_gradient(x))
+        self._next += 1
+        return self._seen[self._next - 1]
+
+
+def value(ops: Any, penalty: Any, at: Given, seen: Seen | None = None) -> float:
+    """The value alone."""
+    params = {name: ops.asarray(array) for name, array in at.params.items()}
+    return float(ops.to_numpy(call(ops, penalty, at, params, seen=seen)[0]))
+
+
+def draws(ops: Any, penalty: Any, at: Given) -> bool:
+    """Whether another key makes another value."""
+    return value(ops, penalty, at) != value(ops, penalty, replace(at, seed=at.seed + 1))
+
+
+def _numpy(ops: Any, tensors: Mapping[str, Any]) -> dict[str, Array]:
+    return {name: ops.to_numpy(tensor) for name, tensor in tensors.items()}
