@@ -35,21 +35,16 @@ class MlxBackend:
     name = "mlx"
 
     def __init__(self, *, device: str = "auto", dtype: str = "float32", precision: str = "full") -> None:
-        self._device = find_device(device, dtype)
+        self.device, found = find_device(device, dtype)
         self.dtype, self.precision = dtype, precision
-        if dtype == "float64" and self._device.type == mx.cpu:
+        self.ops = MlxOps(found, dtype)
+        if dtype == "float64" and self.ops.on_cpu:
             # Arithmetic outside of our own calls goes to MLX's default device, and GPUs refuse float64.
-            mx.set_default_device(self._device)
-        self.ops = MlxOps(self._device, dtype)
-
-    @property
-    def device(self) -> str:
-        return f"{self._device.type.name}:{self._device.index}"
+            mx.set_default_device(found)
 
     @property
     def capabilities(self) -> frozenset[str]:
-        wide = {FLOAT64} if self._device.type == mx.cpu else frozenset()
-        return EVERY_LAYER | {OWN_MODULES} | wide
+        return EVERY_LAYER | {OWN_MODULES} | ({FLOAT64} if self.ops.on_cpu else frozenset())
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -72,14 +67,13 @@ class MlxBackend:
         return optimizer(spec)
 
 
-def find_device(name: str, dtype: str) -> mx.Device:
-    """The MLX device of that name; raises DeviceError listing those that are here."""
-    here = [mx.Device(kind, i) for kind in (mx.gpu, mx.cpu) for i in range(mx.device_count(kind))]
+def find_device(name: str, dtype: str) -> tuple[str, mx.Device]:
+    """The MLX device of that name, with its whole name; raises DeviceError listing those that are here."""
+    here = {f"{kind.name}:{i}": mx.Device(kind, i) for kind in (mx.gpu, mx.cpu) for i in range(mx.device_count(kind))}
     if name == "auto":
-        return here[-1 if dtype == "float64" else 0]
-    kind, _, index = name.partition(":")
-    for device in here:
-        if (kind, index or "0") == (device.type.name, str(device.index)):
-            return device
-    possible = ", ".join(f"'{device.type.name}:{device.index}'" for device in here)
-    raise DeviceError(f"MLX has no device {name!r} here. Possible: 'auto', {possible}.")
+        whole = "cpu:0" if dtype == "float64" else next(iter(here))
+    else:
+        whole = name if ":" in name else f"{name}:0"
+    if whole not in here:
+        raise DeviceError(f"MLX has no device {name!r} here. Possible: 'auto', {', '.join(map(repr, here))}.")
+    return whole, here[whole]

@@ -66,7 +66,7 @@ class MlxNetwork:
 
     def _call(self, x: mx.array, labels: mx.array | None, key: mx.array | None) -> Any:
         for i, dropout in enumerate(self._dropouts):
-            dropout["_key"] = None if key is None else self._ops.fold_in(key, i)
+            dropout._key = None if key is None else self._ops.fold_in(key, i)
         return self.native(x) if labels is None else self.native(x, labels)
 
     def _held(self) -> Tensors:
@@ -86,7 +86,7 @@ class MlxNetwork:
         """The module, in evaluation mode, on these tensors, which training leaves as they are."""
         self._hold({**params, **buffers})
         for dropout in self._dropouts:
-            dropout["_key"] = None
+            dropout._key = None
         return self.native.eval()
 
     def canonical(self, tensors: Tensors) -> Tensors:

@@ -66,7 +66,18 @@ class MlxOps:
     def value_and_grad(
         self, f: Callable[[Any], tuple[mx.array, Any]]
     ) -> Callable[[Any], tuple[tuple[mx.array, Any], Any]]:
-        return mx.value_and_grad(f)
+        def evaluated(tree: Any) -> tuple[tuple[mx.array, Any], Any]:
+            beside: list[Any] = []
+
+            def value(tree: Any) -> mx.array:
+                number, aux = f(tree)
+                beside.append(aux)  # MLX would cut an outer gradient in whatever is returned beside the number
+                return number
+
+            number, gradient = mx.value_and_grad(value)(tree)
+            return (number, beside[0]), gradient
+
+        return evaluated
 
     def when(self, number: float, f: Callable[[], mx.array]) -> mx.array:
         return f() if number != 0 else mx.zeros((), self.dtype)
