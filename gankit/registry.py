@@ -15,6 +15,7 @@ __all__ = ["GankitPluginWarning", "Listing", "Problem", "Row", "listing", "load"
 _ELSEWHERE: dict[str, dict[str, str]] = {  # extra of gankit: kind to names
     "torch": {"backends": "torch"},
     "jax": {"backends": "jax"},
+    "mlx": {"backends": "mlx"},
     "classic": {
         "losses": "f-gan feature-matching hinge least-squares one-sided-smoothing",
         "penalties": "dragan lecam",
@@ -38,7 +39,7 @@ KNOWN: dict[tuple[str, str], str] = {
 }
 """What to `pip install` for parts that live in other distributions. A plugin's author may ask to be listed."""
 
-FRAMEWORKS: dict[str, str] = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "flax": "flax"}
+FRAMEWORKS: dict[str, str] = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "flax": "flax", "mlx": "mlx"}
 """Modules whose absence means that a framework is not installed, and what to `pip install` for each."""
 
 
