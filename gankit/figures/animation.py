@@ -8,12 +8,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gankit.checkpoint import write_atomically
 from gankit.errors import ConfigError
 from gankit.images import Picture, png
+
+Array = np.ndarray[Any, Any]
 
 SECONDS, PAUSE = 0.2, 2.0
 """That a frame is shown, and that the last one stays."""
@@ -52,10 +55,11 @@ class Animation:
         """An endless GIF of the frames, all in one palette, so that nothing flickers."""
         from PIL import Image
 
-        images = [Image.fromarray(frame) for frame in self.frames]
-        seen = np.concatenate([frame[::2, ::2] for frame in self.frames])  # enough to find the colours of all
-        palette = Image.fromarray(seen).quantize(256, dither=Image.Dither.NONE)
-        first, *others = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+        indices, colours = _in_one_palette(np.stack(self.frames))
+        images = [Image.fromarray(frame) for frame in indices]
+        for image in images:
+            image.putpalette(colours.tobytes())
+        first, *others = images
         durations = [round(1000 * SECONDS)] * len(others) + [round(1000 * PAUSE)]
         file = io.BytesIO()
         first.save(file, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
@@ -66,3 +70,16 @@ class Animation:
 
     def _repr_html_(self) -> str:
         return f'<img alt="" src="data:image/gif;base64,{base64.b64encode(self.gif()).decode()}">'
+
+
+def _in_one_palette(frames: Array) -> tuple[Array, Array]:
+    """Indices of every pixel (frames, height, width) uint8, and the 256 commonest colours (n, 3) uint8.
+
+    Rarer colours go to the nearest of them. Pillow's own palettes turn white into a light grey.
+    """
+    packed = frames.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    seen, places, counts = np.unique(packed, return_inverse=True, return_counts=True)
+    all_colours = np.stack([seen >> 16, seen >> 8 & 255, seen & 255], axis=1).astype(np.int64)
+    colours = all_colours[np.argsort(-counts, kind="stable")[:256]]
+    nearest = [int(np.square(colours - colour).sum(axis=1).argmin()) for colour in all_colours]
+    return np.array(nearest, np.uint8)[places].reshape(packed.shape), colours.astype(np.uint8)
