@@ -14,7 +14,7 @@ from gankit import registry
 from gankit.config import Part
 from gankit.data.dataset import Dataset
 from gankit.data.sources import can_reopen, open_data
-from gankit.errors import ConfigError, DataError, DeviceError, GankitError
+from gankit.errors import CapabilityError, ConfigError, DataError, DeviceError, GankitError
 from gankit.interfaces import Backend
 from gankit.metrics.base import Evidence, Extractor, Measurement, Metric, NotMeasurable
 from gankit.metrics.looking import Looker, find_extractor
@@ -95,7 +95,10 @@ class Bench:
     def _look(self, x: Array) -> tuple[Array, Array | None]:
         if self._looker is None:
             assert self.extractor is not None
-            self._looker = Looker(self.extractor, self.backend, self._spec)
+            try:
+                self._looker = Looker(self.extractor, self.backend, self._spec)
+            except CapabilityError as error:
+                raise NotMeasurable(f"The extractor {self.extractor.name} cannot be opened here: {error}") from error
         return self._looker(x)
 
     def _classes(self, trainer: Any, n: int, seed: int) -> Array:

@@ -135,6 +135,19 @@ def test_pictures_are_shown_to_the_extractor_as_bytes_and_only_once(backend):
     np.testing.assert_array_equal(seen[0], MnistCnn().open(trainer.backend)(grey)[0])
 
 
+def test_an_extractor_that_the_backend_has_no_layers_for_is_a_reason_to_skip(backend, monkeypatch):
+    from gankit.metrics.mnist_cnn import MnistCnn
+
+    def refuse(self: Any, opened: Any) -> Any:
+        raise gankit.errors.CapabilityError("no convolutions here", "layer:Conv")
+
+    monkeypatch.setattr(MnistCnn, "open", refuse)
+    grey = np.random.default_rng(0).integers(0, 256, (30, 28, 28, 1), dtype=np.uint8)
+    [row] = gankit.evaluate(game(backend, data=grey, ema=0.0), n=12, metrics=["frechet", "class-balance"])
+    assert [name for name, _ in row.skipped] == ["frechet", "class-balance"] and not row.failed
+    assert row.skipped[0][1] == "The extractor mnist-cnn cannot be opened here: no convolutions here"
+
+
 def test_numbers_do_not_depend_on_the_precision_of_the_game(backend):
     bench = Bench(game(backend, precision="bfloat16"), metrics=[])
     assert bench.backend.name == backend and getattr(bench.backend, "precision", "full") == "full"
