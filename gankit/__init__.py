@@ -22,6 +22,7 @@ from gankit.errors import (
 
 if TYPE_CHECKING:
     from gankit import data
+    from gankit import figures as figures
     from gankit.building import build, load
     from gankit.config import Config
     from gankit.data.dataset import Dataset

@@ -48,7 +48,10 @@ def examples(trainer: Any, data: Any = None) -> Dataset:
     elif trainer.config.data == BATCHES:
         raise DataError("This game is fed batches, and a figure needs the examples together. Pass them: data=x.")
     else:
-        dataset = trainer.data
+        try:
+            dataset = trainer.data
+        except DataError as error:
+            raise DataError(f"{error} Or give them to the figure: data=x, or --data PATH.") from error
     if dataset.shape != trainer.spec.shape:
         raise DataError(
             f"Expected examples of shape {trainer.spec.shape}, like the game's; {dataset.name} has {dataset.shape}."
@@ -82,8 +85,10 @@ def of_class(dataset: Dataset, label: int | None) -> Array:
 
 def score(trainer: Any, x: Array, label: int | None) -> Array:
     """D's logits on points (n, d) in the data's own units: (n,) float64."""
-    labels = None if label is None else np.full(len(x), label, np.int32)
-    return np.asarray(trainer.score(x.astype(trainer.spec.scaling.dtype), labels), np.float64)
+    scaling, labels = trainer.spec.scaling, None if label is None else np.full(len(x), label, np.int32)
+    if scaling.is_integer:  # the nearest whole numbers that there are
+        x = np.rint(np.clip(x, scaling.low, scaling.high))
+    return np.asarray(trainer.score(x.astype(scaling.dtype), labels), np.float64)
 
 
 def sigmoid(logits: Array) -> Array:

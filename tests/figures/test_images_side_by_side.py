@@ -14,7 +14,7 @@ from gankit.figures.nearest import nearest
 from gankit.figures.tiles import CELL, HEAD, LINE, SPACE, YELLOW
 from gankit.images import GAP
 from gankit.streams import Streams
-from tests.figures.stand_in import images, points
+from tests.figures.stand_in import StandIn, images, points
 
 Array = np.ndarray
 SCALE = CELL // 4
@@ -102,6 +102,23 @@ def test_other_training_images_can_be_given() -> None:
 def test_one_batch_is_not_passed_off_as_the_training_data() -> None:
     with pytest.raises(DataError, match="fed batches"):
         figures.samples(images(data="batches"))
+
+
+def test_training_images_out_of_reach_are_asked_for() -> None:
+    class Loaded(StandIn):
+        @property
+        def data(self) -> Dataset:
+            raise DataError("This game was loaded without its data.")
+
+        @data.setter
+        def data(self, dataset: Dataset) -> None:
+            pass
+
+    whole = images()
+    loaded = Loaded(whole._g, whole._d, whole.data, whole.spec.scaling)
+    with pytest.raises(DataError, match="without its data. Or give them to the figure: data=x, or --data PATH"):
+        figures.samples(loaded)
+    assert (figures.samples(loaded, data=whole.data.x) == figures.samples(whole)).all()
 
 
 # ---- interpolation

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from gankit import figures
+from gankit.data.dataset import Dataset
 from gankit.errors import ConfigError, DataError
 from gankit.figures.plane import axes, surface
-from tests.figures.stand_in import points
+from tests.figures.stand_in import BYTES, StandIn, points
 
 
 def tilted(x: np.ndarray) -> np.ndarray:
@@ -27,6 +28,13 @@ def test_the_surface_is_d_at_every_place_x_to_the_right_and_y_upwards() -> None:
 def test_the_score_of_a_d_that_is_no_probability_is_shown_as_it_is() -> None:
     trainer = points(tilted, loss={"name": "conditional", "base": "minimax", "mismatched": True})
     np.testing.assert_allclose(surface(trainer, np.array([300.0]), np.array([0.0]), label=0), [[600.0]])
+
+
+def test_bytes_are_asked_for_within_their_range() -> None:
+    x = np.random.default_rng(0).integers(0, 256, (50, 2), dtype=np.uint8)
+    trainer = StandIn(lambda z, labels: z[:, :2], lambda x: x[:, 0] / 255.0, Dataset(x, value_range=(0, 255)), BYTES)
+    d = surface(trainer, np.array([-40.0, 127.7, 300.0]), np.array([5.0]))
+    np.testing.assert_allclose(d, [1 / (1 + np.exp(-np.array([0.0, 128 / 255, 1.0])))])
 
 
 def test_level_lines_pass_where_d_has_their_value(painted: Callable[[], list[Any]]) -> None:
