@@ -202,7 +202,7 @@ def check_ring_is_covered(subject: Subject) -> None:
         "latent_dim": 2,
         "batch_size": 128,
         "ema": 0.98,
-        "seed": 0,
+        "seed": 1,
     }
     trainer = begin(subject.make("float32"), ring(n=20_000, std=std), game, {}).fit(steps=steps)
     samples = trainer.sample(4_000, seed=1)
