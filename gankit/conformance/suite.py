@@ -7,6 +7,7 @@ from typing import Any
 
 from gankit.conformance import (
     any_loss,
+    any_metric,
     canonical,
     corners,
     declared,
@@ -47,6 +48,7 @@ GROUPS: dict[str, tuple[Check, ...]] = {
 
 PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
     "losses": any_loss.CHECKS,
+    "metrics": any_metric.CHECKS,
 }
 """What a part of each kind is judged by, on a backend."""
 
@@ -58,6 +60,7 @@ FLOORS: Mapping[str, int] = {
     "same seed": 6,
     "resume": 7,
     "loss": 15,
+    "metric": 6,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""
 
