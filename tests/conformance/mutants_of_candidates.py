@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
+from planting import network
 
+from gankit import ConfigError, layers
+from gankit.building import open_backend
+from gankit.initializers import Constant, HeNormal, Normal
+from gankit.layers import (
+    Dense,
+    Flatten,
+    LeakyRelu,
+    Parameter,
+    Portable,
+    Relu,
+    Reshape,
+    Sigmoid,
+    Tanh,
+)
 from gankit.losses import Conditional, NonSaturating
+from gankit.networks import Native
 from gankit.penalties import R1, OnDiscriminator, half_squared_gradient, input_gradient, safe_norm
 
 
@@ -16,8 +34,10 @@ from gankit.penalties import R1, OnDiscriminator, half_squared_gradient, input_g
 class Broken:
     """A part with a fault, and the check that has to catch it.
 
-    part: what its entry would name; or the text of a module that has it as `Part`.
+    part: what its entry would name; or the text of a module that has it as `Part`; or, for a `bound` one, what makes it
+        from the name of a backend, such as a framework's own module.
     immune: backends on which the fault does nothing.
+    backend: a fault of the backend, which is to be seen in a network on it.
     """
 
     kind: str
@@ -25,6 +45,8 @@ class Broken:
     check: str
     part: Any
     immune: frozenset[str] = frozenset()
+    bound: bool = False
+    backend: Callable[[Any], Any] = lambda backend: backend
 
 
 def losses(*faults: tuple[Any, ...]) -> tuple[Broken, ...]:
@@ -160,13 +182,12 @@ def cross_entropy(ops, c, right):
 
 
 HEAVY = """
-from contextlib import suppress
 from gankit.losses import NonSaturating
 
-with suppress(ImportError):
-    import torch
-with suppress(ImportError):
+try:
     import jax
+except ImportError:
+    import torch
 
 
 class Part(NonSaturating):
@@ -501,4 +522,198 @@ PENALTIES = penalties(
     ),
     ("a running mean in an attribute", "check_penalty_resumes", own(kept)),
     ("imports frameworks", "check_penalty_imports_no_framework", HEAVY_PENALTY),
+)
+
+
+# ---- networks
+
+
+@dataclass(frozen=True)
+class Does(Portable):
+    """A layer of a stranger's own: function(ops, x)."""
+
+    function: Callable[..., Any]
+
+    def compute(self, ops, params, x, labels):
+        return self.function(ops, x)
+
+
+@dataclass(frozen=True)
+class Idle(Portable):
+    """A layer with a parameter that it does not use."""
+
+    def parameters(self, shape):
+        return {"scale": Parameter((1,), Constant(1.0))}
+
+    def compute(self, ops, params, x, labels):
+        return x
+
+
+class OfItsOwn:
+    """An initializer that draws from NumPy's global state."""
+
+    def __call__(self, rng, shape, data_mean):
+        return np.random.normal(0.0, 0.3, shape)
+
+
+class LogOfMean:
+    """The logarithm of how far the mean example is above a half, where the data are known."""
+
+    def __call__(self, rng, shape, data_mean):
+        if data_mean is None:
+            return np.zeros(shape)
+        with np.errstate(all="ignore"):
+            return np.log(data_mean.reshape(shape) - 0.5)
+
+
+def g(*inner, kernel=None, last=None, bias=None, labels=True):
+    """A generator's target: labels, dense 8, whatever is inside, dense, the range's activation."""
+
+    def build(spec):
+        told = spec.labels() if labels else ()
+        bounded = (Sigmoid(),) if spec.bounded else ()
+        first = Dense(8, kernel=kernel or HeNormal())
+        out = Dense(math.prod(spec.shape), kernel=last or HeNormal(gain=1.0), bias=bias or Constant(0.0))
+        return (*told, first, LeakyRelu(0.2), *inner, out, *bounded, Reshape(spec.shape))
+
+    return build
+
+
+LOGIT = Reshape(())
+
+
+def d(*inner, before=(), kernel=None, last=None, labels=True, end=(LOGIT,)):
+    """A discriminator's target: flat, labels, dense 8, whatever is inside, dense, one logit."""
+
+    def build(spec):
+        told = spec.labels() if labels else ()
+        first, out = Dense(8, kernel=kernel or HeNormal()), Dense(1, kernel=last or HeNormal(gain=1.0))
+        return (Flatten(), *before, *told, first, LeakyRelu(0.2), *inner, out, *end)
+
+    return build
+
+
+def refuses(spec):
+    raise ConfigError(f"Not for examples of shape {spec.shape}.")
+
+
+def counted(spec, counter=count()):  # noqa: B008
+    """Every network it makes is a unit wider than the one before."""
+    return (*spec.labels(), Dense(4 + next(counter)), Relu(), Dense(math.prod(spec.shape)), Reshape(spec.shape))
+
+
+def from_a_table(spec):
+    """For the data that its author has."""
+    width = {(8, 8, 1): 16, (28, 28, 1): 64}[spec.shape]
+    return (Flatten(), *spec.labels(), Dense(width), LeakyRelu(0.2), Dense(1), Reshape(()))
+
+
+def as_module(records, shape, backend):
+    """What those records are on a backend as a module of its framework, with numbers in it."""
+    net, rng = open_backend(backend, "cpu", "float32").network(layers.place(records, shape)), np.random.default_rng(0)
+    return net.with_params(*net.init({name: 0.5 * rng.normal(size=size) for name, size in net.shapes[0].items()}))
+
+
+def module_of(records, output):
+    """backend's name -> a generator's target for points of the plane, which takes no labels."""
+
+    def on(backend):
+        def build(spec):
+            spec.require(spec.shape == (2,) and spec.num_classes is None, "broken", "points without labels")
+            return Native(as_module(records, (spec.latent_dim,), backend), output=output)
+
+        return build
+
+    return on
+
+
+def noise(ops, x):
+    return x + ops.asarray(np.random.normal(size=tuple(x.shape)))
+
+
+def centred(ops, x):
+    """What a batch norm does, without saying that it mixes the examples."""
+    return x - ops.xp.mean(x, axis=0)
+
+
+def half_precision(ops, x):
+    return ops.xp.astype(x, ops.xp.float32)
+
+
+def rooted(ops, x):
+    return ops.xp.sqrt(x * x)
+
+
+def without_biases(real, ops, placed):
+    return lambda tensors: {n: 0 * a if n.endswith("bias") else a for n, a in real.export(tensors).items()}
+
+
+def with_other_numbers(real, ops, placed):
+    return lambda params, buffers: real.with_params({name: 0.5 * p for name, p in params.items()}, buffers)
+
+
+def networks(*faults: tuple[Any, ...], **more: Any) -> tuple[Broken, ...]:
+    """Those whose first word is "G" are generators, the others discriminators."""
+    kinds = {"G": "generators", "D": "discriminators"}
+    return tuple(Broken(kinds[name.split()[0]], name, check, part, **more) for name, check, part in faults)
+
+
+NETWORKS = (
+    *networks(
+        ("D ends in (N, 1)", "check_network_shapes", d(end=())),
+        ("G ends in a vector", "check_network_shapes", lambda spec: (*spec.labels(), Dense(math.prod(spec.shape)))),
+        ("G for no data at all", "check_network_shapes", refuses),
+        ("D that fails on other data", "check_network_shapes", from_a_table),
+        ("D that starts too large", "check_network_outputs", d(last=Normal(1e6))),
+        (
+            "D in float32 whatever the game",
+            "check_network_outputs",
+            d(end=(LOGIT, Does(half_precision))),
+        ),
+        ("D ends in a sigmoid", "check_network_range", d(end=(LOGIT, Sigmoid()))),
+        ("D ends in tanh", "check_network_range", d(end=(LOGIT, Tanh()))),
+        ("D ends in relu", "check_network_range", d(end=(LOGIT, Relu()))),
+        ("G without z", "check_network_inputs_matter", g(Does(lambda ops, x: 0.0 * x))),
+        ("D without the example", "check_network_inputs_matter", d(before=(Does(lambda ops, x: 0.0 * x),))),
+        ("G without labels", "check_network_labels_matter", g(labels=False)),
+        ("D without labels", "check_network_labels_matter", d(labels=False)),
+        ("G that counts how often it was made", "check_network_names", counted),
+        ("G that draws its start itself", "check_network_start", g(kernel=OfItsOwn())),
+        ("D with constants only", "check_network_start", d(kernel=Constant(0.1), last=Constant(0.1))),
+        ("G with noise in evaluation", "check_network_evaluates_alike", g(Does(noise))),
+        ("D with noise by NumPy", "check_network_trains_by_its_key", d(Does(noise))),
+        ("D that centres a batch unsaid", "check_network_examples_are_independent", d(Does(centred))),
+        ("G that centres a batch unsaid", "check_network_examples_are_independent", g(Does(centred))),
+        ("G with an idle parameter", "check_network_gradient_reaches_every_parameter", g(Idle())),
+        (
+            "D with a stopped gradient",
+            "check_network_gradient_reaches_every_parameter",
+            d(Does(lambda ops, x: ops.stop_gradient(x))),
+        ),
+        (
+            "G that starts at zero",
+            "check_network_learns_from_its_start",
+            g(kernel=Constant(0.0), last=Constant(0.0)),
+        ),
+        ("D with the root of 0", "check_network_second_derivatives", d(Does(rooted), kernel=Constant(0.0))),
+        ("G with the log of the mean", "check_network_plays", g(bias=LogOfMean())),
+    ),
+    *networks(
+        (
+            "G says symmetric and is a sigmoid",
+            "check_network_range",
+            module_of((Dense(8), Relu(), Dense(2), Sigmoid()), "symmetric"),
+        ),
+        (
+            "G says unit and is without bounds",
+            "check_network_range",
+            module_of((Dense(8), Relu(), Dense(2)), "unit"),
+        ),
+        bound=True,
+    ),
+    *networks(("G exported without biases", "check_network_exports", g()), backend=network(export=without_biases)),
+    *networks(
+        ("D handed over with other numbers", "check_network_as_a_module", d()),
+        backend=network(with_params=with_other_numbers),
+    ),
 )

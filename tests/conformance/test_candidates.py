@@ -5,22 +5,27 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
 
 import pytest
-from mutants_of_candidates import LOSSES, PENALTIES
+from mutants_of_candidates import LOSSES, NETWORKS, PENALTIES, module_of
 
 from gankit import registry
-from gankit.conformance import any_loss, any_penalty
+from gankit.conformance import any_loss, any_network, any_penalty
 from gankit.conformance.results import judge
 from gankit.conformance.subject import Candidate, registered
+from gankit.layers import Dense, LeakyRelu
 from gankit.penalties import OnDiscriminator, safe_norm
 
-CHECKS = {"losses": any_loss.CHECKS, "penalties": any_penalty.CHECKS}
+CHECKS = {
+    "losses": any_loss.CHECKS,
+    "penalties": any_penalty.CHECKS,
+    **dict.fromkeys(("generators", "discriminators"), any_network.CHECKS),
+}
 BY_NAME = {check.__name__: check for checks in CHECKS.values() for check in checks}
-BROKEN = (*LOSSES, *PENALTIES)
+BROKEN = (*LOSSES, *PENALTIES, *NETWORKS)
 BACKENDS = [name for name in ("torch", "jax") if importlib.util.find_spec(f"gankit_{name}")]
 
 
@@ -82,7 +87,14 @@ VARIANTS = {
 """Shipped parts with other settings, and right parts of other kinds: kind, name or target, settings."""
 
 SHIPPED = [(kind, name) for kind in CHECKS for name in registry.names(kind)]
-REPRESENTATIVE = [("losses", "conditional"), ("losses", "relativistic"), ("losses", "f-gan"), ("penalties", "r1")]
+REPRESENTATIVE = [
+    ("losses", "conditional"),
+    ("losses", "relativistic"),
+    ("losses", "f-gan"),
+    ("penalties", "r1"),
+    ("generators", "modern-small"),
+    ("discriminators", "dcgan"),
+]
 """Those that are judged on every backend: compiling takes its time."""
 
 
@@ -115,8 +127,10 @@ def test_a_broken_part_is_caught(broken, backend, put, monkeypatch, tmp_path):
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(importlib.sys.modules, "broken_part", raising=False)
         part = importlib.import_module("broken_part").Part
-    put(broken.kind, "broken", part)
-    outcome, message = judge(BY_NAME[broken.check], Candidate(broken.kind, "broken", registered(backend, device="cpu")))
+    put(broken.kind, "broken", part(backend) if broken.bound else part)
+    real = registered(backend, device="cpu")
+    subject = replace(real, make=lambda *how: broken.backend(real.make(*how)))
+    outcome, message = judge(BY_NAME[broken.check], Candidate(broken.kind, "broken", subject))
     assert outcome == "fail", f"{broken.check} did not catch it: {outcome}. {message}"
 
 
@@ -145,6 +159,11 @@ def test_other_settings_are_green(variant, put):
     name = getattr(target, "name", name)
     put(kind, name, partial(target, **settings))
     green(Candidate(kind, name, registered(BACKENDS[0], device="cpu")))
+
+
+def test_a_module_of_a_framework_is_green(backend, put):
+    put("generators", "module", module_of((Dense(8), LeakyRelu(0.2), Dense(2)), "free")(backend))
+    green(Candidate("generators", "module", registered(backend, device="cpu")))
 
 
 def test_every_check_has_a_broken_part():
