@@ -16,9 +16,7 @@ def conv(x: mx.array, kernel: mx.array, stride: int, padding: int, groups: int, 
     out, size, _, inside = kernel.shape
     x = mx.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     height, width = ((side - size) // stride + 1 for side in x.shape[1:3])
-    rows, columns = (
-        [slice(i, i + (count - 1) * stride + 1, stride) for i in range(size)] for count in (height, width)
-    )
+    rows, columns = ([slice(i, i + (count - 1) * stride + 1, stride) for i in range(size)] for count in (height, width))
     pixels = mx.stack([x[:, r, c] for r in rows for c in columns], axis=3)  # (N, h', w', size * size, in)
     pixels = pixels.reshape(-1, size * size, groups, inside).transpose(2, 0, 1, 3)
     matrices = kernel.reshape(groups, out // groups, -1).swapaxes(1, 2)  # (groups, size * size * inside, out / groups)
@@ -27,7 +25,7 @@ def conv(x: mx.array, kernel: mx.array, stride: int, padding: int, groups: int, 
 
 
 def conv_transpose(x: mx.array, kernel: mx.array, stride: int, padding: int, *, patches: bool) -> mx.array:
-    """The transpose of a convolution from out to in: (N, h, w, in), kernel (out, size, size, in) -> (N, h', w', out)."""
+    """Its transpose: (N, h, w, in), kernel (out, size, size, in) -> (N, h', w', out)."""
     if not patches:
         return mx.conv_transpose2d(x, kernel, stride, padding)
     height, width = ((side - 1) * stride + kernel.shape[1] - 2 * padding for side in x.shape[1:3])

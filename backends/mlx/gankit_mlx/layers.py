@@ -151,7 +151,8 @@ class SpectralNorm(nn.Module):
     def __init__(self, layer: nn.Module, ops: MlxOps) -> None:
         super().__init__()
         self.layer, self._ops = layer, ops
-        self._kernels = [(name, *names(layer, name)) for name, array in layer.items() if is_array(array, above=1)]
+        kernels = [name for name, array in layer.items() if isinstance(array, mx.array) and array.ndim > 1]
+        self._kernels = [(name, *names(layer, name)) for name in kernels]
         for name, own, axes in self._kernels:
             self[f"{own}_u"] = mx.zeros(turned(layer[name], axes).shape[-1:])
         self.freeze(keys=[f"{own}_u" for _, own, _ in self._kernels], recurse=False)
@@ -190,14 +191,9 @@ class Elementwise(nn.Module):
         return self._function(x)
 
 
-def names(owner: nn.Module, name: str) -> tuple[str, Axes]:
-    """The canonical name and axes of an array that the module itself holds."""
-    return getattr(type(owner), "gankit_arrays", {}).get(name, (name, None))
-
-
-def is_array(x: Any, above: int = -1) -> bool:
-    """Whether x is an array, of more axes than that."""
-    return isinstance(x, mx.array) and x.ndim > above
+def names(holder: Any, name: Any) -> tuple[str, Axes]:
+    """The canonical name and axes of an array that a module holds, or a list or a dict inside of one."""
+    return getattr(type(holder), "gankit_arrays", {}).get(name, (str(name), None))
 
 
 def turned(array: Any, axes: Axes) -> Any:

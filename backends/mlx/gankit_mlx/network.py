@@ -38,7 +38,9 @@ class MlxNetwork:
         """The canonical shape of each parameter, and of each buffer."""
         held = self.canonical(self._held())
         params, buffers = self._split(held)
-        return {name: tuple(a.shape) for name, a in params.items()}, {name: tuple(a.shape) for name, a in buffers.items()}
+        return {name: tuple(a.shape) for name, a in params.items()}, {
+            name: tuple(a.shape) for name, a in buffers.items()
+        }
 
     def init(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> tuple[Tensors, Tensors]:
         return self._split(self.restore(arrays))
@@ -79,7 +81,9 @@ class MlxNetwork:
 
     def _split(self, tensors: Tensors) -> tuple[Tensors, Tensors]:
         """(parameters, buffers)."""
-        params, buffers = ({n: t for n, t in tensors.items() if self._places[n].trained is kind} for kind in (True, False))
+        params, buffers = (
+            {n: t for n, t in tensors.items() if self._places[n].trained is kind} for kind in (True, False)
+        )
         return params, buffers
 
     def with_params(self, params: Tensors, buffers: Tensors) -> nn.Module:
@@ -134,14 +138,19 @@ class WrappedNetwork(MlxNetwork):
             mx.random.seed(_seed(before))
 
 
-def places(module: nn.Module) -> Iterator[tuple[str, Place]]:
-    """Every array in a module, those in its lists and dicts too, by canonical name."""
-    for path, owner in sorted(module.named_modules(), key=lambda item: item[0]):
-        held = owner.filter_and_map(lambda m, name, value: isinstance(value, mx.array) and not name.startswith("_"))
-        for name in held:
-            own, axes = names(owner, name)
-            full = "/".join([*path.split("."), own] if path else [own])
-            yield full, Place(owner, name, axes, name not in owner._no_grad)
+def places(holder: Any, path: tuple[str, ...] = (), trained: bool = True) -> Iterator[tuple[str, Place]]:
+    """Every array in a module, in its children, and in their lists and dicts, by canonical name."""
+    is_module = isinstance(holder, nn.Module)  # which is a dict, too
+    for name, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
+        if is_module and name.startswith("_"):  # private, as MLX has it
+            continue
+        # What its author has frozen is kept like a buffer: saved, and not trained.
+        learns = trained and not (is_module and name in holder._no_grad)
+        if isinstance(value, mx.array):
+            own, axes = names(holder, name)
+            yield "/".join((*path, own)), Place(holder, name, axes, learns)
+        elif isinstance(value, dict | list):
+            yield from places(value, (*path, str(name)), learns)
 
 
 def inverse(axes: Axes) -> Axes:

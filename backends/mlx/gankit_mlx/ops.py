@@ -118,9 +118,13 @@ class MlxOps:
         terms: Terms = {}
         with mx.stream(self.device):
             for batch in self._each(batches):
+                before = terms
                 state, terms = step(state, batch, *shared)
-                # MLX computes when it is asked to: without this the graph of all steps would wait in memory.
-                mx.eval(state, terms)
+                # MLX computes when it is asked to, or the graph of all steps would pile up. It computes one step while
+                # Python builds the next, and no more than these two wait in memory.
+                mx.async_eval(state, terms)
+                mx.eval(before)
+            mx.eval(state, terms)
         return state, terms
 
     def _each(self, batches: Batch) -> Iterator[Batch]:
