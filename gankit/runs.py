@@ -187,15 +187,16 @@ def environment(trainer: Any, command: str) -> dict[str, Any]:
 
 def differences(old: Config, new: Config) -> list[str]:
     """`["seed: 0 → 1", "generator.hidden: [64] → [256]"]`: each setting in which two games differ."""
-    before, after = dict(_flat("", old.to_plain())), dict(_flat("", new.to_plain()))
+    before, after = dict(flat("", old.to_plain())), dict(flat("", new.to_plain()))
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     return [f"{key}: {_shown(before, key)} → {_shown(after, key)}" for key in keys]
 
 
-def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+def flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """("generator.hidden", [64]) and so on, of nested settings."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _flat(f"{prefix}.{key}" if prefix else str(key), item)
+            yield from flat(f"{prefix}.{key}" if prefix else str(key), item)
     else:
         yield prefix, value
 

@@ -6,7 +6,6 @@ import struct
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +14,8 @@ from gankit import registry
 from gankit.config import Config
 from gankit.errors import PluginError, UnknownNameError
 from gankit.loggers import Loggers, TensorBoard, open_loggers
-from gankit.runs import Run
 from tests.cli_runner import Cli
+from tests.playing import Playing, begun
 
 
 class Remembering:
@@ -182,29 +181,3 @@ def test_the_command_line_hands_terms_to_a_third_partys_logger(
     assert [name for name, *_ in logger.told] == ["start", "log", "log", "finish"]
     assert logger.told[0] == ("start", tmp_path / "run", 0)
     assert [step for name, step, *_ in logger.told[1:3]] == [100, 200]
-
-
-def begun(folder: Path) -> Run:
-    run = Run(folder)
-    run.begin(Config())
-    return run
-
-
-class Playing:
-    """A trainer that does nothing but call."""
-
-    def __init__(self) -> None:
-        self.config, self.steps_done = Config(), 0
-        self.spec = SimpleNamespace(shape=(5,))
-        self.loss, self.data = None, ()
-
-    def fit(self, *, steps: int, callbacks: list[Any]) -> None:
-        terms = {"d_loss": 1.0, "g_loss": 1.0, "D(x)": 0.5, "D(G(z))": 0.5}
-        for self.steps_done in range(1, steps + 1):
-            for callback in callbacks:
-                if callback.every and self.steps_done % callback.every == 0:
-                    callback(self, self.steps_done, terms)
-
-    def save(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from gankit import GankitError, __version__
-from gankit.cli import evaluate, figure, new, show, train
+from gankit.cli import evaluate, figure, new, report, show, train
 
 __all__ = ["app", "main"]
 
@@ -25,6 +25,7 @@ app.command()(train.train)
 app.command()(show.sample)
 app.command()(evaluate.evaluate)
 app.command()(figure.figure)
+app.command()(report.report)
 app.command()(new.new)
 app.command()(show.plugins)
 app.command()(show.recipes)

@@ -195,13 +195,27 @@ def _trained(run: Run, trainer: Any, options: Options, loggers: Mapping[str, Log
     except KeyboardInterrupt:
         checkpoints.save(trainer)
         grid.latest(trainer)
+        _report(run)
         _interrupted(f"Interrupted at step {trainer.steps_done:,}; everything is saved.", options)
     checkpoints.save(trainer)
-    shown = f"; look at {run.picture}" if grid.latest(trainer) else ""
+    grid.latest(trainer)
+    report = _report(run)
+    shown = f"; look at {report or run.picture}" if report or run.picture.exists() else ""
     typer.echo(f"{trainer.steps_done:,} steps are in {run.folder}{shown}")
     for each in measured:
         if best := each.best:
             typer.echo(f"Best: step {best['step']:,}, {best['label']} = {best['value']:.4g}, in {run.best_checkpoint}")
+
+
+def _report(run: Run) -> Path | None:
+    """Write the report; a run that is done and saved does not fail for want of one."""
+    from gankit.report import write
+
+    try:
+        return write(run.folder)[0]
+    except Exception as error:
+        _warn(f"The report could not be written ({type(error).__name__}: {error}). Try: gankit report {run.folder}")
+        return None
 
 
 def _check_metric(name: str, every: int) -> None:

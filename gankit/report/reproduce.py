@@ -1,0 +1,61 @@
+"""The commands that play a run's game again, from its config alone: however often it was stopped, it is one game."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gankit import registry
+from gankit.config import Config
+from gankit.report.story import Story, usual
+
+
+def commands(story: Story) -> list[str]:
+    """What to type: install, train, measure, report."""
+    config, folder = story.config, story.run.folder.resolve().name
+    train = ["gankit", "train", "--recipe", config.recipe, "--data", config.data]
+    train += ["--backend", story.backend] if story.backend else []
+    train += ["--seed", str(config.seed)] if config.seed else []
+    train += [word for key, value in _overrides(config) for word in ("--set", f"{key}={value}")]
+    train += ["--steps", str(story.steps)] if story.steps else []
+    lines = (
+        ["pip", "install", *_requirements(story)],
+        [*train, "--out", folder],
+        ["gankit", "evaluate", folder],
+        ["gankit", "report", folder],
+    )
+    return [shlex.join(line) for line in lines]
+
+
+def _overrides(config: Config) -> Iterator[tuple[str, str]]:
+    """(setting, TOML) of all that `--set` must change of the recipe."""
+    before = usual(config).to_plain()
+    lines = dict(line.split(" = ", 1) for line in config.to_toml().splitlines())  # one setting a line
+    for name, value in config.to_plain().items():
+        if name not in ("recipe", "data", "seed") and value != before.get(name):
+            yield name, lines[name]
+
+
+def _requirements(story: Story) -> list[str]:
+    """gankit and what brings the other parts, in the versions that are installed here."""
+    version = str(story.sessions[-1].get("gankit", "")) if story.sessions else ""
+    exact = f"=={version}" if version else ""
+    wanted = [("backends", story.backend), *_parts(story.config)]
+    rows = [row for row in registry.listing().rows if (row.kind, row.name) in wanted and row.distribution != "gankit"]
+    others = dict.fromkeys(f"{row.distribution}=={row.version}" for row in rows)
+    return [f"gankit{exact}", *others]
+
+
+def _parts(config: Config) -> Iterator[tuple[str, str]]:
+    """(kind, name) of every part that the game is made of."""
+    yield from (("recipes", config.recipe), ("trainers", config.trainer), ("data", config.data))
+    yield from (("generators", config.generator.name), ("discriminators", config.discriminator.name))
+    yield from (("optimizers", part.name) for part in (config.generator_optimizer, config.discriminator_optimizer))
+    for kind in ("penalties", "constraints", "augmentations"):
+        yield from ((kind, part.name) for part in getattr(config, kind))
+    loss: Any = config.loss.to_plain()
+    while loss:
+        loss = loss if isinstance(loss, Mapping) else {"name": loss}
+        yield "losses", str(loss.get("name"))
+        loss = loss.get("base")

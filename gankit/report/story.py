@@ -1,0 +1,236 @@
+"""What a run folder has to tell, read without a framework. Whatever is missing or damaged is just not told."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gankit import checkpoint
+from gankit.alarms.objective import Objective, objective
+from gankit.config import Config
+from gankit.errors import GankitError
+from gankit.runs import Run, flat
+
+Line = dict[str, Any]
+
+LARGEST = 8 * 2**20
+"""Bytes of a figure that is put into the report; larger ones stay where they are."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of the game, and what the recipe has in its place; None where that has none."""
+
+    name: str
+    value: str
+    usual: str | None
+
+
+@dataclass(frozen=True)
+class Story:
+    """A run, as plain data.
+
+    changed: the settings in which the game differs from its recipe. settings: all of them.
+    objective: what D's loss says of the game; None where the loss is not installed or cannot be asked.
+    parameters: how many numbers each player learns. shape: of an example. versions, environment: what it ran on.
+    terms, vitals, evaluations: the logs, a line each so many steps. alarms: those that were raised.
+    samples: (step, file) of every picture. latest: the last picture. figures: files.
+    measured: what `gankit evaluate` found, as it wrote it. best: the line of the best evaluation while training.
+    """
+
+    run: Run
+    config: Config
+    changed: tuple[Setting, ...]
+    settings: tuple[Setting, ...]
+    objective: Objective | None
+    steps: int
+    checkpoints: int
+    parameters: Mapping[str, int]
+    shape: tuple[int, ...] | None
+    environment: Mapping[str, Any]
+    terms: tuple[Line, ...]
+    vitals: tuple[Line, ...]
+    evaluations: tuple[Line, ...]
+    alarms: tuple[Line, ...]
+    samples: tuple[tuple[int, Path], ...]
+    latest: Path | None
+    figures: tuple[Path, ...]
+    measured: Mapping[str, Any]
+    best: Line | None
+
+    @property
+    def title(self) -> str:
+        return f"{self.config.recipe} on {self.config.data}"
+
+    @property
+    def loss(self) -> str:
+        """`conditional non-saturating`, as one would say it."""
+        base = self.config.loss.settings.get("base", "")
+        inner = base.get("name", "") if isinstance(base, Mapping) else base
+        return f"{self.config.loss.name} {inner}".strip()
+
+    @property
+    def backend(self) -> str:
+        """That the run is on since it was last taken up; "" when nothing says so."""
+        return str(self.sessions[-1].get("backend", "")) if self.sessions else ""
+
+    @property
+    def sessions(self) -> list[Mapping[str, Any]]:
+        """What each process ran on, the first one first."""
+        first = dict(self.environment)
+        resumed = first.pop("resumed", [])
+        later = resumed if isinstance(resumed, list) else []
+        return [each for each in (first, *later) if isinstance(each, Mapping) and each]
+
+
+def read(folder: Path) -> Story:
+    """The story of a run folder; raises ConfigError when it is none."""
+    run = Run(folder)
+    config = run.config()
+    changed, settings = _settings(config)
+    metrics, header = _lines(run.metrics_file), _header(run)
+    evaluations = _lines(run.evaluations_file)
+    samples = sorted((checkpoint.step_of(path), path) for path in (folder / "samples").glob("step-*.png"))
+    latest = run.picture if run.picture.is_file() else samples[-1][1] if samples else None
+    steps = max([header.get("steps", 0), *(line["step"] for line in metrics[-1:]), *(step for step, _ in samples[-1:])])
+    return Story(
+        run=run,
+        config=config,
+        changed=changed,
+        settings=settings,
+        objective=_objective(config),
+        steps=steps,
+        checkpoints=len(run.checkpoints()),
+        parameters=header.get("parameters", {}),
+        shape=header.get("shape"),
+        environment=_json(run.env_file),
+        terms=metrics,
+        vitals=_lines(run.vitals_file),
+        evaluations=evaluations,
+        alarms=tuple(_with_ends(_lines(run.alarms_file))),
+        samples=tuple((step, path) for step, path in samples if step >= 0),
+        latest=latest,
+        figures=tuple(_figures(folder / "figures")),
+        measured=_json(folder / "metrics.json"),
+        best=next((line for line in reversed(evaluations) if line.get("best") is True), None),
+    )
+
+
+# ---- settings
+
+
+def usual(config: Config) -> Config:
+    """The recipe as it comes, on the same data; the defaults where it is not installed."""
+    try:
+        from gankit.building import configure
+
+        return configure(config.recipe, config.data)
+    except GankitError:
+        return Config()
+
+
+def _settings(config: Config) -> tuple[tuple[Setting, ...], tuple[Setting, ...]]:
+    """(those unlike the recipe's, all)."""
+    before, own = dict(flat("", usual(config).to_plain())), dict(flat("", config.to_plain()))
+    every = [Setting(key, _text(own.get(key, "(not set)")), _said(before, key)) for key in {**own, **before}]
+    changed = [setting for setting in every if own.get(setting.name) != before.get(setting.name)]
+    return tuple(s for s in changed if s.name not in ("recipe", "data")), tuple(s for s in every if s.name in own)
+
+
+def _said(settings: Mapping[str, Any], key: str) -> str | None:
+    return _text(settings[key]) if key in settings else None
+
+
+def _text(value: Any) -> str:
+    """A setting in one line, numbers and names as a reader writes them."""
+    if isinstance(value, Mapping):
+        name, rest = value.get("name", ""), {k: v for k, v in value.items() if k != "name"}
+        inside = ", ".join(f"{key}={_text(item)}" for key, item in rest.items())
+        return f"{name} ({inside})".strip() if inside else str(name)
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) or "none"
+    return str(value)
+
+
+def _objective(config: Config) -> Objective | None:
+    from gankit.building import make
+
+    try:
+        return objective(make("losses", config.loss))
+    except GankitError:
+        return None
+
+
+# ---- files
+
+
+def _header(run: Run) -> dict[str, Any]:
+    """Steps, sizes and shape, from the header of the last checkpoint that has one: its arrays are not read."""
+    for path in reversed(run.checkpoints()):
+        try:
+            meta, shapes = _outline(path)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        parameters = {
+            role: sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(f"{role}/params/"))
+            for role in ("generator", "discriminator")
+        }
+        shape = meta.get("data", {}).get("shape")
+        return {
+            "steps": int(meta.get("steps_done", 0)),
+            "parameters": parameters,
+            "shape": None if shape is None else tuple(shape),
+        }
+    return {}
+
+
+def _outline(path: Path) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+    """(gankit's header, the shape of each array) of a checkpoint: its first bytes, of a file of perhaps gigabytes."""
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    meta = json.loads(header.pop("__metadata__")["gankit"])
+    return meta, {name: tuple(entry["shape"]) for name, entry in header.items()}
+
+
+def _lines(path: Path) -> tuple[Line, ...]:
+    """The whole lines of a log; each has a step."""
+    found = []
+    for text in path.read_bytes().splitlines(keepends=True) if path.is_file() else ():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict) and isinstance(line.get("step"), int) and text.endswith(b"\n"):
+            found.append(line)
+    return tuple(found)
+
+
+def _with_ends(lines: tuple[Line, ...]) -> Iterator[Line]:
+    """Each alarm with `until`, the step at which its episode was over; None while it lasts."""
+    for i, line in enumerate(lines):
+        if not line.get("over"):
+            later = (other for other in lines[i + 1 :] if other.get("alarm") == line.get("alarm") and other.get("over"))
+            hints = line.get("try")
+            told = {
+                "alarm": str(line.get("alarm", "")),
+                "what": str(line.get("what", "")),
+                "try": [str(hint) for hint in hints] if hints else [],
+            }
+            yield {**line, **told, "until": next((other["step"] for other in later), None)}
+
+
+def _figures(folder: Path) -> list[Path]:
+    found = [path for path in folder.glob("[!.]*") if path.suffix in (".png", ".gif")]
+    return sorted(path for path in found if path.stat().st_size <= LARGEST)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
