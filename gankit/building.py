@@ -214,7 +214,8 @@ def _brought(settings: Mapping[str, Any]) -> tuple[dict[str, Native], dict[str, 
     settings, brought = dict(settings), {}
     for role in ("generator", "discriminator"):
         value = settings.get(role)
-        if value is not None and not isinstance(value, str | Mapping | Part):
+        # A module of MLX is a dict as well, but one to be called.
+        if value is not None and (callable(value) or not isinstance(value, str | Mapping | Part)):
             brought[role] = value if isinstance(value, Native) else Native(value)
             settings[role] = {"name": NATIVE, "module": brought[role].name}
     return brought, settings

@@ -89,7 +89,9 @@ class MlxOps:
         return {name: old + (1.0 - decay) * (new[name] - old) for name, old in mean.items()}
 
     def copy(self, tree: Any) -> Any:
-        return tree_map(mx.array, tree)
+        copied = tree_map(mx.array, tree)
+        mx.eval(copied)  # what is left to be computed belongs to the thread that asked for it
+        return copied
 
     def key(self, words: tuple[Any, Any]) -> mx.array:
         return mx.array([int(word) for word in words], mx.uint32)  # as `mx.random.key` makes it of 64 bits
