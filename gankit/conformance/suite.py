@@ -8,11 +8,14 @@ from typing import Any
 from gankit.conformance import (
     any_loss,
     any_metric,
+    any_network,
+    any_penalty,
     canonical,
     corners,
     declared,
     derivatives,
     dropout,
+    entry,
     knobs,
     layers,
     losses,
@@ -24,11 +27,13 @@ from gankit.conformance import (
     running,
     seed,
     step,
+    theory,
 )
 from gankit.conformance.results import Check, Result, counts, run
 from gankit.conformance.subject import SINGULAR, Candidate, Subject
 
 GROUPS: dict[str, tuple[Check, ...]] = {
+    "entry": entry.CHECKS,
     "ops": (*ops_math.CHECKS, *ops_arrays.CHECKS, *ops_run.CHECKS),
     "layers": (
         *layers.CHECKS,
@@ -41,6 +46,7 @@ GROUPS: dict[str, tuple[Check, ...]] = {
     ),
     "losses": losses.CHECKS,
     "step": (*step.CHECKS, *running.CHECKS, *knobs.CHECKS),
+    "training": theory.CHECKS,
     "same seed": seed.CHECKS,
     "resume": resume.CHECKS,
 }
@@ -48,18 +54,26 @@ GROUPS: dict[str, tuple[Check, ...]] = {
 
 PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
     "losses": any_loss.CHECKS,
+    "penalties": any_penalty.CHECKS,
+    "generators": any_network.CHECKS,
+    "discriminators": any_network.CHECKS,
     "metrics": any_metric.CHECKS,
 }
 """What a part of each kind is judged by, on a backend."""
 
 FLOORS: Mapping[str, int] = {
+    "entry": 17,
     "ops": 26,
     "layers": 26,
     "losses": 11,
     "step": 20,
+    "training": 4,
     "same seed": 6,
     "resume": 7,
     "loss": 15,
+    "penalty": 10,
+    "generator": 13,
+    "discriminator": 13,
     "metric": 6,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""

@@ -82,7 +82,7 @@ def logged(change):
 
 THEORY = (
     Mutant("D's objective has the other sign", OPTIMUM, core=d_loss(lambda real, o, x, g: -real(x, g))),
-    Mutant("D is compared with itself", OPTIMUM, core=d_loss(lambda real, o, x, g: real(x, x))),
+    Mutant("D is compared with itself for a whole game", OPTIMUM, core=d_loss(lambda real, o, x, g: real(x, x))),
     Mutant("real and fake are exchanged", OPTIMUM, core=d_loss(lambda real, o, x, g: real(g, x))),
     Mutant(
         "d_weight on fakes only",
