@@ -144,7 +144,7 @@ def test_everything_that_is_there_is_told(run: Run) -> None:
         "step 200, chosen on validation data",
         "Samples over time", "D undecided: log 4", "D undecided: 1/2", "Variety of samples", "class grid",
         "parzen", "201.3 ± 2.2", "225.1 ± 2.2", "sigma=0.17", "digits is no toy", "batch_size 32 64",
-        "gankit train --recipe mlp",
+        "gankit train \\ --recipe mlp",
     ):  # fmt: skip
         assert told in words, told
     text = card.read_text("utf-8")
@@ -275,6 +275,11 @@ def test_a_readme_of_the_users_own_stays(run: Run) -> None:
 # ---- how to reproduce
 
 
+def typed(command: str) -> str:
+    """On one line, as a shell reads it."""
+    return re.sub(r" \\\n +", " ", command)
+
+
 @pytest.mark.parametrize(
     ("recipe", "settings"),
     [
@@ -293,7 +298,7 @@ def test_the_command_of_a_report_plays_the_same_game(tmp_path: Path, recipe: str
     run = Run(tmp_path / "a run")
     run.begin(config)
     checkpoint.write(run.checkpoint_file(20), {"x": np.zeros(1)}, {"steps_done": 20})
-    words = shlex.split(commands(read(run.folder))[1])
+    words = shlex.split(typed(commands(read(run.folder))[1]))
     assert words[:2] == ["gankit", "train"] and words[-2:] == ["--out", "a run"]
     pairs = list(zip(words[2::2], words[3::2], strict=True))
     given = {flag.removeprefix("--"): text for flag, text in pairs if flag != "--set"}
@@ -302,6 +307,15 @@ def test_the_command_of_a_report_plays_the_same_game(tmp_path: Path, recipe: str
         set=tuple(text for flag, text in pairs if flag == "--set"), steps=int(given["steps"]),
     )  # fmt: skip
     assert configure(options.recipe or "", options.data, **options.settings()) == config and options.steps == 20
+
+
+def test_a_command_changes_no_more_than_it_must(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.begin(configure("cgan", generator={"hidden": [4, 4]}, generator_optimizer={"lr": 1e-5}))
+    assert typed(commands(read(run.folder))[1]) == (
+        "gankit train --recipe cgan --data digits --set 'generator.hidden=[4, 4]' "
+        "--set generator_optimizer.lr=1e-05 --out run"
+    )
 
 
 def test_the_packages_of_parts_are_installed_too(tmp_path: Path) -> None:
@@ -353,6 +367,15 @@ def test_a_spike_does_not_flatten_the_rest() -> None:
     assert drawn is not None
     ys = [y for _, y in points(drawn.curves[0].line)]
     assert max(ys) - min(ys) > (drawn.bottom - drawn.top) / 2 and min(ys) >= drawn.top
+
+
+def test_a_level_is_within_the_axes_however_far_the_curve_is_from_it() -> None:
+    drawn = chart(
+        "t", [{"step": s, "a": 0.5} for s in range(1, 500)], {"a": ("A", "d")}, levels={"one": 1.0}, within=(0.0,)
+    )
+    assert drawn is not None
+    (level,) = drawn.levels
+    assert level.at == pytest.approx(drawn.bottom - (drawn.bottom - drawn.top) / 1.06)
 
 
 def test_nothing_to_draw_is_no_chart() -> None:

@@ -93,7 +93,7 @@ def chart(
     steps = np.concatenate([points[:, 0] for points in found.values()])
     first, last = 0.0, float(max(steps.max(), until, 1))
     values = np.concatenate([points[:, 1] for points in found.values()])
-    low, high = _limits(np.append(values[np.isfinite(values)], list(levels.values())), within)
+    low, high = _limits(values[np.isfinite(values)], list(levels.values()), within)
 
     def x(step: Any) -> Any:
         return LEFT + (WIDTH - RIGHT - LEFT) * (np.asarray(step) - first) / (last - first)
@@ -159,10 +159,10 @@ def _binned(points: Array, last: float) -> Array:
     return np.array(rows)
 
 
-def _limits(values: Array, within: Sequence[float]) -> tuple[float, float]:
-    """Where the y axis begins and ends: at what it was asked to reach to, or with some room beyond the values."""
+def _limits(values: Array, levels: Sequence[float], within: Sequence[float]) -> tuple[float, float]:
+    """Where the y axis begins and ends: at what it was asked to reach to, or with some room beyond what it shows."""
     low, high = (float(value) for value in np.percentile(values, SHOWN))
-    least, greatest = min([low, *within]), max([high, *within])
+    least, greatest = min([low, *levels, *within]), max([high, *levels, *within])
     room = 0.06 * (greatest - least) or 0.5 * abs(greatest) or 1.0
     return (least if least in within else least - room), (greatest if greatest in within else greatest + room)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from gankit import registry
 from gankit.config import Config
 from gankit.report.story import Story, usual
+
+WIDTH = 100
+"""The longest command that stays on one line."""
 
 
 def commands(story: Story) -> list[str]:
@@ -25,7 +29,17 @@ def commands(story: Story) -> list[str]:
         ["gankit", "evaluate", folder],
         ["gankit", "report", folder],
     )
-    return [shlex.join(line) for line in lines]
+    return [_wrapped(line) for line in lines]
+
+
+def _wrapped(words: list[str]) -> str:
+    """The words as they are typed; a long line goes on in others, each beginning with an option."""
+    line = shlex.join(words)
+    if len(line) <= WIDTH:
+        return line
+    starts = [i for i, word in enumerate(words) if i == 0 or word.startswith("--")]
+    pieces = [shlex.join(words[i:j]) for i, j in zip(starts, [*starts[1:], None], strict=True)]
+    return " \\\n    ".join(pieces)
 
 
 def _overrides(config: Config) -> Iterator[tuple[str, str]]:
@@ -33,8 +47,26 @@ def _overrides(config: Config) -> Iterator[tuple[str, str]]:
     before = usual(config).to_plain()
     lines = dict(line.split(" = ", 1) for line in config.to_toml().splitlines())  # one setting a line
     for name, value in config.to_plain().items():
-        if name not in ("recipe", "data", "seed") and value != before.get(name):
+        if name in ("recipe", "data", "seed") or value == before.get(name):
+            continue
+        inner = _inside(before.get(name), value)
+        if inner is None:
             yield name, lines[name]
+        else:
+            yield from ((f"{name}.{key}", json.dumps(each)) for key, each in inner.items())
+
+
+def _inside(before: Any, now: Any) -> dict[str, Any] | None:
+    """What changed inside of a part that is the recipe's own; None where it is another, or where JSON is no TOML."""
+    if not (isinstance(before, Mapping) and isinstance(now, Mapping) and before.get("name") == now.get("name")):
+        return None
+    changed = {key: value for key, value in now.items() if value != before.get(key)}
+    alike = all(isinstance(value, str | int | float) or _numbers(value) for value in changed.values())
+    return changed if alike and before.keys() <= now.keys() else None
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, int | float) for item in value)
 
 
 def _requirements(story: Story) -> list[str]:
