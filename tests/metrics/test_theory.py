@@ -78,6 +78,22 @@ def test_scores_that_overflow_as_probabilities_have_finite_values() -> None:
     assert all(np.isfinite(m.value) for m in got.values())
 
 
+def test_a_wide_kernel_blurs_both_densities_so_that_equal_ones_stay_equal() -> None:
+    got = measured(lambda x: np.zeros(len(x)), bandwidth=1.0)
+    assert got["d-from-optimal"].value < 0.02 and abs(got["value-from-theory"].details["jsd"]) < 0.002
+
+
+def test_samples_that_make_the_density_are_not_those_it_is_looked_at() -> None:
+    samples = np.random.default_rng(7).normal(4.0, 0.5, size=(2 * N, 1))
+    samples[1::2] += 0.5  # the density is that of the data, whatever these are
+    given = evidence(samples, {"test": DATA}, score=lambda x: x[:, 0] - 4)
+    got = {m.metric: m for m in Theory()(given)}
+    looked_at = -np.logaddexp(0, 4 - DATA.x).mean() - np.logaddexp(0, samples[1::2] - 4).mean()
+    np.testing.assert_allclose(got["value"].value, looked_at, rtol=1e-12)
+    gap = np.abs(1 / (1 + np.exp(4 - np.concatenate([DATA.x, samples[1::2]]))) - 0.5).mean()  # D* is 1/2
+    np.testing.assert_allclose(got["d-from-optimal"].value, gap, atol=0.06)
+
+
 def test_it_holds_in_the_plane_of_many_modes() -> None:
     samples = ring(n=2 * N, seed=5).x
     given = evidence(samples, {"test": ring("test", n=N)}, score=lambda x: np.zeros(len(x)))
