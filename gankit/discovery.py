@@ -17,7 +17,7 @@ from importlib.metadata import Distribution, distributions, version
 
 from gankit.errors import PluginError
 from gankit.hookspecs import GROUP, KINDS
-from gankit.isolation import Row, Source, describe, read, safely, same_random_numbers, stdout_to_stderr
+from gankit.isolation import Row, Source, at_arms_length, describe, one_line, read, safely
 
 DISABLE = "GANKIT_DISABLE_PLUGINS"
 """`1` or `all`: no third party at all. Otherwise names of distributions, separated by commas."""
@@ -64,12 +64,12 @@ def discover() -> Listing:
         raise PluginError("it asks for gankit's parts while plugins are being found; do that where a part is used")
     token = _searching.set(True)
     try:
-        with stdout_to_stderr(), same_random_numbers():
+        with at_arms_length():
             found = _discover()
     finally:
         _searching.reset(token)
-    for problem in found.problems:
-        warnings.warn(f"gankit plugin {problem}", GankitPluginWarning, stacklevel=3)
+    for problem in found.problems:  # no line of the user's is at fault, so none is shown: a problem is one line
+        warnings.warn_explicit(f"gankit plugin {problem}", GankitPluginWarning, "gankit", 0, module="gankit")
     return found
 
 
@@ -113,17 +113,24 @@ def third_parties() -> list[Source]:
 
 
 def _names_us(dist: Distribution) -> bool:
-    text = safely(lambda: dist.read_text("entry_points.txt"), None)
+    text = safely(lambda: _entry_points_text(dist), None)
     return bool(text and _GROUP_HEADER.search(text))
 
 
+def _entry_points_text(dist: Distribution) -> str | None:
+    try:
+        return dist.read_text("entry_points.txt")
+    except UnicodeDecodeError as error:  # its author will want to know
+        return error.object.decode("latin-1")
+
+
 def _sources(dist: Distribution) -> list[Source]:
-    name, number = _name_of(dist), str(safely(lambda: dist.version, None) or "unknown")
+    name, number = _name_of(dist), one_line(safely(lambda: dist.version, None) or _folder(dist)[1])
     try:
         points = sorted(dist.entry_points.select(group=GROUP), key=lambda point: point.name)
     except Exception as error:
         return [Source(name, number, "entry_points.txt", _raiser(error))]
-    return [Source(name, number, point.name, point.load) for point in points]
+    return [Source(name, number, one_line(point.name), point.load) for point in points]
 
 
 def _enabled(sources: list[Source]) -> tuple[list[Source], tuple[str, ...]]:
@@ -141,7 +148,13 @@ def normalise(name: str) -> str:
 
 
 def _name_of(dist: Distribution) -> str:
-    return str(safely(lambda: dist.metadata["Name"], None) or "unknown")
+    return one_line(safely(lambda: dist.metadata["Name"], None) or _folder(dist)[0])
+
+
+def _folder(dist: Distribution) -> tuple[str, str]:
+    """(name, version) by the name of its folder, `name-version.dist-info`, where METADATA does not tell."""
+    name, _, rest = getattr(getattr(dist, "_path", None), "name", "").partition("-")
+    return name.replace("_", "-") or "unknown", rest.rpartition(".")[0] or "unknown"
 
 
 def _join(errors: list[PluginError], most: int = 3) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import random
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar, cast
 
 import pluggy
 
@@ -98,6 +100,8 @@ def _records(impl: pluggy.HookImpl) -> list[object]:
     if impl.wrapper or impl.hookwrapper:
         raise PluginError("a hook wrapper cannot provide parts")
     result: Any = impl.function()
+    if inspect.iscoroutine(result):
+        result.close()  # else Python warns, at some later time, that nobody awaited it
     if isinstance(result, Entry):
         raise PluginError("it returns a single Entry; yield it, or return it in a list")
     if isinstance(result, str | bytes | dict) or not hasattr(type(result), "__iter__"):
@@ -151,8 +155,8 @@ def collecting(errors: list[PluginError], prefix: str = "") -> Iterator[None]:
 
 def describe(error: BaseException) -> str:
     """`ImportError: what it said` on one line; our own errors speak for themselves, without their type."""
-    kind = type(error).__name__
-    text = one_line(safely(lambda: str(error), "(its message cannot be read)"))
+    kind = one_line(type(error).__name__)
+    text = safely(lambda: one_line(str(error)), "(its message cannot be read)")
     return text if type(error) is PluginError else f"{kind}: {text}" if text else kind
 
 
@@ -167,9 +171,31 @@ def one_line(text: str, limit: int = 500) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+class Lent:
+    """A stream that whoever it is lent to cannot close."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def close(self) -> None:
+        """It is somebody else's."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def stdout_to_stderr() -> AbstractContextManager[object]:
     """Keep a plugin's prints out of what the user pipes; nested uses must not restore stderr *as* stdout."""
-    return nullcontext() if sys.stdout is sys.stderr else redirect_stdout(sys.stderr)
+    nested = sys.stdout is sys.stderr or isinstance(sys.stdout, Lent)
+    return nullcontext() if nested else redirect_stdout(cast(TextIO, Lent(sys.stderr)))
+
+
+@contextmanager
+def at_arms_length() -> Iterator[None]:
+    """While strangers are asked what they bring: what they do to streams, warnings and random numbers is undone."""
+    lent = cast(TextIO, Lent(sys.stderr))
+    with stdout_to_stderr(), redirect_stderr(lent), same_random_numbers(), warnings.catch_warnings():
+        yield
 
 
 @contextmanager

@@ -106,9 +106,14 @@ def _unknown(kind: str, name: object) -> str:
         f"Installed: {one_of(names(kind))}.",
         f"To get it: pip install '{KNOWN[kind, typed]}'." if (kind, typed) in KNOWN else "",
         f"Switched off by {DISABLE}: {', '.join(listing().disabled)}." if listing().disabled else "",
-        f"Plugins with problems: {'; '.join(map(str, problems()))}." if problems() else "",
+        f"Plugins with problems: {_few(problems())}." if problems() else "",
     ]
     return " ".join(part for part in parts if part)
+
+
+def _few(found: tuple[Problem, ...], most: int = 3) -> str:
+    more = f"; and {len(found) - most:,} more, see `gankit plugins`" if len(found) > most else ""
+    return "; ".join(map(str, found[:most])) + more
 
 
 def _ambiguous(rows: list[Row]) -> str:

@@ -21,35 +21,11 @@ import gankit.errors
 from gankit import registry
 from gankit.errors import PluginError, UnknownNameError
 from gankit.hookspecs import Entry, hookimpl
-
-HEADER = "from gankit.hookspecs import Entry, hookimpl\n"
-GOOD = """
-    @hookimpl
-    def gankit_losses():
-        yield Entry(name="good", target="good_parts:Good", api=1, summary="works")
-"""
+from tests.broken_plugins import BROKEN, GOOD, Site, loss
 
 
-class World:
+class World(Site):
     """A `site-packages` of our own, with a fake `gankit.builtin` and none of the venv's distributions."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def write(self, module: str, code: str) -> None:
-        (self.folder / f"{module}.py").write_text(HEADER + textwrap.dedent(code))
-
-    def metadata(self, dist: str, points: str, version: str = "1.0", suffix: str = "dist-info") -> None:
-        info = self.folder / f"{dist.replace('-', '_')}-{version}.{suffix}"
-        info.mkdir()
-        file = "METADATA" if suffix == "dist-info" else "PKG-INFO"
-        (info / file).write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: {version}\n")
-        (info / "entry_points.txt").write_text(points)
-
-    def install(self, dist: str, code: str, *, point: str = "plug", attribute: str = "", version: str = "1.0") -> None:
-        module = dist.replace("-", "_") + "_plugin"
-        self.write(module, code)
-        self.metadata(dist, f"[gankit]\n{point} = {module}{attribute}\n", version)
 
     def install_good(self) -> None:
         self.write("good_parts", "class Good: pass")
@@ -87,10 +63,6 @@ def warned(action: Callable[[], object]) -> list[str]:
     lines = [str(item.message) for item in caught if item.category is registry.GankitPluginWarning]
     assert all(line.isprintable() for line in lines)
     return lines
-
-
-def loss(name: str = "mine", target: str = "good_parts:Good") -> str:
-    return f'@hookimpl\ndef gankit_losses():\n    yield Entry(name="{name}", target="{target}", api=1)\n'
 
 
 # --- what works
@@ -189,91 +161,6 @@ def test_one_module_behind_two_entry_points_of_a_distribution_is_no_duplicate(wo
 
 
 # --- what is broken
-
-BROKEN = {
-    "import-error": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
-    "syntax-error": ("def (:", "SyntaxError: invalid syntax"),
-    "system-exit": ("raise SystemExit(3)", "SystemExit: 3"),
-    "base-exception": ("raise GeneratorExit", "GeneratorExit"),
-    "multi-line-error": ("raise ValueError('one\\n two\\x1b[2J')", "ValueError: one two?[2J"),
-    "error-without-str": (
-        "class Bad(Exception):\n    def __str__(self): raise ValueError\nraise Bad",
-        "Bad: (its message cannot be read)",
-    ),
-    "no-hooks": ("x = 1", "no function in it is marked with @gankit.hookimpl"),
-    "no-marker": ("def gankit_losses(): return []", "gankit_losses lacks the marker @gankit.hookimpl"),
-    "unknown-hook": (
-        "@hookimpl\ndef gankit_lossess(): return []",
-        "there is no hook 'gankit_lossess'. Did you mean 'gankit_losses'?",
-    ),
-    "wrong-signature": ("@hookimpl\ndef gankit_losses(config): return []", "Argument(s) {'config'} are declared"),
-    "wrapper": ("@hookimpl(wrapper=True)\ndef gankit_losses(): return (yield)", "a hook wrapper cannot provide parts"),
-    "hook-raises": ("@hookimpl\ndef gankit_losses(): 1 / 0", "gankit_losses is dropped: ZeroDivisionError: division"),
-    "hook-exits": ("@hookimpl\ndef gankit_losses(): raise SystemExit", "gankit_losses is dropped: SystemExit"),
-    "raises-after-a-record": (loss("half") + "    1 / 0", "gankit_losses is dropped: ZeroDivisionError: division"),
-    "endless": (
-        "@hookimpl\ndef gankit_losses():\n    while True: yield 1",
-        "gankit_losses is dropped: it yields more than 10,000 records",
-    ),
-    "recursive": (
-        "from gankit import registry\n@hookimpl\ndef gankit_losses(): return registry.names('losses')",
-        "it asks for gankit's parts while plugins are being found",
-    ),
-    "nothing-returned": ("@hookimpl\ndef gankit_losses(): pass", "it returns NoneType, not an iterable of Entry"),
-    "string-returned": ("@hookimpl\ndef gankit_losses(): return 'r1'", "it returns str, not an iterable of Entry"),
-    "single-entry": (
-        "@hookimpl\ndef gankit_losses(): return Entry(name='mine', target='a:b', api=1)",
-        "it returns a single Entry; yield it, or return it in a list",
-    ),
-    "wrong-record": ("@hookimpl\ndef gankit_losses(): yield ('mine', 'a:b')", "a record is tuple, not gankit.Entry"),
-    "record-without-repr": (
-        "class Bad:\n    def __repr__(self): raise ValueError\n    __str__ = __repr__\n"
-        "@hookimpl\ndef gankit_losses(): yield Bad()",
-        "a record is Bad, not gankit.Entry",
-    ),
-    "name-without-repr": (
-        "class Bad:\n    def __repr__(self): raise SystemExit\n"
-        "@hookimpl\ndef gankit_losses(): yield Entry(name=Bad(), target='a:b', api=1)",
-        "the name <Bad, whose repr fails> must be a string",
-    ),
-    "name-not-a-string": (
-        "@hookimpl\ndef gankit_losses(): yield Entry(name=7, target='a:b', api=1)",
-        "the name 7 must be a string of a-z, 0-9 and '-'",
-    ),
-    "name-malformed": (loss("Hinge_2"), "the name 'Hinge_2' must be a string of a-z, 0-9 and '-'"),
-    "name-with-newline": (loss("mine\\n"), "the name 'mine\\n' must be a string of a-z, 0-9 and '-'"),
-    "target-without-colon": (loss(target="a.b"), "the target 'a.b' of 'mine' must read 'package.module:attribute'"),
-    "summary-not-a-string": (
-        "@hookimpl\ndef gankit_losses(): yield Entry(name='mine', target='a:b', api=1, summary=None)",
-        "the summary None of 'mine' must be a string",
-    ),
-    "api-not-an-integer": (
-        "@hookimpl\ndef gankit_losses(): yield Entry(name='mine', target='a:b', api='1')",
-        "the api '1' of 'mine' must be an integer such as 1",
-    ),
-    "api-a-boolean": (
-        "@hookimpl\ndef gankit_losses(): yield Entry(name='mine', target='a:b', api=True)",
-        "the api True of 'mine' must be an integer such as 1",
-    ),
-    "newer-api": (
-        "@hookimpl\ndef gankit_losses(): yield Entry(name='mine', target='a:b', api=2)",
-        "'mine' is written for plugin API 2, this gankit has 1: upgrade gankit",
-    ),
-    "older-api": (
-        "@hookimpl\ndef gankit_losses(): yield Entry(name='mine', target='a:b', api=0)",
-        "'mine' is written for plugin API 0, this gankit has 1: upgrade gankit-broken",
-    ),
-    "built-in-name": (loss("hinge"), "gankit_losses: 'hinge' is a built-in's name"),
-    "constructor-fails": (
-        "class Plugin:\n    def __init__(self, needed): pass\nimport sys; sys.modules[__name__] = Plugin",
-        "TypeError: ",
-    ),
-    "plugin-without-repr": (
-        "import sys\nclass Bad:\n    def __repr__(self): raise ValueError\n    __eq__ = __hash__ = __repr__\n"
-        "    @hookimpl\n    def gankit_losses(self): 1 / 0\nsys.modules[__name__] = Bad()",
-        "gankit_losses is dropped: ZeroDivisionError",
-    ),
-}
 
 
 @pytest.mark.parametrize("case", BROKEN)

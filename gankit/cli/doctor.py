@@ -6,14 +6,17 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gankit import __version__, registry
-from gankit.errors import GankitError
+from gankit.errors import GankitError, PluginError
+from gankit.isolation import describe
+from gankit.registry import Problem
 
 Say = Callable[[str], None]
 
@@ -24,16 +27,34 @@ def examine(say: Say) -> bool:
     """Print one line for each thing looked at; False when something that is installed is broken."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", registry.GankitPluginWarning)
-        problems = registry.problems()
+        problems = [*registry.problems(), *_unusable()]
     say(f"python {platform.python_version()}   gankit {__version__}   numpy {np.__version__}   {platform.system()}")
     healthy = _backends(say)
     _data(say)
     for problem in problems:
-        name = problem.distribution
         say(f"plugin    BROKEN  {problem}")
-        say(f"          Reinstall it: pip install -U {name}, or switch it off: GANKIT_DISABLE_PLUGINS={name}")
+    if broken := list(dict.fromkeys(problem.distribution for problem in problems)):
+        say(f"          Reinstall: pip install -U {' '.join(broken)}")
+        say(f"          Or switch off: GANKIT_DISABLE_PLUGINS={','.join(broken)}")
     say("All is well." if healthy and not problems else "Something is not right; see above.")
     return healthy and not problems
+
+
+def _unusable() -> Iterator[Problem]:
+    """Parts of third parties that are listed and cannot be had: they fail when they are imported, or two have one name.
+
+    Backends are not among them; they are looked at more closely.
+    """
+    for row in dict.fromkeys(replace(row, summary="", target="") for row in registry.listing().rows):
+        if row.distribution == "gankit" or row.kind == "backends":
+            continue
+        try:
+            registry.load(row.kind, row.name)
+        except PluginError as error:
+            cause = error.__cause__
+            what = f"{row.name!r} among the {row.kind} cannot be imported: "
+            said = str(error) if cause is None else what + describe(cause)
+            yield Problem(row.distribution, row.version, row.entry_point, said)
 
 
 def _backends(say: Say) -> bool:
