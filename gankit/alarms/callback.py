@@ -27,6 +27,8 @@ Array = np.ndarray[Any, Any]
 
 EXAMPLES = 128
 """Real ones and samples that are compared: enough for a median, few enough for distances between all of them."""
+SAMPLED = 3
+"""Looks from one at samples to the next: drawing them costs as much as a step or two of training."""
 SEED = 0
 """Of the latents and of the choice of real examples, whatever the game's own seed."""
 
@@ -63,7 +65,7 @@ class Alarms:
         gan.fit(steps=20_000, callbacks=[alarms])
         alarms.raised
 
-    At every `every`-th step it looks at the terms, at every second of these also at 128 samples of G beside as many
+    At every `every`-th step it looks at the terms, at every third of these also at 128 samples of G beside as many
     real examples. `docs/reading-a-run.md` has the rules, and what they were set by.
 
     run: the folder whose `vitals.jsonl` keeps what was seen and `alarms.jsonl` what was told, so that a resumed run
@@ -102,7 +104,7 @@ class Alarms:
         advantage = None if game is None else game.advantage(terms["d_loss"])
         left = None if game is None else game.left_to_g(terms["D(x)"], terms["D(G(z))"])
         spread = nearest = None
-        if step % (2 * self.every) == 0 and (variety := self._variety(trainer)) is not None:
+        if step % (SAMPLED * self.every) == 0 and (variety := self._variety(trainer)) is not None:
             samples = self._samples(trainer)
             if not np.isfinite(samples).all():
                 return Look(step, ("samples",))

@@ -41,7 +41,7 @@ def test_a_generator_stuck_in_a_point_from_the_start_is_told(backend: str) -> No
     """Weights of nearly 0 that never move."""
     still = {"generator_optimizer": {"lr": 0.0}, "latent_dim": 1, "generator": {"hidden": [1]}}
     told = alarms_of(backend, WITHIN, **still, penalties=[{"name": "r1", "weight": 10.0}])
-    assert (100, COLLAPSE) in told
+    assert (150, COLLAPSE) in told
 
 
 def test_a_planted_win_of_d_is_told(backend: str) -> None:
