@@ -67,7 +67,7 @@ class Extractor(Protocol):
 class Evidence:
     """What there is to judge a game by. Everything is in the data's own units and dtype (`DataSpec`).
 
-    backend: whose arrays a metric computes with.
+    backend: whose arrays a metric computes with, in full precision: a distance is a small difference of large numbers.
     spec: shape, classes and units of an example.
     samples: (n, *shape) from G, drawn with all of the latent's noise.
     labels: (n,) the classes that were asked for; None in an unconditional game.

@@ -27,7 +27,7 @@ Array = Any
 NumPy = np.ndarray[Any, Any]
 
 GRID = tuple(float(sigma) for sigma in np.logspace(-1, 0, 10))
-"""Of the released script. A step of it moves a score by up to 10 nats."""
+"""Of the released script. The best sigma may lie between two of them, and score some nats more: see docs/metrics.md."""
 LEAST_EXPONENT = -80.0
 """In nats, below the greatest. Less than this adds nothing to a sum of at least 1, in float64 either; and torch takes
 ten times as long over an exponential that underflows, as nearly all here would."""
