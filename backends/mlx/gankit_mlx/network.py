@@ -98,8 +98,10 @@ class MlxNetwork:
         return {name: turned(tensor, self._places[name].axes) for name, tensor in tensors.items()}
 
     def own(self, tensors: Tensors) -> Tensors:
-        """The inverse of canonical."""
-        return {name: turned(tensor, inverse(self._places[name].axes)) for name, tensor in tensors.items()}
+        """The inverse of canonical, laid out anew: products of a turned matrix round otherwise than after a restart."""
+        return {
+            name: mx.contiguous(turned(tensor, inverse(self._places[name].axes))) for name, tensor in tensors.items()
+        }
 
     def export(self, tensors: Tensors) -> dict[str, np.ndarray[Any, Any]]:
         return {name: self._ops.to_numpy(tensor) for name, tensor in self.canonical(tensors).items()}

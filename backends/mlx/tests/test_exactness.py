@@ -8,6 +8,8 @@ import pytest
 from gankit_mlx import convolution, exact
 from gankit_mlx.backend import MlxBackend
 
+import gankit
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64,)) * 3
 
@@ -69,3 +71,13 @@ def test_a_gradient_flows_through_what_stands_beside_a_value(ops):
         return ops.xp.sum(scores * scores) + ops.xp.sum(slope * slope)  # (x . w)^2 + w^2
 
     np.testing.assert_allclose(ops.to_numpy(ops.grad(objective)(w)), [2 * 1 * 3 + 2, 2 * 1 * 1 - 4], rtol=1e-12)
+
+
+def test_a_constraint_leaves_the_layout_that_a_checkpoint_brings_back(tmp_path):
+    """A kernel that has been turned and turned back is multiplied in another order, and rounds otherwise."""
+    small = {"generator": {"hidden": [16]}, "discriminator": {"hidden": [16]}, "batch_size": 16}
+    trainer = gankit.build("mlx", "mlp", "digits", device="cpu", constraints=["max-norm"], **small).fit(steps=3)
+    resumed = gankit.load(trainer.save(tmp_path / "three"), device="cpu").fit(steps=3)
+    uninterrupted = trainer.fit(steps=3).discriminator.parameters
+    for name, array in resumed.discriminator.parameters.items():
+        np.testing.assert_array_equal(array, uninterrupted[name])
