@@ -1,12 +1,14 @@
-"""Ctrl-C that waits for a safe place: a step that is half done has already consumed the state it began with."""
+"""Ends that wait for a safe place: a step that is half done has already consumed the state it began with."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 
 class StoppedAtOnce(KeyboardInterrupt):
@@ -36,3 +38,20 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
         yield pressed.is_set
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class TimeIsUp(Exception):
+    """The time that was given is used up, between two steps."""
+
+
+@dataclass
+class Deadline:
+    """A callback of `Trainer.fit` that raises TimeIsUp between two steps, some seconds after it was made."""
+
+    seconds: float
+    every: ClassVar[int] = 0
+    _begun: float = field(default_factory=time.monotonic)
+
+    def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
+        if time.monotonic() - self._begun >= self.seconds:
+            raise TimeIsUp

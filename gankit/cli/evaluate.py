@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -41,32 +41,49 @@ def evaluate(
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Measure real training examples too.")] = False,
 ) -> None:
     """Measure a trained game; exits 1 when a metric breaks."""
+    found = measured(
+        run, n=n, metrics=metric or None, split=split, backend=backend, device=device, checkpoint=checkpoint,
+        weights=weights, seed=seed, extractor=extractor, calibrate=calibrate,
+    )  # fmt: skip
+    if as_json:
+        typer.echo(_json(found), nl=False)
+    else:
+        _show(found)
+        if run.is_dir():
+            typer.echo(f"{run / FILE} has the details.")
+    complain(found)
+
+
+def measured(run: Path, **settings: Any) -> Evaluation:
+    """Measure with a bar, and write what a run folder measures into it; exits 130, with nothing written, on Ctrl-C.
+
+    settings: of `gankit.evaluate`.
+    """
     from gankit.checkpoint import write_atomically
     from gankit.metrics.evaluation import evaluate as measure
 
     try:
         with _progress() as watch:
-            found = measure(
-                run, n=n, metrics=metric or None, split=split, backend=backend, device=device, checkpoint=checkpoint,
-                weights=weights, seed=seed, extractor=extractor, calibrate=calibrate, watch=watch,
-            )  # fmt: skip
+            found = measure(run, watch=watch, **settings)
     except KeyboardInterrupt:
         kept = f"; {run / FILE} stays as it was" if (run / FILE).is_file() else ""
         typer.echo(f"\nInterrupted: nothing is written{kept}.", err=True)
         raise typer.Exit(130) from None
-    text = json.dumps(found.to_plain(), indent=2, allow_nan=False) + "\n"
     if run.is_dir():  # whole, and at the end: until then the old one stands
-        write_atomically(run / FILE, text.encode())
-    if as_json:
-        typer.echo(text, nl=False)
-    else:
-        _show(found)
-        if run.is_dir():
-            typer.echo(f"{run / FILE} has the details.")
+        write_atomically(run / FILE, _json(found).encode())
+    return found
+
+
+def complain(found: Evaluation) -> None:
+    """Name the metrics that broke, and exit 1 where there are some."""
     for name, reason in found.failed.items():
         typer.secho(f"{name} failed: {reason}", fg="red", err=True)
     if found.failed:
         raise typer.Exit(1)
+
+
+def _json(found: Evaluation) -> str:
+    return json.dumps(found.to_plain(), indent=2, allow_nan=False) + "\n"
 
 
 def _show(found: Evaluation) -> None:

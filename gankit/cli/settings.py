@@ -32,6 +32,7 @@ class Options:
     evaluate_every: int = 0
     evaluate: str | None = None
     logger: tuple[str, ...] = ()
+    budget: str | None = None
     out: Path | None = None
 
     def names_a_game(self) -> bool:

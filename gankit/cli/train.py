@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from gankit import switches
+from gankit.cli.duration import seconds, spoken
 from gankit.cli.heap import keep_freed_memory
 from gankit.cli.settings import Options
 from gankit.errors import ConfigError
@@ -81,6 +83,9 @@ def train(
         int, typer.Option(min=0, metavar="STEPS", help="Measure on validation data and keep the best; 0 is never.")
     ] = 0,
     evaluate: Annotated[str | None, typer.Option(metavar="METRIC", help="By default one that fits the data.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Stop in good order after 30min, 2h, ..., whatever the steps.")
+    ] = None,
     new: Annotated[bool, typer.Option("--new", help="Start over, in a fresh folder.")] = False,
 ) -> None:
     """Train a game. The same command again goes on where the run was left."""
@@ -88,8 +93,10 @@ def train(
         backend=backend, recipe=recipe, data=data, steps=steps, seed=seed, dtype=dtype, device=device, loss=loss,
         penalty=tuple(penalty or ()), set=tuple(set_ or ()), out=out,
         log_every=log_every, sample_every=sample_every, checkpoint_every=checkpoint_every,
-        evaluate_every=evaluate_every, evaluate=evaluate, logger=tuple(logger or ()),
+        evaluate_every=evaluate_every, evaluate=evaluate, logger=tuple(logger or ()), budget=budget,
     )  # fmt: skip
+    if budget is not None:
+        seconds(budget)
     if evaluate is not None:
         _check_metric(evaluate, evaluate_every)
     play(options, new=new)
@@ -175,7 +182,7 @@ def _note(run: Run, trainer: Any, options: Options) -> None:
 
 def _trained(run: Run, trainer: Any, options: Options, loggers: Mapping[str, Logger]) -> None:
     from gankit.alarms import Alarms
-    from gankit.interrupt import StoppedAtOnce
+    from gankit.interrupt import Deadline, StoppedAtOnce, TimeIsUp
     from gankit.loggers import Loggers
     from gankit.progress import progress
     from gankit.records import Checkpoints, MetricsLog, SampleGrid
@@ -187,9 +194,14 @@ def _trained(run: Run, trainer: Any, options: Options, loggers: Mapping[str, Log
     # The checkpoint comes last of those that write: what it stands for must be on the disk before it.
     logs = Loggers(loggers, run.folder, options.log_every, _warn)
     callbacks = [MetricsLog(run, options.log_every), Alarms(run, _warn), logs, grid, *measured, checkpoints, bar]
+    span = math.inf if options.budget is None else seconds(options.budget)
+    if options.budget is not None:
+        callbacks.append(Deadline(span))
     try:
         with bar, logs.start(trainer.config, trainer.steps_done):
             trainer.fit(steps=options.steps - trainer.steps_done, callbacks=callbacks)
+    except TimeIsUp:
+        typer.echo(f"The {spoken(span)} are over, after {trainer.steps_done:,} of {options.steps:,} steps.")
     except StoppedAtOnce:
         _interrupted("Stopped at once: what came after the last checkpoint is lost.", options)
     except KeyboardInterrupt:

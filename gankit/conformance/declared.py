@@ -6,6 +6,7 @@ from gankit.capabilities import ALL, BFLOAT16, needs
 from gankit.conformance.cases import drawn
 from gankit.conformance.compare import agree_by_name
 from gankit.conformance.examples import EXAMPLES
+from gankit.conformance.promises import undoubted
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.interfaces import Backend
@@ -31,7 +32,7 @@ def check_bfloat16_that_works_is_declared(subject: Subject) -> None:
     if BFLOAT16 in subject.capabilities:
         return
     try:
-        backend = subject.make("float32", "bfloat16")
+        backend = undoubted(subject, "float32", "bfloat16")
         c = drawn(Undoubted(backend), EXAMPLES[0])  # type: ignore[arg-type]
         (got, _), (want, _) = c.computed(), c.reference()
         agree_by_name(got, want, c.what, atol=0.05)

@@ -35,13 +35,14 @@ def check_float64_is_declared_as_it_is(subject: Subject) -> None:
     require(declared, f"dtype='float64' works but is not declared: add {FLOAT64!r} to the capabilities.")
 
 
-def undoubted(subject: Subject, dtype: str) -> Backend:
-    """The backend in that dtype, although it may not say that it has it."""
+def undoubted(subject: Subject, *how: str) -> Backend:
+    """The backend in that dtype, and precision, although it may not say that it has it."""
     try:
-        return subject.make(dtype)
+        return subject.make(*how)
     except CapabilityError:
         kind = registry.load("backends", subject.name)
-        return kind(device=subject.device, dtype=dtype)  # type: ignore[operator, no-any-return]
+        asked = dict(zip(("dtype", "precision"), how, strict=False))
+        return kind(device=subject.device, **asked)  # type: ignore[operator, no-any-return]
 
 
 def computes_in_float64(backend: Backend) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,11 @@ def value(measurement: Mapping[str, Any]) -> str:
         return number(number_)
     digits = max(0, 1 - math.floor(math.log10(error)))
     return f"{number_:,.{digits}f} ± {error:,.{digits}f}".replace("-", MINUS)
+
+
+def published(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """(metric, what it is of and where it is printed, the number) of what others published."""
+    return [(str(row.get("metric", "")), str(row.get("what", "")), value(row)) for row in rows]
 
 
 def _numbered(state: Mapping[str, Any]) -> dict[tuple[str, int], Mapping[str, Any]]:

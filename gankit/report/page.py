@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gankit.report.charts import Chart, chart
-from gankit.report.numbers import table
+from gankit.report.numbers import published, table
 from gankit.report.reproduce import commands
 from gankit.report.story import Story
 
@@ -30,6 +30,7 @@ def page(story: Story) -> dict[str, Any]:
         "latest": None if story.latest is None else data_uri(story.latest),
         "figures": [(path.stem.replace("-", " "), data_uri(path)) for path in story.figures],
         "table": table(story.measured),
+        "published": published(story.published),
         "commands": commands(story),
     }
 

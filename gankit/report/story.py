@@ -13,6 +13,7 @@ from gankit import checkpoint
 from gankit.alarms.objective import Objective, objective
 from gankit.config import Config
 from gankit.errors import GankitError
+from gankit.reproductions import FILE as PUBLISHED
 from gankit.runs import Run, flat
 
 Line = dict[str, Any]
@@ -39,7 +40,8 @@ class Story:
     parameters: how many numbers each player learns. shape: of an example. versions, environment: what it ran on.
     terms, vitals, evaluations: the logs, a line each so many steps. alarms: those that were raised.
     samples: (step, file) of every picture. latest: the last picture. figures: files.
-    measured: what `gankit evaluate` found, as it wrote it. best: the line of the best evaluation while training.
+    measured: what `gankit evaluate` found, as it wrote it. published: numbers of others to compare with, as
+    `gankit reproduce` wrote them. best: the line of the best evaluation while training.
     """
 
     run: Run
@@ -60,6 +62,7 @@ class Story:
     latest: Path | None
     figures: tuple[Path, ...]
     measured: Mapping[str, Any]
+    published: tuple[Mapping[str, Any], ...]
     best: Line | None
 
     @property
@@ -116,6 +119,7 @@ def read(folder: Path) -> Story:
         latest=latest,
         figures=tuple(_figures(folder / "figures")),
         measured=_json(folder / "metrics.json"),
+        published=_published(folder),
         best=next((line for line in reversed(evaluations) if line.get("best") is True), None),
     )
 
@@ -226,6 +230,11 @@ def _with_ends(lines: tuple[Line, ...]) -> Iterator[Line]:
 def _figures(folder: Path) -> list[Path]:
     found = [path for path in folder.glob("[!.]*") if path.suffix in (".png", ".gif")]
     return sorted(path for path in found if path.stat().st_size <= LARGEST)
+
+
+def _published(folder: Path) -> tuple[Mapping[str, Any], ...]:
+    rows = _json(folder / PUBLISHED).get("published")
+    return tuple(row for row in rows if isinstance(row, Mapping)) if isinstance(rows, list) else ()
 
 
 def _json(path: Path) -> dict[str, Any]:

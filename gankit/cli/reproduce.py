@@ -1,0 +1,121 @@
+"""`gankit reproduce gan-2014-mnist`: train, measure, draw and report, and set the paper's numbers beside ours."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gankit.cli.duration import seconds, spoken
+from gankit.cli.evaluate import complain, measured
+from gankit.cli.settings import Options
+from gankit.cli.train import play
+from gankit.errors import ConfigError, GankitError, one_of
+
+if TYPE_CHECKING:
+    from gankit.metrics.rows import Evaluation
+    from gankit.reproductions import Reproduction
+
+FOR_MEASURING, AT_MOST = 0.2, 420.0
+"""The share of a budget that is kept back for what comes after training, and the most seconds of it."""
+BESIDE = ("frechet", "class-kl", "class-deviation", "nearest-training")
+"""What is shown beside a score that can be had without a good model."""
+
+
+def reproduce(
+    name: Annotated[str | None, typer.Argument(help="See --list.", show_default=False)] = None,
+    backend: Annotated[str | None, typer.Option(help="By default the first that is installed.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="What can be done in 30min, 2h, ...; by default a whole run.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    device: Annotated[str | None, typer.Option()] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder.  [default: runs/NAME-BACKEND]")] = None,
+    n: Annotated[int, typer.Option("--n", min=2, help="Samples that are measured.")] = 10_000,
+    list_: Annotated[bool, typer.Option("--list", help="Name everything that can be reproduced.")] = False,
+) -> None:
+    """Play a published result again. The same command goes on where it was left."""
+    from gankit.reproductions import FILE, REPRODUCTIONS, find
+
+    if list_:
+        for row in REPRODUCTIONS.values():
+            typer.echo(f"{row.name}  {row.summary}")
+        return
+    if name is None:
+        raise ConfigError(f"Reproduce what? Possible: {one_of(REPRODUCTIONS)}.")
+    from gankit.checkpoint import write_atomically
+    from gankit.runs import Run
+
+    wanted = find(name)
+    span = None if budget is None else seconds(budget)
+    begun = time.monotonic()
+    run = Run(out or Path("runs") / f"{name}-{backend or _first()}")
+    options = Options(
+        backend=backend, recipe=wanted.recipe, data=wanted.data, steps=wanted.steps, seed=seed, device=device,
+        set=wanted.settings, log_every=100, sample_every=10_000, checkpoint_every=5_000, evaluate_every=10_000,
+        out=run.folder, budget=None if span is None else f"{span - min(FOR_MEASURING * span, AT_MOST):.4f}s",
+    )  # fmt: skip
+    typer.echo(f"{wanted.summary}. {wanted.note}" + ("" if span is None else f" In {spoken(span)}, as far as it gets."))
+    play(options)
+    write_atomically(run.folder / FILE, (json.dumps(wanted.to_plain(), indent=2) + "\n").encode())
+    found = measured(run.folder, n=n, backend=backend, device=device or "auto", calibrate=True)
+    _draw(run, wanted, backend, device)
+    from gankit.report import write
+
+    page, *_ = write(run.folder)
+    _show(found, wanted)
+    took = spoken(time.monotonic() - begun)
+    steps = found.rows[0].step
+    typer.echo(f"{steps:,} of {wanted.steps:,} steps; this command took {took}. All of it: {page}")
+    if steps < wanted.steps:
+        typer.echo("The same command goes on from there.")
+    complain(found)
+
+
+def _first() -> str:
+    from gankit import registry
+
+    return (registry.names("backends") or ("none",))[0]
+
+
+def _draw(run: Any, wanted: Reproduction, backend: str | None, device: str | None) -> None:
+    from gankit.building import load
+    from gankit.figures.kinds import find
+
+    trainer = load(run.folder, backend, device or "auto")
+    for name in wanted.figures:
+        kind = find(name)
+        try:
+            kind.draw(run.folder if kind.of == "run" else trainer).save(run.folder / "figures" / f"{name}.png")
+        except GankitError as error:  # a run of a few seconds has no curves; the rest is worth having
+            typer.secho(f"No figure {name}: {error}", fg="yellow", err=True)
+
+
+def _show(found: Evaluation, wanted: Reproduction) -> None:
+    """The paper's rows, and ours below them."""
+    lines = [(row.what, _number(row.value, row.error), row.metric) for row in wanted.published]
+    for metric in dict.fromkeys(row.metric for row in wanted.published):
+        for row in found.rows:
+            which = "the last" if row.checkpoint == "last" else "the one that validation chose"
+            lines += [
+                (f"this run, step {row.step:,}, {which}, {row.weights}", _number(m.value, m.error), m.label)
+                for m in row.measurements
+                if m.metric == metric
+            ]
+        lines += [
+            (f"the same of {m.metric.partition('-of-')[2]}", _number(m.value, m.error), m.label)
+            for m in found.rows[0].measurements
+            if m.metric.startswith(f"{metric}-of-")
+        ]
+    beside = [m for m in found.rows[0].measurements if m.metric in BESIDE]
+    lines += [("beside it, the last", _number(m.value, m.error), m.label) for m in beside]
+    width, numbers = max(len(line[0]) for line in lines), max(len(line[1]) for line in lines)
+    for what, number, label in lines:
+        typer.echo(f"{what:<{width}}  {number:>{numbers}}  {label}")
+
+
+def _number(value: float, error: float | None) -> str:
+    return f"{value:.4g}" if error is None else f"{value:.4g} ± {error:.2g}"
