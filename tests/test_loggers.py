@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 from collections.abc import Mapping
@@ -80,6 +81,20 @@ def test_a_logger_that_fails_is_said_once_and_asked_no_more(method: str, error: 
 def test_ctrl_c_inside_a_logger_is_ctrl_c() -> None:
     with pytest.raises(KeyboardInterrupt):
         play({"mine": Remembering("log", KeyboardInterrupt())})
+
+
+def test_the_logger_of_the_guide_works(capsys: pytest.CaptureFixture[str]) -> None:
+    guide = (Path(__file__).parent.parent / "docs" / "reading-a-run.md").read_text("utf-8")
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "class Printer" in block)
+    space: dict[str, Any] = {}
+    exec(code, space)
+    assert play({"printer": space["Printer"]()}) == []
+    assert capsys.readouterr().out.splitlines() == [
+        "mlp on digits, from step 20",
+        "30 1.0",
+        "40 2.0",
+        "done",
+    ]
 
 
 def events(folder: Path) -> list[Any]:
