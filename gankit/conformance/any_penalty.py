@@ -18,7 +18,7 @@ import numpy as np
 
 from gankit.conformance import any_penalty_points
 from gankit.conformance.any_common import exact, imports_no_framework, made, play, settings, wish
-from gankit.conformance.any_probe import Held, call, draws, given, on_generator, outcome, value
+from gankit.conformance.any_probe import Held, call, draws, given, mean_outcome, on_generator, outcome, value
 from gankit.conformance.compare import agree, bit_equal, epsilon, require
 from gankit.conformance.games import leaves, small, start
 from gankit.conformance.reference import along
@@ -153,13 +153,11 @@ def check_penalty_is_a_mean(candidate: Candidate) -> None:
     """A sum over the batch makes the penalty grow with the batch size."""
     penalty, ops, n = made(candidate), exact(candidate).ops, 128
     once = given(penalty, n)
-    sizes, seeds = [], range(6) if draws(ops, penalty, once) else range(1)
+    sizes, seeds = [], range(6) if draws(ops, penalty, given(penalty)) else range(1)
     for here in (once, once.taken(np.tile(np.arange(n), 2))):
         # What is drawn anew for each example moves a mean of 128 a little, and less over several keys; a sum doubles.
-        drawn = [outcome(ops, penalty, replace(here, seed=seed)) for seed in seeds]
-        gradients = [np.mean([got.gradient[name] for got in drawn], axis=0) for name in once.params]
-        value_here = np.abs(np.mean([got.value for got in drawn]))
-        sizes.append((float(value_here), float(np.sqrt(sum(float((g**2).sum()) for g in gradients)))))
+        term, gradient = mean_outcome(ops, penalty, here, seeds)
+        sizes.append((abs(term), float(np.sqrt(sum(float((g**2).sum()) for g in gradient.values())))))
     for of, before, after in zip(("value", "size of the gradient"), *sizes, strict=True):
         require(
             abs(after - before) <= 0.25 * before + 1e-6,

@@ -27,7 +27,7 @@ class Given:
     fake: Array
     z: Array
     labels: tuple[Array, Array] | None = None
-    seed: int = 0
+    seed: Any = 0
     memory: Mapping[str, float] | None = None
 
     def taken(self, rows: Array) -> Given:
@@ -70,7 +70,10 @@ def call(
     params: on the device. slopes: how many times too steep the slopes are that are handed over; none are by default.
     """
     y_real, y_fake = (None, None) if at.labels is None else map(ops.asarray, at.labels)
-    real, fake, z, key = *map(ops.asarray, (at.real, at.fake, at.z)), ops.key((np.uint32(at.seed), np.uint32(1)))
+    real, fake, z, key = (
+        *map(ops.asarray, (at.real, at.fake, at.z)),
+        ops.key((np.uint32(at.seed) if isinstance(at.seed, int) else at.seed, np.uint32(1))),
+    )
 
     def generated(z: Any) -> Any:
         out = ops.xp.tanh(z @ params["w"] + params["b"]) @ params["v"]
@@ -107,6 +110,20 @@ def outcome(ops: Any, penalty: Any, at: Given, slopes: float | None = None) -> O
     objective = ops.value_and_grad(lambda params: call(ops, penalty, at, params, slopes=slopes))
     (value, memory), gradient = objective(params)
     return Outcome(ops.to_numpy(value), _numpy(ops, gradient), _numpy(ops, memory))
+
+
+def mean_outcome(ops: Any, penalty: Any, at: Given, seeds: range) -> tuple[float, dict[str, Array]]:
+    """(value, gradient), each the mean over these seeds; compiled once for all of them."""
+
+    def once(params: Any, word: Any) -> Any:
+        (term, _), gradient = ops.value_and_grad(lambda p: call(ops, penalty, replace(at, seed=word), p))(params)
+        return term, gradient
+
+    run, params = ops.compile(once), {name: ops.asarray(array) for name, array in at.params.items()}
+    drawn = [run(params, np.uint32(seed)) for seed in seeds]
+    gradients = [_numpy(ops, gradient) for _, gradient in drawn]
+    mean = {name: np.asarray(np.mean([gradient[name] for gradient in gradients], axis=0)) for name in at.params}
+    return float(np.mean([ops.to_numpy(term) for term, _ in drawn])), mean
 
 
 class Watching:
