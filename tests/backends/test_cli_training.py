@@ -34,8 +34,12 @@ def arguments(backend: str, out: str, steps: int = STEPS) -> list[str]:
 
 def traces(folder: Path) -> dict[str, bytes]:
     """What must not depend on how often the run was stopped."""
-    paths = [folder / name for name in ("config.toml", "metrics.jsonl", "vitals.jsonl", "samples.png")]
-    paths += [*sorted(folder.glob("samples/*")), sorted((folder / "checkpoints").iterdir())[-1]]
+    paths = [folder / name for name in ("config.toml", "metrics.jsonl", "samples.png")]
+    paths += [
+        *sorted(folder.glob("samples/*")),
+        *folder.glob("vitals.jsonl"),
+        sorted((folder / "checkpoints").iterdir())[-1],
+    ]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
