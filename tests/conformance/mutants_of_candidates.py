@@ -648,6 +648,14 @@ def without_biases(real, ops, placed):
     return lambda tensors: {n: 0 * a if n.endswith("bias") else a for n, a in real.export(tensors).items()}
 
 
+def always_moving(real, ops, placed):
+    def apply(params, buffers, x, labels=None, **options):
+        out, after = real.apply(params, buffers, x, labels, **options)
+        return out, {name: 0.9 * buffer for name, buffer in after.items()}
+
+    return apply
+
+
 def with_other_numbers(real, ops, placed):
     return lambda params, buffers: real.with_params({name: 0.5 * p for name, p in params.items()}, buffers)
 
@@ -710,6 +718,10 @@ NETWORKS = (
             module_of((Dense(8), Relu(), Dense(2)), "unit"),
         ),
         bound=True,
+    ),
+    *networks(
+        ("G whose statistics move in evaluation", "check_network_evaluates_alike", g(layers.BatchNorm())),
+        backend=network(apply=always_moving),
     ),
     *networks(("G exported without biases", "check_network_exports", g()), backend=network(export=without_biases)),
     *networks(
