@@ -26,7 +26,7 @@ from gankit.images import save_png
 from gankit.report import markdown, write
 from gankit.report.charts import chart, number, steps_text
 from gankit.report.numbers import table, value
-from gankit.report.page import constant, spread_out
+from gankit.report.page import constant, sizes_text, spread_out
 from gankit.report.reproduce import commands
 from gankit.report.story import read
 from gankit.runs import Run
@@ -429,6 +429,10 @@ def test_pictures_are_chosen_evenly_with_the_first_and_the_last() -> None:
     chosen = spread_out(range(100), 8)
     assert len(chosen) == 8 and (chosen[0], chosen[-1]) == (0, 99)
     assert {b - a for a, b in pairwise(chosen)} <= {14, 15}
+
+
+def test_examples_are_told_by_their_size() -> None:
+    assert [sizes_text(shape) for shape in ((28, 28, 1), (2,))] == ["28 x 28 x 1", "2 numbers an example"]
 
 
 def test_levels_have_the_names_of_their_numbers() -> None:

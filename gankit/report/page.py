@@ -47,7 +47,7 @@ def facts(story: Story) -> dict[str, str]:
         if sizes
         else config.discriminator.name,
         "batch": f"{config.batch_size:,}" + (f", {config.k} steps of D for one of G" if config.k > 1 else ""),
-        "data": config.data + (f", {' x '.join(map(str, story.shape))}" if story.shape else ""),
+        "data": config.data + (f", {sizes_text(story.shape)}" if story.shape else ""),
     }
     if story.sessions:
         session = story.sessions[-1]
@@ -57,6 +57,11 @@ def facts(story: Story) -> dict[str, str]:
             filter(None, [story.backend, first[1] if first else "", f"on {session.get('device')}"])
         )
     return found
+
+
+def sizes_text(shape: Sequence[int]) -> str:
+    """Of one example: 28 x 28 x 1, or how many numbers."""
+    return f"{shape[0]} numbers an example" if len(shape) == 1 else " x ".join(map(str, shape))
 
 
 def charts(story: Story) -> list[Chart]:
