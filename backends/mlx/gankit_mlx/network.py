@@ -36,11 +36,9 @@ class MlxNetwork:
     @property
     def shapes(self) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
         """The canonical shape of each parameter, and of each buffer."""
-        held = self.canonical(self._held())
-        params, buffers = self._split(held)
-        return {name: tuple(a.shape) for name, a in params.items()}, {
-            name: tuple(a.shape) for name, a in buffers.items()
-        }
+        families = self._split(self.canonical(self._held()))
+        params, buffers = ({name: tuple(tensor.shape) for name, tensor in family.items()} for family in families)
+        return params, buffers
 
     def init(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> tuple[Tensors, Tensors]:
         return self._split(self.restore(arrays))
