@@ -76,6 +76,8 @@ def test_a_plugin_that_is_not_installed_is_told_how(installed):
         ("loss", "../mine", "cannot be a part's name"),
         ("loss", "minimax", "'minimax' among the losses is taken by gankit; choose another name."),
         ("network", "dcgan", "'dcgan' among the generators is taken by gankit"),
+        ("loss", "torch", "its distribution would be gankit-torch, and there is one of that name"),
+        ("network", "wasserstein", "its distribution would be gankit-wasserstein, and there is one of that name"),
     ],
 )
 def test_a_bad_request_writes_nothing(kind, name, said, tmp_path):

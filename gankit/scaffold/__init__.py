@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import metadata
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -34,6 +35,11 @@ def write_plugin(kind: str, name: str, into: Path = Path()) -> list[Path]:
     module, kinds = KINDS[kind]
     _require_free(kind, name, kinds)
     distribution = f"gankit-{name}"
+    if _is_taken(distribution):
+        raise ConfigError(
+            f"{name!r}: its distribution would be {distribution}, and there is one of that name, in whose place pip "
+            "would put it. Choose another name."
+        )
     package = distribution.replace("-", "_")
     folder = into / distribution
     if folder.exists():
@@ -72,6 +78,20 @@ def _require_free(kind: str, name: str, kinds: tuple[str, ...]) -> None:
     for row in registry.listing().rows:
         if row.kind in kinds and row.name == name:
             raise ConfigError(f"{name!r} among the {row.kind} is taken by {row.distribution}; choose another name.")
+
+
+def _is_taken(distribution: str) -> bool:
+    """Whether it is installed, or one that gankit's own extras bring."""
+    brought = _requirements("gankit") or []
+    return _requirements(distribution) is not None or any(text.startswith(f"{distribution}==") for text in brought)
+
+
+def _requirements(distribution: str) -> list[str] | None:
+    """What an installed distribution needs; None where it is not installed."""
+    try:
+        return metadata.requires(distribution) or []
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _write(path: Path, template: Traversable | None, words: dict[str, str]) -> None:
