@@ -146,7 +146,8 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
     settings = dict(part.settings)
     if kind == "losses" and "base" in settings:  # a loss around another
         settings["base"] = make("losses", _as_part(settings["base"]))
-    parameters = inspect.signature(target).parameters
+    signature = inspect.signature(target)
+    parameters = signature.parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     known = [name for name in list(parameters)[len(arguments) :] if name != "self"]
     for name in settings:
@@ -154,10 +155,17 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
             raise ConfigError(
                 f"{part.name!r} ({kind}) has no setting {name!r}.{did_you_mean(name, known)} Possible: {one_of(known)}."
             )
+    unfit = f"{part.name!r} ({kind}) does not take {dict(part.settings)}"
+    try:
+        signature.bind(*arguments, **settings)
+    except TypeError as error:
+        raise ConfigError(f"{unfit}: {error}.") from error
     try:
         return target(*arguments, **settings)
     except TypeError as error:
-        raise ConfigError(f"{part.name!r} ({kind}) does not take {dict(part.settings)}: {error}.") from error
+        if not part.settings:  # nothing that a user said: the part itself is wrong
+            raise
+        raise ConfigError(f"{unfit}: {error}.") from error
 
 
 def assemble(

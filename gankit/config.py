@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from gankit.errors import ConfigError, did_you_mean, one_of
+from gankit.errors import ConfigError, GankitError, did_you_mean, one_of
 
 Setting = Any
 """What TOML can say: a string, number, boolean, list or table."""
@@ -65,7 +65,7 @@ class Config:
     @property
     def conditional(self) -> bool:
         """Whether G and D are given labels."""
-        return self.loss.name == "conditional"
+        return _is_conditional(self.loss.name)
 
     @property
     def ema_decay(self) -> float:
@@ -124,13 +124,25 @@ def _part(field_name: str, old: Part | None, value: Any) -> Part:
     return Part(name, {**kept, **settings})
 
 
+def _is_conditional(loss: str) -> bool:
+    """Whether the loss of that name plays with labels; one that is not installed is believed not to."""
+    if loss == "conditional":
+        return True
+    from gankit import registry
+
+    try:
+        return getattr(registry.load("losses", loss), "conditional", False) is True
+    except GankitError:
+        return False
+
+
 def _loss(old: Part, value: Any) -> Part:
     """A loss named for a conditional recipe is what it plays; "conditional" alone wraps the recipe's own loss."""
     new = _part("loss", old, value)
     if new.name == "conditional":
         base = new.settings.get("base", old.to_plain())
         return Part("conditional", {**new.settings, "base": _part("loss.base", None, base).to_plain()})
-    if old.name == "conditional":
+    if old.name == "conditional" and not _is_conditional(new.name):
         base = _part("loss", _part("loss.base", None, old.settings["base"]), value)
         return Part("conditional", {**old.settings, "base": base.to_plain()})
     return new

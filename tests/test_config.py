@@ -72,3 +72,44 @@ def test_a_wrong_setting_says_what_is_possible(settings, message):
 def test_unknown_recipe_names_the_closest():
     with pytest.raises(UnknownNameError, match="Did you mean 'gan-2014'"):
         configure("gan-2104")
+
+
+class OfLabels:
+    """A stranger's loss that plays with labels by itself."""
+
+    conditional = True
+    generator_needs_real = False
+
+
+def install(monkeypatch, kind, name, target):
+    from gankit import registry
+
+    real = registry.load
+    monkeypatch.setattr(registry, "load", lambda k, n: target if (k, n) == (kind, name) else real(k, n))
+
+
+def test_a_loss_that_says_so_is_played_with_labels(monkeypatch):
+    install(monkeypatch, "losses", "of-labels", OfLabels)
+    assert Config().with_settings({"loss": "of-labels"}).conditional
+    assert not Config().conditional
+
+
+def test_such_a_loss_takes_the_place_of_the_wrapper_instead_of_going_into_it(monkeypatch):
+    install(monkeypatch, "losses", "of-labels", OfLabels)
+    recipe = Config().with_settings({"loss": {"name": "conditional", "base": "minimax"}})
+    assert recipe.with_settings({"loss": "of-labels"}).loss.name == "of-labels"
+
+
+def test_a_loss_that_is_not_installed_is_believed_to_need_no_labels():
+    assert not Config().with_settings({"loss": "gone-away"}).conditional
+
+
+def test_what_is_wrong_inside_of_a_part_is_not_taken_for_a_setting_of_the_user_s(monkeypatch):
+    from gankit.building import make
+    from gankit.config import Part
+
+    install(monkeypatch, "generators", "broken", lambda spec, width=8: width * spec)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        make("generators", Part("broken", {}), None)
+    with pytest.raises(ConfigError, match=r"does not take \{'width': 4\}: unsupported operand"):
+        make("generators", Part("broken", {"width": 4}), None)
