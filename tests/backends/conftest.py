@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
 
-INSTALLED = [name for name in ("torch", "jax") if importlib.util.find_spec(f"gankit_{name}")]
+from gankit import registry
+
+INSTALLED = registry.names("backends")
 
 
 @pytest.fixture(scope="session", params=INSTALLED or ["none installed"])

@@ -14,9 +14,11 @@ import pytest
 
 import gankit
 from gankit import checkpoint
+from gankit.capabilities import BFLOAT16
 from gankit.metrics import Evaluate, Evidence, Measurement, NotMeasurable
 from gankit.metrics.bench import Bench
 from gankit.runs import Run
+from tests.backends.capable import need
 from tests.cli_runner import Cli
 
 SMALL: dict[str, Any] = {"generator": {"hidden": [8]}, "discriminator": {"hidden": [8]}, "batch_size": 16}
@@ -149,6 +151,7 @@ def test_an_extractor_that_the_backend_has_no_layers_for_is_a_reason_to_skip(bac
 
 
 def test_numbers_do_not_depend_on_the_precision_of_the_game(backend):
+    need(backend, BFLOAT16)
     bench = Bench(game(backend, precision="bfloat16"), metrics=[])
     assert bench.backend.name == backend and getattr(bench.backend, "precision", "full") == "full"
     assert bench.backend.dtype == "float32"

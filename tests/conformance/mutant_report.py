@@ -30,6 +30,8 @@ def main() -> int:
     subject = registered(options.backend, quick=True)
     caught: dict[str, list[str]] = {}
     for mutant in MUTANTS:
+        if options.backend in mutant.immune:
+            continue
         group = next(checks for checks in GROUPS.values() if CHECKS[mutant.check] in checks)
         checks = [CHECKS[mutant.check], *(check for check in group if check.__name__ != mutant.check)]
         caught[mutant.name] = catchers(mutant, checks[:1] if options.own else checks, subject)

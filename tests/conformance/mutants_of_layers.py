@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from mutants_of_networks import NETWORKS, kernel_cut
 from mutants_of_parts import cut_gradient
-from planting import Changed, Mutant, kernel, layer, network, only, ops, patch
+from planting import AT_TIES, Changed, Mutant, kernel, layer, network, only, ops, patch
 
 from gankit import layers
 
@@ -256,6 +256,7 @@ DERIVATIVES = (
         "relu layer has derivative 1/2 at 0",
         "check_corners",
         layer(layers.Relu, lambda o, rec, p, x, out: o.xp.maximum(x, o.xp.zeros_like(x))),
+        immune=AT_TIES,
     ),
     Mutant(
         "maxout gives ties to the first", "check_maxout_ties_share_the_gradient", layer(layers.Maxout, first_of_ties)
@@ -283,7 +284,12 @@ def without(*names):
 
 DECLARED = (
     Mutant("convolutions are there and not declared", "check_layers_that_work_are_declared", without("layer:Conv")),
-    Mutant("bfloat16 is there and not declared", "check_bfloat16_that_works_is_declared", without("bfloat16")),
+    Mutant(
+        "bfloat16 is there and not declared",
+        "check_bfloat16_that_works_is_declared",
+        without("bfloat16"),
+        immune={"mlx": "it has none"},
+    ),
 )
 
 

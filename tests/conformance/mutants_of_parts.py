@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from planting import Mutant, drifting, ops, patch, run
+from planting import AT_TIES, IMMUTABLE, Mutant, drifting, ops, patch, run
 
 from gankit.trees import tree_map
 
@@ -67,7 +67,12 @@ OPS = (
     Mutant("softplus overflows", "check_softplus", ops(softplus=lambda o: lambda x: o.xp.log(1 + o.xp.exp(x)))),
     Mutant("log of sigmoid", "check_log_sigmoid", ops(log_sigmoid=lambda o: lambda x: o.xp.log(o.sigmoid(x)))),
     Mutant("sigmoid overflows", "check_sigmoid", ops(sigmoid=lambda o: lambda x: o.xp.exp(x) / (1 + o.xp.exp(x)))),
-    Mutant("relu by maximum", "check_relu", ops(relu=lambda o: lambda x: o.xp.maximum(x, o.xp.zeros_like(x)))),
+    Mutant(
+        "relu by maximum",
+        "check_relu",
+        ops(relu=lambda o: lambda x: o.xp.maximum(x, o.xp.zeros_like(x))),
+        immune=AT_TIES,
+    ),
     Mutant("relu has derivative 1 at 0", "check_relu", ops(relu=lambda o: lambda x: o.xp.where(x >= 0, x, 0 * x))),
     Mutant(
         "log of softmax",
@@ -92,7 +97,7 @@ OPS = (
         ops(average=lambda o: lambda mean, new, decay: o.average(mean, new, 1 - decay)),
     ),
     Mutant("the average is the new", "check_average", ops(average=lambda o: lambda mean, new, decay: new)),
-    Mutant("copy is no copy", "check_copy", ops(copy=lambda o: lambda tree: tree)),
+    Mutant("copy is no copy", "check_copy", ops(copy=lambda o: lambda tree: tree), immune=IMMUTABLE),
     Mutant(
         "tree_map exchanges trees",
         "check_tree_map",
@@ -131,7 +136,12 @@ OPS = (
     ),
     Mutant("to_numpy is a view", "check_to_numpy", ops(to_numpy=lambda o: lambda x: o.to_numpy(x)[...])),
     Mutant("0-d becomes (1,)", "check_to_numpy", ops(to_numpy=lambda o: lambda x: np.atleast_1d(o.to_numpy(x)))),
-    Mutant("asarray shares memory", "check_asarray_copies", ops(asarray=lambda o: lambda x: o.xp.from_dlpack(x))),
+    Mutant(
+        "asarray shares memory",
+        "check_asarray_copies",
+        ops(asarray=lambda o: lambda x: o.xp.from_dlpack(x)),
+        immune=IMMUTABLE,
+    ),
     Mutant(
         "asarray makes floats of integers",
         "check_integers_keep_their_dtype",

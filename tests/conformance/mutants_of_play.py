@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from mutants_of_networks import own_key
-from planting import Changed, Mutant, dropout, network, ops, optimizer, patch, run, step
+from planting import IMMUTABLE, Changed, Mutant, dropout, network, ops, optimizer, patch, run, step
 
 from gankit.trees import tree_map
 
@@ -285,7 +285,12 @@ SEED = (
         "check_adam_follows_the_oracle",
         ops(average=lambda o: lambda mean, new, decay: mean),
     ),
-    Mutant("the average is no copy", "check_adam_follows_the_oracle", ops(copy=lambda o: lambda tree: tree)),
+    Mutant(
+        "the average is no copy",
+        "check_adam_follows_the_oracle",
+        ops(copy=lambda o: lambda tree: tree),
+        immune=IMMUTABLE,
+    ),
     Mutant("G's labels are of other latents", "check_conditional_adam_follows_the_oracle", run(rolled_g_labels)),
     Mutant("sigmoid is off by a percent", "check_float32_follows_at_first", network(apply=rounded)),
     Mutant(

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault, the check that has to catch it, and how it is planted: in the backend, or by a patch of core."""
+    """A fault, the check that has to catch it, and how it is planted: in the backend, or by a patch of core.
+
+    immune: backends on which it is no fault, each with the reason.
+    """
 
     name: str
     check: str
     backend: Callable[[Any], Any] = lambda backend: backend
     core: Callable[[Any], None] = lambda monkeypatch: None
+    immune: Mapping[str, str] = field(default_factory=dict)
+
+
+IMMUTABLE = {"mlx": "its arrays never change, and share no memory with NumPy's"}
+AT_TIES = {"mlx": "the derivative of its maximum is 0 at a tie"}
 
 
 class Changed:
