@@ -184,10 +184,12 @@ def cross_entropy(ops, c, right):
 HEAVY = """
 from gankit.losses import NonSaturating
 
-try:
-    import jax
-except ImportError:
-    import torch
+for framework in ("jax", "torch", "mlx.core"):  # whichever is here
+    try:
+        __import__(framework)
+        break
+    except ImportError:
+        continue
 
 
 class Part(NonSaturating):
@@ -304,7 +306,7 @@ LOSSES = losses(
         lambda: Classes(term=lambda ops, c, y: -cross_entropy(ops, c, y)),
     ),
     # An array of jax's cannot be changed in place: there `x += 1` makes another one.
-    ("scores changed in place", "check_loss_is_pure", plain(d=in_place), frozenset({"jax"})),
+    ("scores changed in place", "check_loss_is_pure", plain(d=in_place), frozenset({"jax", "mlx"})),
     ("remembers how often it was called", "check_loss_is_pure", Counting),
     (
         "methods of arrays",
@@ -497,7 +499,7 @@ PENALTIES = penalties(
         penalty(lambda ops, net, draw, fake, key: half_squared_gradient(ops, net, fake, None)),
     ),
     ("draws by NumPy", "check_penalty_is_pure", penalty(from_numpy)),
-    ("examples changed in place", "check_penalty_is_pure", penalty(changed_in_place), frozenset({"jax"})),
+    ("examples changed in place", "check_penalty_is_pure", penalty(changed_in_place), frozenset({"jax", "mlx"})),
     (
         "takes whatever slopes there are",
         "check_penalty_slopes",

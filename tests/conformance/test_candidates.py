@@ -26,7 +26,7 @@ CHECKS = {
 }
 BY_NAME = {check.__name__: check for checks in CHECKS.values() for check in checks}
 BROKEN = (*LOSSES, *PENALTIES, *NETWORKS)
-BACKENDS = [name for name in ("torch", "jax") if importlib.util.find_spec(f"gankit_{name}")]
+BACKENDS = registry.names("backends")
 
 
 def conditional(name, **settings):
