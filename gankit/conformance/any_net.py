@@ -167,15 +167,18 @@ def opened(candidate: Candidate, spec: GameSpec, backend: Backend, settings: Map
     return Net(role(candidate), spec, architecture, backend, network, arrays, ends, settings)
 
 
-def smallest(candidate: Candidate, dtype: str = "float64", *, conditional: bool | None = None) -> Net:
+def smallest(
+    candidate: Candidate, dtype: str = "float64", *, conditional: bool | None = None, bounded: bool | None = None
+) -> Net:
     """In the smallest game that it accepts, one with labels if it takes them.
 
-    conditional: whether there must be labels; None: as it comes.
+    conditional: whether there must be labels. bounded: whether examples must have a least and greatest value. None: as
+        it comes.
     Raises NotApplicable where it accepts no such game.
     """
     backend, said = candidate.on.open(dtype), "no reason"
     for spec in specs():
-        if conditional is not None and conditional != (spec.num_classes is not None):
+        if conditional not in (None, spec.num_classes is not None) or bounded not in (None, spec.bounded):
             continue
         for settings in small_settings(candidate):
             try:

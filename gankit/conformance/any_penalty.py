@@ -274,6 +274,7 @@ def _finite(ops: Any, penalty: Any, here: Any, where: str, cause: str) -> None:
 
 CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_penalty_contract,
+    check_penalty_is_pure,
     check_penalty_settings,
     check_penalty_leaves_its_weight_to_the_step,
     check_penalty_gradient,
@@ -281,7 +282,6 @@ CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_penalty_is_finite,
     check_penalty_is_a_mean,
     *any_penalty_points.CHECKS,
-    check_penalty_is_pure,
     check_penalty_slopes,
     check_penalty_memory,
     check_penalty_plays,

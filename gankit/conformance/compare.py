@@ -28,7 +28,7 @@ def agree(got: Array, want: Any, what: str, *, rtol: float, atol: float = 0.0, c
     if excess.size and excess.max() > 0:
         worst = np.unravel_index(np.argmax(excess), excess.shape)
         raise AssertionError(
-            f"{what}: got {got[worst]!r}, expected {want[worst]!r} (at index {tuple(map(int, worst))}; "
+            f"{what}: got {got[worst].item()!r}, expected {want[worst].item()!r} (at index {tuple(map(int, worst))}; "
             f"{int((excess > 0).sum())} of {excess.size} entries are off).{_hint(cause)}"
         )
 

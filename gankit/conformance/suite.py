@@ -87,13 +87,19 @@ def checks_for(subject: Subject | Candidate) -> Mapping[str, Sequence[Callable[[
 def run_checks(
     subject: Subject | Candidate, only: Iterable[str] = (), report: Callable[[Result], None] = lambda result: None
 ) -> tuple[Result, ...]:
-    """Run every check, or those of some groups; `report` is called with each result as it comes."""
-    results = []
+    """Run every check, or those of some groups; `report` is called with each result as it comes.
+
+    Where a part fails its contract, the first of its checks, the others are not asked: each would say the same again in
+    words of its own.
+    """
+    results: list[Result] = []
     groups = checks_for(subject)
     for group in tuple(only) or groups:
         for check in groups[group]:
             results.append(run(group, check, subject))
             report(results[-1])
+            if isinstance(subject, Candidate) and results[0].outcome == "fail":
+                return tuple(results)
     return tuple(results)
 
 
@@ -105,6 +111,8 @@ def shortfalls(results: Sequence[Result]) -> list[str]:
     said = []
     for subject, group in dict.fromkeys((result.subject, result.group) for result in results):
         those = [r for r in results if (r.subject, r.group) == (subject, group)]
+        if those[0].outcome == "fail":  # red already, and the rest may not have been asked
+            continue
         ran = sum(r.outcome != "not applicable" for r in those)
         floor = FLOORS[group] - min(sum(r.lacks for r in those), FLOORS[group] // 2)
         if ran < floor:

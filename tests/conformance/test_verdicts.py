@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace
+from typing import ClassVar
 from xml.etree import ElementTree
 
 import pytest
 
 from gankit.capabilities import ALL, EVERY_LAYER
-from gankit.conformance import NotApplicable, Subject
+from gankit.conformance import Candidate, NotApplicable, Subject, run_checks
 from gankit.conformance.__main__ import main
 from gankit.conformance.results import run
 from gankit.conformance.showing import as_json, line, write_junit
@@ -162,3 +163,16 @@ def test_groups_are_those_of_a_backend(capsys):
 def test_an_unknown_backend_is_answered_with_those_that_are_installed(capsys):
     assert main(["--backend", "troch"]) == 2
     assert "No 'troch' among the backends." in capsys.readouterr().err
+
+
+def test_a_part_that_fails_its_contract_is_asked_nothing_more(monkeypatch):
+    monkeypatch.setitem(PARTS, "losses", (check_that_fails, check_that_passes, check_that_passes))
+    results = run_checks(Told("losses", "mine", subject()))
+    assert [(r.check, r.outcome) for r in results] == [("check_that_fails", "fail")]
+    assert shortfalls(results) == []
+
+
+class Told(Candidate):
+    """A candidate that is not registered."""
+
+    known_failures: ClassVar[dict[str, str]] = {}
