@@ -14,6 +14,9 @@ PLUGINS = sorted(path.parent.name for path in HERE.glob("plugins/*/pyproject.tom
 PYTEST = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
 LINT = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lint")
 
+SPREAD = ("-n", "auto")
+"""Over all cores: each test computes with one thread."""
+
 nox.options.error_on_missing_interpreters = True
 nox.needs_version = ">=2024.10.9"
 
@@ -30,7 +33,7 @@ def install(session: nox.Session, *backends: str, plugins: Sequence[str] = (), e
 @nox.session
 def lint(session: nox.Session) -> None:
     """Ruff on everything, mypy strict on the core."""
-    session.install("-c", "constraints.txt", "-e", ".[conformance]", *LINT)
+    session.install("-c", "constraints.txt", "-e", ".[conformance,figures,tensorboard]", *LINT)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
@@ -41,8 +44,9 @@ def core(session: nox.Session) -> None:
     """The core's tests where no framework is installed."""
     install(session)
     session.run("python", "-c", "import sys, gankit; assert not {'torch', 'jax'} & set(sys.modules)")
-    elsewhere = ("tests/backends", "tests/parity", "tests/conformance/test_suite_has_teeth.py")
-    session.run("pytest", "tests", *(f"--ignore={path}" for path in elsewhere), *session.posargs)
+    judged = ("suite_has_teeth", "candidates", "metric_candidates")
+    elsewhere = ("tests/backends", "tests/parity", *(f"tests/conformance/test_{name}.py" for name in judged))
+    session.run("pytest", *SPREAD, "tests", *(f"--ignore={path}" for path in elsewhere), *session.posargs)
 
 
 @nox.session
@@ -59,7 +63,7 @@ def backend(session: nox.Session, backend: str) -> None:
     """Trainers, recipes and the command line on one backend; the suite's mutants; the backend's own tests."""
     install(session, backend, plugins=PLUGINS)
     own = [str(path) for path in HERE.glob(f"backends/{backend}/tests")]
-    session.run("pytest", "tests/backends", "tests/conformance", *own, *session.posargs)
+    session.run("pytest", *SPREAD, "tests/backends", "tests/conformance", *own, *session.posargs)
 
 
 @nox.session
@@ -67,7 +71,7 @@ def parity(session: nox.Session) -> None:
     """Same seed, same run, every recipe; open anywhere: every backend beside every other, float64."""
     install(session, *BACKENDS, plugins=PLUGINS)
     across = "tests/backends/test_cli_training.py::test_a_checkpoint_is_resumed_by_the_other_backend"
-    session.run("pytest", "tests/parity", across, *session.posargs)
+    session.run("pytest", *SPREAD, "tests/parity", across, *session.posargs)
 
 
 @nox.session
@@ -75,7 +79,7 @@ def parity(session: nox.Session) -> None:
 def plugin(session: nox.Session, plugin: str) -> None:
     """A plugin's own tests on every backend, where no other plugin is installed."""
     install(session, *BACKENDS, plugins=[plugin])
-    session.run("pytest", f"plugins/{plugin}/tests", *session.posargs)
+    session.run("pytest", *SPREAD, f"plugins/{plugin}/tests", *session.posargs)
 
 
 @nox.session
@@ -112,7 +116,7 @@ def minimums(session: nox.Session) -> None:
         if ">=" in requirement
     ]
     jaxlib = [pin.replace("jax==", "jaxlib==") for pin in lowest if pin.startswith("jax==")]
-    session.install(*lowest, *jaxlib, *PYTEST)
+    session.install(*lowest, *jaxlib, "array-api-strict")
     session.install("--no-deps", "-e", ".", "-e", "backends/jax")
     session.env["GANKIT_DATA"] = os.environ.get("GANKIT_DATA", "")
     session.env["OMP_NUM_THREADS"] = "1"
