@@ -26,6 +26,12 @@ def check_penalty_follows_the_oracle(subject: Subject) -> None:
     follow(subject, 30 if subject.quick else 100, {"r1": expected}, penalties=[penalty], k=2)
 
 
+def check_penalty_of_every_step_follows_the_oracle(subject: Subject) -> None:
+    """A penalty that always acts takes its slopes from the pass that judges: D would learn from one of the two only."""
+    penalty = {"name": "r1", "weight": 0.7}
+    follow(subject, 30 if subject.quick else 100, {"r1": lambda t: 0.7}, penalties=[penalty])
+
+
 def check_scheduled_betas_follow_the_oracle(subject: Subject) -> None:
     """Adam's betas would stay where they started, or be corrected for as if they had (R3GAN lets b2 rise)."""
     b2 = {"schedule": "cosine", "start": 0.9, "stop": 0.99, "begin": 5, "end": 20}
@@ -56,6 +62,7 @@ def check_constraints_see_the_canonical_layout(subject: Subject) -> None:
 
 CHECKS: tuple[Check, ...] = (
     check_penalty_follows_the_oracle,
+    check_penalty_of_every_step_follows_the_oracle,
     check_scheduled_betas_follow_the_oracle,
     check_constraints_see_the_canonical_layout,
 )

@@ -161,6 +161,20 @@ def check_nested_gradient_sees_outer_parameters(subject: Subject) -> None:
     agree(ops.to_numpy(gradient["w"]), want, "gradient of a gradient penalty", rtol=1e-10, cause=cause)
 
 
+def check_outer_gradient_passes_through_aux(subject: Subject) -> None:
+    """D would not learn from scores that come out beside the slopes which R1 penalises: the game would collapse."""
+    ops = subject.open().ops
+    w, x = np.array([1.0, -2.0]), np.array([[3.0, 1.0]])
+
+    def objective(w: Any) -> Any:  # (x . w)^2 by way of aux, and w^2 by way of the slope
+        (_, scores), slope = ops.value_and_grad(lambda x: (ops.xp.sum(x @ w), x @ w))(ops.asarray(x))
+        return ops.xp.sum(scores * scores) + ops.xp.sum(slope * slope)
+
+    gradient = ops.to_numpy(ops.grad(objective)(ops.asarray(w)))
+    cause = "aux of an inner value_and_grad is a constant to the outer gradient."
+    agree(gradient, 2 * (x @ w) * x[0] + 2 * w, "gradient through aux and slope", rtol=1e-12, cause=cause)
+
+
 def check_stop_gradient(subject: Subject) -> None:
     """D's phase would reach through the fakes into G, at the price of a second backward pass or a wrong gradient."""
     ops = subject.open().ops
@@ -207,6 +221,7 @@ CHECKS: tuple[Check, ...] = (
     check_unused_inputs_have_gradient_zero,
     check_value_and_grad_returns_aux,
     check_nested_gradient_sees_outer_parameters,
+    check_outer_gradient_passes_through_aux,
     check_stop_gradient,
     check_when,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,16 @@ def check_streamed_data_is_the_same_run(subject: Subject) -> None:
     agree_by_name(leaves(trainer), oracle.leaves(), "a run on memory-mapped data", atol=TOLERANCE)
 
 
+def check_plays_on_another_thread(subject: Subject) -> None:
+    """A game that was built in one thread, as notebooks and servers build them, could not be played in another."""
+    config = small()
+    here, there = (start(subject.open(config.dtype), config) for _ in range(2))
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(there.fit, steps=3).result()
+        elsewhere = thread.submit(leaves, there).result()
+    bit_equal(elsewhere, leaves(here.fit(steps=3)), "3 steps on another thread")
+
+
 CHECKS: tuple[Check, ...] = (
     check_sgd_momentum_follows_the_oracle,
     check_conditional_sgd_follows_the_oracle,
@@ -253,4 +264,5 @@ CHECKS: tuple[Check, ...] = (
     check_looking_does_not_disturb,
     check_float32_stays_float32,
     check_streamed_data_is_the_same_run,
+    check_plays_on_another_thread,
 )

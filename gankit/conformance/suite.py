@@ -63,13 +63,13 @@ PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
 
 FLOORS: Mapping[str, int] = {
     "entry": 17,
-    "ops": 26,
+    "ops": 27,
     "layers": 26,
     "losses": 11,
-    "step": 20,
+    "step": 22,
     "training": 4,
     "same seed": 6,
-    "resume": 7,
+    "resume": 8,
     "loss": 15,
     "penalty": 10,
     "generator": 13,

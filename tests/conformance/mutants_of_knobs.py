@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from itertools import count
 
 import numpy as np
 from mutants_of_play import numbers
-from planting import Changed, Mutant, network, optimizer, patch, run, step
+from planting import Changed, Mutant, network, ops, optimizer, patch, run, step
 
 from gankit.judging import scores
 from gankit.step import first, under
@@ -51,6 +52,30 @@ def fakes_first(real):
         return real_scores, fake_scores, buffers
 
     return judge
+
+
+def slopes_held(real):
+    def gradient(ops, net, x, labels):
+        slope = real(ops, net, x, labels)
+        return ops.stop_gradient(slope) if getattr(net, "slopes", ()) else slope
+
+    return gradient
+
+
+def drifting_layout(real, o, placed, calls=count(1)):  # noqa: B008
+    def own(tensors):
+        return {name: tensor * (1 + 1e-6 * next(calls)) for name, tensor in real.own(tensors).items()}
+
+    return own
+
+
+def bound(run, thread):
+    def changed(*arguments, **options):
+        if threading.get_ident() != thread:
+            raise RuntimeError("there is no stream of this name in the current thread")
+        return run(*arguments, **options)
+
+    return changed
 
 
 def with_itself(real):
@@ -176,6 +201,17 @@ KNOBS = (
     ),
     Mutant("the penalty is a step of its own", PENALTY, core=step(penalty_apart)),
     Mutant("the penalty is on parameters", PENALTY, core=patch("gankit.step", "penalize", penalty_on_parameters)),
+    Mutant(
+        "slopes of the judging pass are constants",
+        "check_penalty_of_every_step_follows_the_oracle",
+        core=patch("gankit.penalties", "input_gradient", slopes_held),
+    ),
+    Mutant("a constraint's layout has a memory", "check_a_constrained_game_is_resumed", network(own=drifting_layout)),
+    Mutant(
+        "a game is bound to the thread that built it",
+        "check_plays_on_another_thread",
+        ops(run=lambda o: bound(o.run, threading.get_ident())),
+    ),
     Mutant(
         "the penalty acts at every step",
         PENALTY,

@@ -29,6 +29,17 @@ def none_for_unused(o):
     return gradient
 
 
+def aux_held(o):
+    def changed(f):
+        def both(tree):
+            (value, aux), gradient = o.value_and_grad(f)(tree)
+            return (value, tree_map(o.stop_gradient, aux)), gradient
+
+        return both
+
+    return changed
+
+
 def aux_dropped(o):
     def changed(f):
         def g(tree):
@@ -85,6 +96,7 @@ OPS = (
     Mutant("grad is cut from the graph", "check_grad_of_grad_of_a_cubic", ops(grad=cut_gradient)),
     Mutant("an inner grad is a constant", "check_nested_gradient_sees_outer_parameters", ops(grad=cut_gradient)),
     Mutant("unused inputs give None", "check_unused_inputs_have_gradient_zero", ops(grad=none_for_unused)),
+    Mutant("aux is a constant", "check_outer_gradient_passes_through_aux", ops(value_and_grad=aux_held)),
     Mutant("aux is lost", "check_value_and_grad_returns_aux", ops(value_and_grad=aux_dropped)),
     Mutant("stop_gradient does nothing", "check_stop_gradient", ops(stop_gradient=lambda o: lambda x: x)),
     Mutant("when always computes", "check_when", ops(when=lambda o: lambda number, f: f())),
