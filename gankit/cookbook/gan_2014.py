@@ -1,8 +1,8 @@
 """Goodfellow et al. 2014: the authors' released configurations, with the paper's alternating Algorithm 1.
 
 The released configurations move both players at once; that is `schedule="simultaneous"`, and makes all the difference:
-seed 0 on MNIST then has digits after 10,000 steps, where alternating it makes one picture of every z after 20,000, on torch
-as on JAX.
+seed 0 on MNIST then has digits after 10,000 steps, where alternating it makes one picture of every z after 20,000, on
+torch as on JAX.
 """
 
 from __future__ import annotations
