@@ -201,6 +201,8 @@ NAMES = {LeastSquares: "least-squares", Hinge: "hinge", OneSidedSmoothing: "one-
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_caught(fault, exact):
+    if fault == "hinge: by maximum" and exact.name == "mlx":
+        pytest.skip("No fault on mlx: the derivative of its maximum is 0 at a tie.")
     kind, methods = FAULTS[fault]
     with pytest.raises(AssertionError):
         judge_loss(exact, type("Faulty", (kind,), methods)(), FORMS[NAMES[kind]], MARGINS)
