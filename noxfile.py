@@ -76,7 +76,7 @@ def parity(session: nox.Session) -> None:
 
 @nox.session
 @nox.parametrize("plugin", PLUGINS, ids=PLUGINS)
-def plugin(session: nox.Session, plugin: str) -> None:
+def plugins(session: nox.Session, plugin: str) -> None:
     """A plugin's own tests on every backend, where no other plugin is installed."""
     install(session, *BACKENDS, plugins=[plugin])
     session.run("pytest", *SPREAD, f"plugins/{plugin}/tests", *session.posargs)
