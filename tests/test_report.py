@@ -486,3 +486,24 @@ def test_a_report_imports_no_framework(run: Run) -> None:
     )
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "jax", "flax", "optax", "matplotlib"} & set(modules)
+
+
+@pytest.mark.parametrize("value", [0.0, 2.0, -3.0])
+def test_a_flat_curve_has_axes_too(value: float) -> None:
+    lines = [{"step": step, "r1": value} for step in (100, 200, 300)]
+    for within in ((), (value,)):
+        drawn = chart("Penalties", lines, {"r1": ("r1", "p0")}, within=within)
+        assert drawn is not None
+        heights = {y for _, y in points(drawn.curves[0].line)}
+        assert len(heights) == 1
+        assert drawn.top < heights.pop() < drawn.bottom
+
+
+def test_a_lazy_penalty_that_the_log_never_meets_is_no_curve(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(Config().to_toml())
+    lines = [
+        {"step": step, "d_loss": 1.0, "g_loss": 1.0, "D(x)": 0.5, "D(G(z))": 0.5, "r1": 0.0} for step in (100, 200)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = write(tmp_path)[0].read_text("utf-8")
+    assert "Losses" in page and "Penalties" not in page

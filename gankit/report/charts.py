@@ -163,7 +163,9 @@ def _limits(values: Array, levels: Sequence[float], within: Sequence[float]) -> 
     """Where the y axis begins and ends: at what it was asked to reach to, or with some room beyond what it shows."""
     low, high = (float(value) for value in np.percentile(values, SHOWN))
     least, greatest = min([low, *levels, *within]), max([high, *levels, *within])
-    room = 0.06 * (greatest - least) or 0.5 * abs(greatest) or 1.0
+    if least == greatest:  # a flat line, in the middle
+        return least - (0.5 * abs(least) or 1.0), greatest + (0.5 * abs(greatest) or 1.0)
+    room = 0.06 * (greatest - least)
     return (least if least in within else least - room), (greatest if greatest in within else greatest + room)
 
 

@@ -17,6 +17,7 @@ from gankit.report.story import Story
 STRIP = 8
 """The most pictures of samples over time."""
 MIME = {".png": "image/png", ".gif": "image/gif"}
+OWN = ("step", "d_loss", "g_loss", "D(x)", "D(G(z))")
 NO_PROBABILITIES = "Under this loss D's scores are no probabilities in themselves, so nothing is expected of these."
 
 
@@ -68,7 +69,8 @@ def charts(story: Story) -> list[Chart]:
     """The curves of the logs, with the levels at which the game would be at rest where its loss has such."""
     game, terms = story.objective, story.terms
     draw: Callable[..., Chart | None] = partial(chart, alarms=story.alarms, until=terms[-1]["step"] if terms else 0)
-    others = {key: None for line in terms for key in line if key not in ("step", "d_loss", "g_loss", "D(x)", "D(G(z))")}
+    # A lazy penalty that never acts where the log looks is no curve.
+    others = {key: None for line in terms for key in line if key not in OWN and line[key] != 0}
     undecided = None if game is None else game.undecided
     found = [
         draw(
