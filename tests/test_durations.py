@@ -23,7 +23,10 @@ def test_what_is_no_span_is_told_how_to_write_one(text):
         seconds(text)
 
 
-@pytest.mark.parametrize(("span", "text"), [(5400, "1 h 30 min"), (7200, "2 h"), (1800, "30 min"), (8, "8 s")])
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [(5400, "1 h 30 min"), (7200, "2 h"), (1800, "30 min"), (290, "4 min 50 s"), (8, "8 s"), (0.5, "0.5 s")],
+)
 def test_a_span_is_said(span, text):
     assert spoken(span) == text
 

@@ -22,9 +22,10 @@ def seconds(text: str) -> float:
 
 
 def spoken(span: float) -> str:
-    """`1 h 30 min`, `12 min`, `8 s`."""
-    hours, rest = divmod(round(span), 3600)
-    minutes, left = divmod(rest, 60)
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{minutes} min" if minutes else f"{left} s"
+    """`1 h 30 min`, `4 min 50 s`, `0.5 s`: the two largest units that there are any of."""
+    whole = round(span)
+    if whole < 1:
+        return f"{span:.2g} s"
+    parts = [(whole // 3600, "h"), (whole % 3600 // 60, "min"), (whole % 60, "s")]
+    first = next(i for i, (count, _) in enumerate(parts) if count)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
