@@ -143,6 +143,15 @@ def test_bytes_come_back_rounded_and_clipped(backend, recipe):
     assert trainer.sample(0).shape == (0, *x.shape[1:]) and trainer.sample(0).dtype == np.uint8
 
 
+@pytest.fixture
+def ctrl_c_is_heard():
+    """A test runner in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_stops_between_steps_and_keeps_the_work(backend, tmp_path):
     trainer = game(backend).fit(steps=5)
     timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
