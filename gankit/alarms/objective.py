@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from gankit.interfaces import Loss, Scores
-
-Array = np.ndarray[Any, Any]
+from gankit.tiny import TinyOps
 
 EXTREME = 40.0
 """Of a logit: sigmoid(-40) is 4e-18, less than float32 can tell from 0 beside 1."""
@@ -25,27 +24,6 @@ STEP = 1 / 32
 DIFFERENCE = 1e-3
 SURE = 1e-12
 """How near to 0 and 1 a mean of D is taken to be, at the nearest: the logit of exactly 0 is infinite."""
-
-
-class NumPyOps:
-    """The few `Ops` that a loss without penalties calls, in float64; `gankit.conformance` has more."""
-
-    xp = np
-
-    def softplus(self, x: Array) -> Array:
-        return np.asarray(np.logaddexp(x, 0.0))
-
-    def log_sigmoid(self, x: Array) -> Array:
-        return -self.softplus(-x)
-
-    def sigmoid(self, x: Array) -> Array:
-        return np.asarray(np.exp(self.log_sigmoid(x)))
-
-    def relu(self, x: Array) -> Array:
-        return np.maximum(x, 0.0)
-
-    def stop_gradient(self, x: Array) -> Array:
-        return x
 
 
 @dataclass(frozen=True)
@@ -83,7 +61,7 @@ class Objective:
 
 def objective(loss: Loss) -> Objective | None:
     """None for a loss that cannot be asked: one that takes more than logits, or whose D has nothing to win."""
-    ops: Any = NumPyOps()
+    ops: Any = TinyOps(np)
 
     def d(real: float, fake: float) -> float:
         scores = Scores(np.full(1, fake))

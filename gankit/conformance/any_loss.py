@@ -33,8 +33,8 @@ from gankit.conformance.any_scores import (
 )
 from gankit.conformance.compare import agree, epsilon, require
 from gankit.conformance.subject import Candidate, NotApplicable
-from gankit.conformance.tiny import TinyOps
 from gankit.losses import Conditional
+from gankit.tiny import TinyOps
 
 
 def check_loss_contract(candidate: Candidate) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gankit.capabilities import OWN_MODULES
+from gankit.capabilities import OWN_MODULES, demand
 from gankit.conformance import any_network_training
 from gankit.conformance.any_common import exact
 from gankit.conformance.any_net import (
@@ -254,8 +254,7 @@ def check_network_exports(candidate: Candidate) -> None:
 def check_network_as_a_module(candidate: Candidate) -> None:
     """`gan.generator.native` would not be the network that was trained, in the framework's own hands."""
     backend = exact(candidate)
-    if OWN_MODULES not in backend.capabilities:
-        raise CapabilityError(f"needs {OWN_MODULES}, which the backend does not declare", OWN_MODULES)
+    demand(backend, {OWN_MODULES}, "A module of the user's own")
     net = smallest(candidate, backend.dtype)
     x, y = net.inputs(), net.labels()
     arrays = net.generic()
@@ -268,7 +267,7 @@ def check_network_as_a_module(candidate: Candidate) -> None:
     for given in [x, x.transpose(TURNED)] if x.ndim == 4 else [x]:
         try:
             got = outer.outputs(held, given, y)
-        except Exception:
+        except Exception:  # the framework's own, about a shape: the pictures may have to be turned
             if given is x and x.ndim == 4:
                 continue
             raise

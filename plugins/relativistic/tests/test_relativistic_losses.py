@@ -15,8 +15,8 @@ from gankit.building import make, open_backend
 from gankit.config import Part
 from gankit.conformance.compare import agree, epsilon
 from gankit.conformance.losses import SITUATIONS, evaluate
-from gankit.conformance.tiny import TinyOps
 from gankit.interfaces import Scores
+from gankit.tiny import TinyOps
 
 PARTS = ("value", "gradient in real logits", "gradient in fake logits")
 
