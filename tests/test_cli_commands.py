@@ -22,15 +22,30 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     return Cli(monkeypatch, capsys)
 
 
-def test_help_imports_nothing_heavy() -> None:
+CONSOLE_SCRIPT = "from gankit.cli import main; main()"
+AS_MODULE = "import runpy; runpy.run_module('gankit', run_name='__main__')"
+"""What `python -m gankit` does."""
+
+
+@pytest.mark.parametrize("start", [CONSOLE_SCRIPT, AS_MODULE], ids=["console-script", "python-m-gankit"])
+def test_help_imports_nothing_heavy(start: str) -> None:
     code = (
-        "import sys\nfrom gankit.cli import main\nsys.argv = ['gankit', '--help']\n"
-        "try: main()\nexcept SystemExit: pass\n"
+        "import sys\nsys.argv = ['gankit', '--help']\n"
+        f"try: {start}\nexcept SystemExit: pass\n"
         "print('HEAVY', [name for name in ('torch', 'jax', 'numpy', 'PIL', 'safetensors') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "HEAVY []" in done.stdout
     assert all(command in done.stdout for command in ("demo", "train", "sample", "plugins", "recipes", "doctor"))
+
+
+def test_python_m_gankit_is_the_command_line(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "gankit", "--version"], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"gankit {__version__}\n")
+    wrong = subprocess.run(
+        [sys.executable, "-m", "gankit", "sample", "nowhere"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert wrong.returncode == 2 and wrong.stderr.startswith("error: ") and "Traceback" not in wrong.stderr
 
 
 @pytest.mark.parametrize("command", ["demo", "train", "sample", "plugins", "recipes", "doctor"])
