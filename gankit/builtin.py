@@ -126,6 +126,7 @@ def gankit_metrics() -> Iterator[Entry]:
 @hookimpl
 def gankit_extractors() -> Iterator[Entry]:
     yield _entry("mnist-cnn", "metrics.mnist_cnn:MnistCnn", "a small network that knows MNIST's digits, 99.5 % of them")
+    yield _entry("inception-v3-compat", "metrics.inception:Inception", "FID's network, by torch-fidelity; any image")
 
 
 @hookimpl

@@ -49,12 +49,17 @@ class Extractor(Protocol):
     """A network that looks at examples for a metric. Registered by `gankit_extractors`.
 
     name: part of every number that is measured with it.
-    shape: of the examples it looks at, such as (28, 28, 1).
+    shape: of the examples it looks at, such as (28, 28, 1); None for a side of any length. One with such a side is used
+        where it is asked for by name, and never by default.
     num_features, num_classes: None for no classes.
     """
 
-    name: str
-    shape: tuple[int, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int | None, ...]: ...
+
     num_features: int
     num_classes: int | None
 

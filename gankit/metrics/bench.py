@@ -54,8 +54,10 @@ class Bench:
         self.split = split or self.splits.first(preferred, "train")
         self.backend = _in_full_precision(trainer)
         self.extractor: Extractor | None = find_extractor(trainer.spec, extractor)
-        self._looker: Looker | None = None  # opened when a metric first asks: it may be compiled
         self._spec = trainer.spec
+        # Opened when a metric first asks. One that was asked for by name is opened now: what is wrong with it is then
+        # said once, before anything is measured, and not by every metric.
+        self._looker = None if extractor is None else self._opened()
         names = registry.names("metrics") if metrics is None else metrics
         wishes = {**dict.fromkeys(SPLIT_SETTINGS, self.split), **({"calibrate": True} if calibrate else {})}
         self.metrics = [_Contender.of(metric, wishes, asked=metrics is not None) for metric in names]
@@ -94,12 +96,15 @@ class Bench:
 
     def _look(self, x: Array) -> tuple[Array, Array | None]:
         if self._looker is None:
-            assert self.extractor is not None
-            try:
-                self._looker = Looker(self.extractor, self.backend, self._spec)
-            except CapabilityError as error:
-                raise NotMeasurable(f"The extractor {self.extractor.name} cannot be opened here: {error}") from error
+            self._looker = self._opened()
         return self._looker(x)
+
+    def _opened(self) -> Looker:
+        assert self.extractor is not None
+        try:
+            return Looker(self.extractor, self.backend, self._spec)
+        except CapabilityError as error:
+            raise NotMeasurable(f"The extractor {self.extractor.name} cannot be opened here: {error}") from error
 
     def _classes(self, trainer: Any, n: int, seed: int) -> Array:
         """(n,) classes, as often as they occur in the training data; all alike where that is out of reach."""

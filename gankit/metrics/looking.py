@@ -18,7 +18,7 @@ Seen = tuple[Array, Array | None]
 
 
 def find_extractor(spec: DataSpec, name: str | None = None) -> Extractor | None:
-    """The extractor of that name, or the first by name that looks at examples of this shape; None where none does.
+    """The extractor of that name, or the first by name that is made for this very shape; None where none is.
 
     Raises UnknownNameError for a name that is not installed, and ShapeError where that one looks at another shape.
     """
@@ -26,7 +26,7 @@ def find_extractor(spec: DataSpec, name: str | None = None) -> Extractor | None:
         extractor = _made(name)
         if not _fits(extractor, spec):
             raise ShapeError(
-                f"The extractor {name!r} looks at examples of shape {extractor.shape}, "
+                f"The extractor {name!r} looks at examples of shape {_worded(extractor.shape)}, "
                 f"with a known range if they are images; the data's are of shape {spec.shape}."
             )
         return extractor
@@ -35,7 +35,7 @@ def find_extractor(spec: DataSpec, name: str | None = None) -> Extractor | None:
             extractor = _made(each)
         except PluginError:  # one that is broken is nothing to those who did not ask for it
             continue
-        if _fits(extractor, spec):
+        if None not in extractor.shape and _fits(extractor, spec):
             return extractor
     return None
 
@@ -77,7 +77,15 @@ def _made(name: str) -> Extractor:
 
 
 def _fits(extractor: Extractor, spec: DataSpec) -> bool:
-    return tuple(extractor.shape) == tuple(spec.shape) and (spec.bounded or not _is_image(spec))
+    sides = len(extractor.shape) == len(spec.shape) and all(
+        want in (None, side) for want, side in zip(extractor.shape, spec.shape, strict=True)
+    )
+    return sides and (spec.bounded or not _is_image(spec))
+
+
+def _worded(shape: tuple[int | None, ...]) -> str:
+    """`(28, 28, 1)`, or `(any, any, any)`."""
+    return f"({', '.join('any' if side is None else str(side) for side in shape)}{',' if len(shape) == 1 else ''})"
 
 
 def _is_image(spec: DataSpec) -> bool:
