@@ -1,5 +1,6 @@
 """Convolutions by patches, which the CPU takes, are the native ones to rounding, in values and in two gradients."""
 
+import re
 from functools import partial
 from types import SimpleNamespace
 
@@ -17,9 +18,12 @@ from gankit.streams import Streams
 
 SHAPES = {  # (image, kernel, strides, padding, groups)
     "4x4 stride 2": ((6, 4, 3), (4, 4, 3, 5), (2, 2), [(1, 1), (1, 1)], 1),
+    "4x4 stride 2 that leaves pixels over": ((7, 6, 2), (4, 4, 2, 3), (2, 2), [(0, 1), (1, 0)], 1),
+    "strides of 2 and 1": ((6, 5, 2), (2, 3, 2, 3), (2, 1), [(1, 1), (1, 1)], 1),
     "3x3": ((5, 3, 2), (3, 3, 2, 4), (1, 1), [(1, 1), (1, 1)], 1),
     "3x3 that leaves pixels over": ((6, 5, 2), (3, 3, 2, 3), (2, 2), [(0, 0), (0, 0)], 1),
     "1x1": ((3, 4, 5), (1, 1, 5, 2), (1, 1), [(0, 0), (0, 0)], 1),
+    "1x1 to more channels": ((3, 4, 2), (1, 1, 2, 5), (1, 1), [(0, 0), (0, 0)], 1),
     "groups": ((4, 3, 6), (3, 3, 2, 9), (1, 1), [(1, 1), (1, 1)], 3),
     "a group to each channel": ((3, 3, 4), (3, 3, 1, 4), (1, 1), [(0, 0), (0, 0)], 4),
     "a group to each channel, padded": ((4, 5, 3), (3, 3, 1, 3), (2, 1), [(1, 1), (0, 1)], 3),
@@ -73,8 +77,12 @@ def test_patches_are_the_native_convolution(case):
     )
 
 
-@pytest.mark.parametrize(("size", "stride", "padding"), [(4, 2, 1), (3, 1, 1), (5, 3, 0), (3, 2, 0), (2, 3, 0)])
-def test_spread_patches_are_the_native_transposed_convolution(size, stride, padding):
+WINDOWS = [(4, 2, 1), (3, 1, 1), (5, 3, 0), (3, 2, 0), (2, 3, 0), (2, 2, 0), (6, 3, 2), (4, 4, 1), (4, 1, 2)]
+
+
+@pytest.mark.parametrize(("inside", "out"), [(2, 3), (5, 1)])  # few channels to many are gathered, many to few spread
+@pytest.mark.parametrize(("size", "stride", "padding"), WINDOWS)
+def test_patches_are_the_native_transposed_convolution(size, stride, padding, inside, out):
     def native(x, k):
         pads = [(size - 1 - padding,) * 2] * 2
         flipped = jnp.flip(k, (0, 1))
@@ -82,10 +90,28 @@ def test_spread_patches_are_the_native_transposed_convolution(size, stride, padd
             x, flipped, (1, 1), pads, lhs_dilation=(stride, stride), dimension_numbers=convolution.LAYOUT
         )
 
-    arrays = draw((3, 3, 4, 2), (size, size, 2, 3))
-    for patches in (True, False):
-        transposed = partial(convolution.conv_transpose, stride=stride, padding=padding, patches=patches)
-        assert_agree(three_orders(transposed, *arrays), three_orders(native, *arrays))
+    arrays = draw((2, 3, 4, inside), (size, size, inside, out))
+    transposed = partial(convolution.conv_transpose, stride=stride, padding=padding)
+    want = three_orders(native, *arrays)
+    assert_agree(three_orders(partial(transposed, patches=True), *arrays), want)
+    if out > 1:
+        assert_agree(transposed(*arrays, patches=False), want[0])
+
+
+def test_transposed_convolutions_gather_or_spread_whichever_makes_fewer_numbers():
+    # The two of `dcgan` on MNIST: 8 x 8 patches of 2 x 2 x 128 against 7 x 7 pixels times 4 x 4 x 64, 32,768 to 50,176;
+    # and 15 x 15 of 2 x 2 x 64 against 14 x 14 times 4 x 4 x 1, 57,600 to 3,136.
+    assert convolution.gathers_less((64, 7, 7, 128), (4, 4, 128, 64), 2)
+    assert not convolution.gathers_less((64, 14, 14, 64), (4, 4, 64, 1), 2)
+
+
+def test_the_gradient_of_a_product_turns_over_its_narrower_factor():
+    rows, matrix = draw((9, 6), (6, 4))
+    gradient = jax.jit(jax.grad(lambda m: jnp.sum(jnp.sin(convolution.product(rows, m)))))
+    np.testing.assert_allclose(gradient(matrix), rows.T @ np.cos(rows @ matrix), rtol=1e-12)
+    # f64[4,6] is made first, then turned, where a plain product would have made f64[6,4] of rows turned over.
+    assert re.search(r"stablehlo.dot_general.* -> tensor<4x6xf64>", gradient.lower(matrix).as_text())
+    assert "f64[4,6]{1,0} dot(" in gradient.lower(matrix).compile().as_text()
 
 
 def lowered(f, *arrays):
