@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,30 +41,30 @@ class Feed:
             # Bytes are scaled a batch at a time, because as floats they would take four times the memory.
             self.shared = (in_model_units(x, *units) if is_float(ops, x) else x,)
         self.capacity = BLOCK if self._resident else _capacity(dataset, batches)
-        self._ready: tuple[tuple[int, int], Batch] | None = None
+        self._stage = staging(ops)
+        self._ready: tuple[tuple[int, int], Any] | None = None
 
     def prepare(self, start: int, stop: int) -> None:
-        """Make the chunk start..stop-1 ready, on whatever thread: latents take time to draw, examples to read."""
+        """Make the chunk start..stop-1 ready, on whatever thread: latents take time to draw, examples to read, and both
+        to be put on the device."""
         self._ready = ((start, stop), self._chunk(start, stop))
 
     def available(self, start: int, stop: int) -> int:
         """How far of the iterations start..stop-1 the data reaches: a data set to the end."""
         return stop
 
-    def chunk(self, start: int, stop: int) -> Batch:
-        """The iterations start..stop-1: with indices into the data set on the device, or with the examples."""
+    def chunk(self, start: int, stop: int) -> Any:
+        """The iterations start..stop-1, with indices into the data set on the device, or with the examples; a Batch, or
+        what the backend makes of one beforehand."""
         ready, self._ready = self._ready, None
         return ready[1] if ready is not None and ready[0] == (start, stop) else self._chunk(start, stop)
 
-    def _chunk(self, start: int, stop: int) -> Batch:
+    def _chunk(self, start: int, stop: int) -> Any:
         batch = self._batches.make(start, stop, len(self.dataset), self._labels)
-        return (
-            batch
-            if self._resident
-            else batch._replace(
-                discriminator=self._with_examples(batch.discriminator), generator=self._with_examples(batch.generator)
-            )
-        )
+        if not self._resident:
+            d, g = self._with_examples(batch.discriminator), self._with_examples(batch.generator)
+            batch = batch._replace(discriminator=d, generator=g)
+        return self._stage(batch, self.capacity)
 
     def _with_examples(self, draw: Draw) -> Draw:
         return draw if draw.real is None else draw._replace(real=native_floats(self.dataset.x[draw.real]))
@@ -74,9 +75,9 @@ class StreamFeed:
 
     shared: tuple[Any, ...] = ()
 
-    def __init__(self, stream: Stream, batches: Batches) -> None:
+    def __init__(self, stream: Stream, batches: Batches, ops: Ops) -> None:
         self.dataset = stream
-        self._batches = batches
+        self._batches, self._stage = batches, staging(ops)
         self.capacity = _capacity(stream.first, batches)
 
     def prepare(self, start: int, stop: int) -> None:
@@ -99,10 +100,16 @@ class StreamFeed:
             )
         return min(stop, start + waiting // per_step)
 
-    def chunk(self, start: int, stop: int) -> Batch:
-        """The iterations start..stop-1, which must be `available`, with their examples."""
+    def chunk(self, start: int, stop: int) -> Any:
+        """The iterations start..stop-1, which must be `available`, with their examples; see `Feed.chunk`."""
         x, labels = self.dataset.take((stop - start) * self._batches.examples_per_step)
-        return self._batches.cut(start, stop, x, None if labels is None else labels.astype(np.int32))
+        batch = self._batches.cut(start, stop, x, None if labels is None else labels.astype(np.int32))
+        return self._stage(batch, self.capacity)
+
+
+def staging(ops: Ops) -> Callable[[Batch, int], Any]:
+    """(batches, capacity) to what `ops.run` may be given in their place; themselves where a backend has no `stage`."""
+    return getattr(ops, "stage", lambda batches, capacity: batches)
 
 
 def _capacity(dataset: Dataset, batches: Batches) -> int:

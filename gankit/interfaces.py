@@ -188,7 +188,8 @@ class Ops(Protocol):
         Returns the last state and the last step's terms, still on the device. Consumes `state`.
 
         A backend whose `run` returns before the device is done may have a method `stage(batches, capacity)`, called
-        while earlier steps are still played; what it returns then comes in the place of `batches`.
+        while earlier steps are still played, on a thread of its own; what it returns then comes in the place of
+        `batches`.
         """
 
 

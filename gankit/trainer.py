@@ -114,7 +114,6 @@ class AdversarialTrainer:
         if steps < 0:
             raise ConfigError(f"fit(steps={steps}): steps is how many more iterations to play, 0 or more.")
         feed, run, callbacks = self._feed(data), self._game.backend.ops.run, list(callbacks)
-        stage = getattr(self._game.backend.ops, "stage", lambda batches, capacity: batches)
         stop = self._steps_done + steps
         until = self._until(self._steps_done, stop, feed, callbacks)
         with deferred_interrupt() as interrupted, ThreadPoolExecutor(1, "gankit-feed") as thread:
@@ -126,7 +125,7 @@ class AdversarialTrainer:
                     ahead.result()
                 started, until = self._steps_done, min(until, self._until(self._steps_done, stop, feed, callbacks))
                 until = feed.available(started, until)
-                batches = stage(feed.chunk(started, until), feed.capacity)
+                batches = feed.chunk(started, until)
                 following = self._until(until, stop, feed, callbacks)
                 if until < stop and self._looks_ahead:  # while the device plays this chunk, the next one is made ready
                     ahead = thread.submit(feed.prepare, until, following)
@@ -224,7 +223,7 @@ class AdversarialTrainer:
             dataset = self._own_data()
         if self._last_feed is None or self._last_feed.dataset is not dataset:
             self._last_feed = (
-                StreamFeed(dataset, self._batches)
+                StreamFeed(dataset, self._batches, self._game.backend.ops)
                 if isinstance(dataset, Stream)
                 else Feed(dataset, self._batches, self._game.backend.ops, self.config.conditional, self._units)
             )

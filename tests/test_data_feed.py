@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -108,6 +109,26 @@ def test_a_chunk_made_ready_is_the_chunk_and_is_handed_out_once(monkeypatch: pyt
         assert_same_batches(batch, make(sent_along(monkeypatch), 60, 70))
 
 
+def test_chunks_are_put_on_the_device_on_the_thread_that_makes_them_ready() -> None:
+    """A log waits for the device; what had to be sent there after that, it would wait for too."""
+    threads = []
+
+    def stage(batches: Batch, capacity: int) -> tuple[Batch, int]:
+        threads.append(threading.current_thread().name)
+        return batches, capacity
+
+    ops = SimpleNamespace(asarray=np.array, stage=stage, xp=SimpleNamespace(isdtype=lambda dtype, kind: False))
+    feed = Feed(Dataset(numbered(50)), plan(), ops, conditional=False, units=(0.0, 1.0))
+    thread = threading.Thread(target=feed.prepare, args=(0, 5), name="feed")
+    thread.start()
+    thread.join()
+    batches, capacity = feed.chunk(0, 5)
+    assert threads == ["feed"] and len(batches.key[0]) == 5 and capacity == feed.capacity
+    streamed = StreamFeed(opened(Portions(24)), plan(), ops)
+    batches, capacity = streamed.chunk(0, streamed.available(0, 3))
+    assert len(batches.key[0]) == 3 and capacity == streamed.capacity
+
+
 @pytest.mark.parametrize(("start", "stop"), [(60, 64), (60, 80), (61, 70), (0, 10)])
 def test_a_chunk_other_than_the_one_made_ready_is_made_anew(
     monkeypatch: pytest.MonkeyPatch, start: int, stop: int
@@ -134,7 +155,7 @@ def test_what_cannot_be_made_ready_leaves_the_feed_as_it_was(monkeypatch: pytest
 
 @pytest.mark.parametrize("spans", [[(2, 4), (4, 9)], [(2, 9), (3, 9)], [(2, 3)]], ids=str)
 def test_reading_ahead_in_an_iterable_takes_nothing(spans: list[tuple[int, int]]) -> None:
-    feed = StreamFeed(opened(Portions(7, 5)), plan())
+    feed = StreamFeed(opened(Portions(7, 5)), plan(), OPS)
     got = seen(feed, 2)
     for span in spans:
         on_a_thread(feed.prepare, *span)
@@ -152,7 +173,7 @@ def test_reading_ahead_in_an_iterable_reads_as_far_as_was_said_and_no_further() 
             read.append(i)
             yield numbered(4, 4 * i)
 
-    feed = StreamFeed(opened(source()), plan())
+    feed = StreamFeed(opened(source()), plan(), OPS)
     feed.prepare(0, 3)
     assert read == [0, 1, 2]
     feed.prepare(0, 3)
@@ -162,7 +183,7 @@ def test_reading_ahead_in_an_iterable_reads_as_far_as_was_said_and_no_further() 
 
 
 def test_an_iterable_that_fails_ahead_keeps_what_it_gave_before() -> None:
-    feed = StreamFeed(opened(iter([IMAGE, IMAGE, IMAGE * np.nan])), plan())
+    feed = StreamFeed(opened(iter([IMAGE, IMAGE, IMAGE * np.nan])), plan(), OPS)
     with pytest.raises(DataError, match="batch 3 of the list_iterator: 4 of 4 examples hold NaN"):
         on_a_thread(feed.prepare, 0, 3)
     assert feed.available(0, 2) == 2
@@ -211,12 +232,12 @@ def test_labels_may_lie_beside_an_npy_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sizes", [(4, 4, 4), (7, 5), (1,) * 12, (12,), (5, 1, 6)], ids=str)
 def test_examples_are_cut_anew_in_their_order_pass_after_pass(sizes: tuple[int, ...], cuts: list[int]) -> None:
     source = Portions(*sizes)
-    assert seen(StreamFeed(opened(source), plan()), *cuts) == list(range(12)) * 3
+    assert seen(StreamFeed(opened(source), plan(), OPS), *cuts) == list(range(12)) * 3
     assert source.passes == 3
 
 
 def test_each_step_gets_k_minibatches_for_d_and_one_for_g_where_it_wants_reals() -> None:
-    feed = StreamFeed(opened(Portions(24)), plan(k=2, needs_real=True))
+    feed = StreamFeed(opened(Portions(24)), plan(k=2, needs_real=True), OPS)
     batch = feed.chunk(0, feed.available(0, 2))
     assert batch.discriminator.real.shape == (2, 2, M, 1) and batch.generator.real is not None
     assert batch.discriminator.real.ravel().tolist() == [*range(8), *range(12, 20)]
@@ -224,7 +245,9 @@ def test_each_step_gets_k_minibatches_for_d_and_one_for_g_where_it_wants_reals()
 
 
 def test_labels_stay_with_their_examples_and_g_gets_those_of_d_s_last_minibatch() -> None:
-    feed = StreamFeed(opened(Portions(9, 15, labels=True), conditional=True, num_classes=3), plan(k=2, num_classes=3))
+    feed = StreamFeed(
+        opened(Portions(9, 15, labels=True), conditional=True, num_classes=3), plan(k=2, num_classes=3), OPS
+    )
     batch = feed.chunk(0, feed.available(0, 3))
     d, g = batch.discriminator, batch.generator
     assert d.labels is not None and d.labels.dtype == np.int32 and g.labels is not None and g.real is None
@@ -234,7 +257,7 @@ def test_labels_stay_with_their_examples_and_g_gets_those_of_d_s_last_minibatch(
 
 def test_latents_are_those_of_every_other_data() -> None:
     """Core's own streams: what is brought changes the examples and nothing else."""
-    feed = StreamFeed(opened(Portions(24)), plan())
+    feed = StreamFeed(opened(Portions(24)), plan(), OPS)
     brought, drawn = feed.chunk(0, feed.available(0, 6)), plan().make(0, 6, 24, None)
     np.testing.assert_array_equal(brought.discriminator.z, drawn.discriminator.z)
     np.testing.assert_array_equal(brought.generator.z, drawn.generator.z)
@@ -242,7 +265,7 @@ def test_latents_are_those_of_every_other_data() -> None:
 
 
 def test_a_generator_that_runs_dry_gives_every_whole_step_before_it_is_an_error() -> None:
-    feed = StreamFeed(opened(numbered(5, 5 * i) for i in range(4)), plan())
+    feed = StreamFeed(opened(numbered(5, 5 * i) for i in range(4)), plan(), OPS)
     assert feed.available(0, 64) == 5
     assert feed.chunk(0, 5).discriminator.real.ravel().tolist() == list(range(20))
     with pytest.raises(DataError, match=r"used up after step 5: 0 examples are left, a step takes 4.*DataLoader"):
@@ -256,7 +279,7 @@ def test_an_iterable_that_fills_the_same_memory_again_is_not_confused() -> None:
             memory[:] = i
             yield memory
 
-    assert seen(StreamFeed(opened(reusing()), plan()), 6) == [i for i in range(8) for _ in range(3)]
+    assert seen(StreamFeed(opened(reusing()), plan(), OPS), 6) == [i for i in range(8) for _ in range(3)]
 
 
 @pytest.mark.parametrize(
@@ -325,7 +348,7 @@ IMAGE = np.full((4, 5, 5, 1), 0.5)
     ids=["shape", "dtype", "range", "nan", "triple", "text"],
 )
 def test_a_later_batch_unlike_the_first_is_named_and_what_came_before_is_kept(second: Any, message: str) -> None:
-    feed = StreamFeed(opened(iter([IMAGE, IMAGE, second, IMAGE])), plan())
+    feed = StreamFeed(opened(iter([IMAGE, IMAGE, second, IMAGE])), plan(), OPS)
     assert feed.available(0, 2) == 2
     with pytest.raises(DataError, match=f"batch 3 of the .*{message}"):
         feed.available(0, 3)

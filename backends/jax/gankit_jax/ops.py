@@ -115,7 +115,15 @@ class JaxOps:
         return compiled
 
     def stage(self, batches: Batch, capacity: int) -> Staged:
-        return Staged(jax.tree.map(lambda x: self.asarray(_padded(x, capacity)), batches), len(batches.key[0]))
+        padded = jax.tree.map(lambda x: self._padded(x, capacity), batches)
+        return Staged(jax.device_put(padded, self.device), len(batches.key[0]))
+
+    def _padded(self, x: np.ndarray[Any, Any], capacity: int) -> np.ndarray[Any, Any]:
+        """A copy of x with rows nobody reads, up to the size that was compiled for; floats in the dtype of the game."""
+        dtype = self.dtype if jnp.issubdtype(x.dtype, jnp.floating) else x.dtype
+        out = np.zeros((capacity, *x.shape[1:]), dtype)
+        out[: len(x)] = x
+        return out
 
     def run(
         self,
@@ -148,12 +156,3 @@ def _loop(
     terms = jax.eval_shape(lambda: step(state, batch(0), *shared)[1])
     blank = jax.tree.map(lambda term: jnp.zeros(term.shape, term.dtype), terms)
     return lax.fori_loop(0, count, body, (state, blank))
-
-
-def _padded(x: np.ndarray[Any, Any], capacity: int) -> np.ndarray[Any, Any]:
-    """x with rows nobody reads, up to the size that was compiled for."""
-    if len(x) == capacity:
-        return x
-    out = np.zeros((capacity, *x.shape[1:]), x.dtype)
-    out[: len(x)] = x
-    return out
