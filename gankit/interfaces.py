@@ -190,6 +190,11 @@ class Ops(Protocol):
         A backend whose `run` returns before the device is done may have a method `stage(batches, capacity)`, called
         while earlier steps are still played, on a thread of its own; what it returns then comes in the place of
         `batches`.
+
+        A backend may have a method `recorded(phase)` for its gradients: the step hands it each function (state, draw,
+        numbers, key) -> (gradient, what else moves, terms) once, and calls what it returns at every iteration. Such a
+        function is pure, and does the same operations whenever its arrays have the same shapes and the same numbers
+        are 0.
         """
 
 

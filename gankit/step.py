@@ -108,7 +108,10 @@ def algorithm_1(game: Game) -> Step:
         after: dict[str, Any] = {role: Player(params, moved.buffers, slots), "memory": state.memory | moved.memory}
         return state._replace(**after)
 
-    d_whole, g_whole = (accumulated(game, role, f) for role, f in zip(ROLES, (d_gradient, g_gradient), strict=True))
+    recorded = getattr(ops, "recorded", lambda gradient: gradient)
+    d_whole, g_whole = (
+        recorded(accumulated(game, role, f)) for role, f in zip(ROLES, (d_gradient, g_gradient), strict=True)
+    )
 
     def step(state: State, batch: Batch) -> tuple[State, Terms]:
         key, numbers = ops.key(batch.key), batch.numbers

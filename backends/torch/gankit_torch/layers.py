@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from gankit import layers, switches
 from gankit.errors import ConfigError
 from gankit.layers import Placed
-from gankit_torch.ops import TorchOps, forked, generator
+from gankit_torch.keys import forked, generator
+from gankit_torch.ops import TorchOps
 from gankit_torch.products import linear
 
 Arrays = Mapping[str, tuple[str, tuple[int, ...] | None]]

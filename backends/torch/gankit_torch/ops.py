@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from itertools import repeat
 from typing import Any
 
@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gankit import switches
 from gankit.interfaces import Batch, Draw, State, Terms
 from gankit.trees import leaves, tree_map
-
-_MASK = 2**64 - 1
+from gankit_torch.keys import fold_in, generator
+from gankit_torch.recording import Phase, Recorded
 
 
 class TorchOps:
@@ -95,7 +96,10 @@ class TorchOps:
         return evaluated
 
     def when(self, number: float, f: Callable[[], Tensor]) -> Tensor:
-        return f() if number != 0 else torch.zeros((), device=self.device, dtype=self.dtype)
+        # A tensor is a number of a step that is being recorded; one that is 0 comes as it is.
+        return (
+            f() if isinstance(number, Tensor) or number != 0 else torch.zeros((), device=self.device, dtype=self.dtype)
+        )
 
     def tree_map(self, f: Callable[..., Any], *trees: Any) -> Any:
         return tree_map(f, *trees)
@@ -112,17 +116,16 @@ class TorchOps:
         return self.fold_in((int(words[0]) << 32) | int(words[1]), 0)
 
     def fold_in(self, key: int, index: int) -> int:
-        # splitmix64: the key is a plain number on the host, a generator is made from it where numbers are drawn
-        x = (key + (index + 1) * 0x9E3779B97F4A7C15) & _MASK
-        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
-        return x ^ (x >> 31)
+        return fold_in(key, index)
 
     def uniform(self, key: int, shape: tuple[int, ...]) -> Tensor:
         return torch.rand(shape, generator=generator(key, self.device), device=self.device, dtype=self.dtype)
 
     def normal(self, key: int, shape: tuple[int, ...]) -> Tensor:
         return torch.randn(shape, generator=generator(key, self.device), device=self.device, dtype=self.dtype)
+
+    def recorded(self, phase: Phase) -> Phase:
+        return Recorded(phase, self.dtype) if switches.on("recorded") else phase
 
     def compile(self, f: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def compiled(*arguments: Any) -> Tensor:
@@ -135,7 +138,7 @@ class TorchOps:
         self, step: Callable[..., tuple[State, Terms]], state: State, batches: Batch, *shared: Tensor, capacity: int
     ) -> tuple[State, Terms]:
         terms: Terms = {}
-        with products(self.device, self._tf32):
+        with torch.no_grad(), products(self.device, self._tf32):
             for batch in self._each(batches):
                 state, terms = step(state, batch, *shared)
         return state, terms
@@ -168,20 +171,6 @@ def products(device: torch.device, tf32: bool) -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def forked(device: torch.device) -> AbstractContextManager[Any]:
-    """torch's global generators, of the CPU and of that device, are afterwards as they were."""
-    others = [] if device.type in ("cpu", "meta") else [device]
-    return torch.random.fork_rng(others, device_type=device.type if others else "cuda")
-
-
-def generator(key: int, device: torch.device) -> torch.Generator | None:
-    """A fresh generator; torch's CPU generator takes only the low 32 bits, which splitmix64 has mixed well.
-
-    None on the meta device, which has shapes but no numbers to draw.
-    """
-    return None if device.type == "meta" else torch.Generator(device).manual_seed(key & (2**63 - 1))
 
 
 def _watched(x: Tensor) -> Tensor:

@@ -1,0 +1,80 @@
+"""A gradient as the plain list of its operations: recorded at its first call, replayed at every other.
+
+What a player's phase does is the same at every step: the same operations on other numbers. The first time they are
+written down below autograd, where forward and backward are one sequence. From then on no module is called, no graph is
+built and walked, and what depends on nothing is not computed again. The numbers are those of autograd, bit for bit;
+`GANKIT_WITHOUT=recorded` leaves every step to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from gankit.interfaces import Draw, State
+from gankit_torch.keys import Trail
+from gankit_torch.program import program
+from gankit_torch.tape import Tape
+
+Phase = Callable[[State, Draw, Mapping[str, Any], int], Any]
+
+
+class Recorded:
+    """A pure function of (state, draw, numbers, key), recorded once for each form of its arguments.
+
+    The form is the shapes of the draw, and which of the numbers that it reads are 0: a penalty of weight 0 has no
+    operations.
+    """
+
+    def __init__(self, f: Phase, dtype: torch.dtype) -> None:
+        self._f, self._dtype = f, dtype
+        self._replays: dict[Any, Phase] = {}
+        self._numbers: tuple[str, ...] = ()  # that f has read so far
+        self.possible = True
+
+    def __call__(self, state: State, draw: Draw, numbers: Mapping[str, Any], key: int) -> Any:
+        if not self.possible:
+            return self._f(state, draw, numbers, key)
+        replay = self._replays.get(self._form(draw, numbers))
+        if replay is None:
+            return self._record(state, draw, numbers, key)
+        return replay(state, draw, {name: self._number(numbers[name]) for name in self._numbers}, key)
+
+    def _form(self, draw: Draw, numbers: Mapping[str, Any]) -> Any:
+        shapes = [None if x is None else (x.shape, x.dtype) for x in draw]
+        return *shapes, *[numbers[name] != 0 for name in self._numbers]
+
+    def _number(self, value: float) -> Any:
+        """As f is given it: what is not 0 is an array, in whose place the next value can be put."""
+        return torch.tensor(value, dtype=self._dtype) if value else 0.0
+
+    def _record(self, state: State, draw: Draw, numbers: Mapping[str, Any], key: int) -> Any:
+        # What shares memory now need not share it the next time: the labels of the reals and of the fakes, say.
+        own = Draw(*(None if x is None else x.clone() for x in draw))
+        read, trail = _Read({name: self._number(value) for name, value in numbers.items()}), Trail.start(key)
+        try:
+            with Tape({"state": state, "draw": own, "numbers": read}, trail) as tape:
+                out = self._f(state, own, read, trail)
+            replay = program(tape, "state, draw, numbers, key", out)
+        except Exception:
+            # It looks at numbers, or does what no tape has seen: then every step is as this one. If the fault is f's
+            # own, this raises it.
+            self.possible = False
+            return self._f(state, draw, numbers, key)
+        self._numbers = tuple(sorted({*self._numbers, *read.names}))
+        self._replays[self._form(draw, numbers)] = replay
+        return out
+
+
+class _Read(dict[str, Any]):
+    """A dict that remembers what was asked of it."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.names.add(name)
+        return super().__getitem__(name)
