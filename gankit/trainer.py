@@ -170,9 +170,14 @@ class AdversarialTrainer:
             return self._generated(self._generate_bytes, z, labels, ema).astype(np.uint8, copy=False)
         return np.asarray(scaling.to_user(self._generated(self._generate, z, labels, ema)))
 
-    def generate(self, z: Array, labels: Array | None = None, *, ema: bool | None = None) -> Array:
-        """G(z) in model units, float: (n, latent_dim) latents to (n, *shape)."""
-        return self._generated(self._generate, z, labels, ema)
+    def generate(
+        self, z: Array, labels: Array | None = None, *, ema: bool | None = None, piece: int | None = None
+    ) -> Array:
+        """G(z) in model units, float: (n, latent_dim) latents to (n, *shape).
+
+        piece: how many G is given at once, which a compiled G is compiled for; by default as many as suit long draws.
+        """
+        return self._generated(self._generate, z, labels, ema, piece)
 
     def score(self, x: Any, labels: Any = None) -> Array:
         """D's logits on examples in the data's own units, (n,) float; D(x) of the paper is their sigmoid."""
@@ -258,7 +263,9 @@ class AdversarialTrainer:
 
     # ---- networks outside training
 
-    def _generated(self, generate: Any, z: Array, labels: Array | None, ema: bool | None) -> Array:
+    def _generated(
+        self, generate: Any, z: Array, labels: Array | None, ema: bool | None, piece: int | None = None
+    ) -> Array:
         """What `generate` makes of latents and labels, (n, *shape)."""
         if ema and not self._state.ema:
             raise ConfigError(
@@ -266,7 +273,7 @@ class AdversarialTrainer:
             )
         g = self._state.generator
         params = self._state.ema if self._state.ema and ema is not False else g.params
-        out = self._in_pieces(lambda z, y: generate(params, g.buffers, z, y), z, labels)
+        out = self._in_pieces(lambda z, y: generate(params, g.buffers, z, y), z, labels, piece)
         return np.asarray(out.reshape(len(z), *self.spec.shape))
 
     def _apply_generator(self, params: Any, buffers: Any, z: Any, labels: Any) -> Any:
@@ -283,12 +290,12 @@ class AdversarialTrainer:
     def _apply_discriminator(self, params: Any, buffers: Any, x: Any, labels: Any) -> Any:
         return scores(self._game.rules, params, buffers, x, labels, None, train=False)[0].logits
 
-    def _in_pieces(self, f: Any, x: Array, labels: Array | None) -> Array:
+    def _in_pieces(self, f: Any, x: Array, labels: Array | None, piece: int | None = None) -> Array:
         """f over pieces of one size, so a compiled f is compiled once and an example never depends on how many.
 
         The last piece is filled up with examples over again, for a D that compares those it is shown together.
         """
-        ops, size, done = self._game.backend.ops, at_once(self.spec.shape), []
+        ops, size, done = self._game.backend.ops, piece or at_once(self.spec.shape), []
         running: list[tuple[Any, int]] = []
 
         def collect(left: int) -> None:

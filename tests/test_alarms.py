@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from gankit import checkpoint
 from gankit.alarms import Alarms
 from gankit.alarms.advice import Findings, explain
 from gankit.alarms.objective import objective
-from gankit.alarms.variety import Variety, nearest, spread
+from gankit.alarms.variety import Variety, spread_and_nearest
 from gankit.alarms.watch import COLLAPSE, NOT_FINITE, RULES, RUNAWAY, WINS, Look, Watch
 from gankit.building import make
 from gankit.config import Config, Part
@@ -152,8 +153,8 @@ def test_losses_of_other_packages(name: str, settings: dict[str, Any], even: flo
 
 def test_spread_and_nearest_in_closed_form() -> None:
     square = np.array([[0.0, 0.0], [0.0, 2.0], [3.0, 0.0], [3.0, 2.0]])
-    assert spread(square) == pytest.approx(math.sqrt(1.5**2 + 1.0**2))
-    assert nearest(square) == pytest.approx(2.0)
+    assert spread_and_nearest(square) == pytest.approx((math.sqrt(1.5**2 + 1.0**2), 2.0))
+    assert spread_and_nearest(1e6 + square.reshape(4, 1, 2)) == pytest.approx((math.sqrt(1.5**2 + 1.0**2), 2.0))
 
 
 def test_variety_is_1_on_the_data_and_scales_with_samples() -> None:
@@ -211,8 +212,8 @@ def test_d_wins_after_three_looks_and_not_after_a_good_batch() -> None:
     def at(step: int, advantage: float | None) -> Look:
         return Look(step, advantage=advantage, left=1.0)
 
-    assert told([at(50, 0.99), at(100, 0.99), at(150, 0.5), at(200, 0.99), at(250, 0.99)]) == []
-    assert told([at(50, 0.99), at(100, 0.99), at(150, 0.99)]) == [(150, WINS)]
+    assert told([at(50, 0.98), at(100, 0.98), at(150, 0.5), at(200, 0.98), at(250, 0.98)]) == []
+    assert told([at(50, 0.98), at(100, 0.98), at(150, 0.98)]) == [(150, WINS)]
     assert told([at(50 * i, None) for i in range(1, 9)]) == []
 
 
@@ -320,24 +321,44 @@ class FakeTrainer:
             raise DataError("gone")
         return self._data
 
-    def sample(self, n: int, *, seed: int = 0, ema: bool | None = None) -> Any:
-        self.asked.append(n)
-        return self._samples[:n]
+    def generate(self, z: Any, labels: Any = None, *, ema: bool | None = None, piece: int | None = None) -> Any:
+        assert piece == len(z) and labels is None and ema is False
+        self.asked.append(len(z))
+        return self._samples[: len(z)]
 
 
 POINTS = np.random.default_rng(0).normal(size=(200, 2))
 
 
-def play(alarms: Alarms, trainer: FakeTrainer, start: int, stop: int) -> None:
-    for step in range(start + alarms.every, stop + 1, alarms.every):
-        alarms(trainer, step, trainer.terms)
+def play(alarms: Alarms, trainer: FakeTrainer, start: int, stop: int) -> list[int]:
+    """The steps at which they looked."""
+    looked = []
+    for step in range(start + 1, stop + 1):
+        if step % alarms.every == 0:  # as `Trainer.fit` asks
+            looked.append(step)
+            alarms(trainer, step, trainer.terms)
+    return looked
 
 
 def test_a_healthy_game_is_left_in_peace() -> None:
     trainer, said = FakeTrainer(POINTS, Dataset(POINTS)), list[str]()
     alarms = Alarms(say=said.append)
-    play(alarms, trainer, 0, 1000)
+    assert play(alarms, trainer, 0, 1200) == list(range(100, 1300, 100))
     assert said == [] and alarms.raised == [] and trainer.asked == [128] * 6
+
+
+def test_what_is_about_to_go_wrong_is_looked_at_more_often_until_it_is_told() -> None:
+    """A win of D that began at step 101 is told within 200 steps."""
+    trainer, alarms = FakeTrainer(POINTS, Dataset(POINTS)), Alarms(say=lambda text: None)
+    play(alarms, trainer, 0, 100)
+    well, trainer.terms = trainer.terms, {"d_loss": 0.03, "g_loss": 4.0, "D(x)": 0.99, "D(G(z))": 0.02}
+    assert play(alarms, trainer, 100, 500) == [200, 225, 250, 300, 400, 500]
+    assert [(alarm.step, alarm.name) for alarm in alarms.raised] == [(250, WINS)]
+    trainer.terms = {**well, "d_loss": 0.06}  # nearly won: it may become a win at any step
+    again = Alarms(say=print)
+    assert play(again, trainer, 0, 300) == [100, *range(125, 301, 25)]
+    trainer.terms = well
+    assert play(again, trainer, 300, 500) == [325, 400, 500] and again.raised == []
 
 
 def test_a_collapse_is_told_with_its_cause_and_a_way_out() -> None:
@@ -345,7 +366,7 @@ def test_a_collapse_is_told_with_its_cause_and_a_way_out() -> None:
     alarms = Alarms(say=said.append)
     play(alarms, FakeTrainer(np.ones((200, 2)), Dataset(POINTS)), 0, 1000)
     assert len(said) == 1 and "Helvetica" in said[0] and "\n  Try: --penalty r1 --penalty r2; " in said[0]
-    assert [(alarm.step, alarm.name) for alarm in alarms.raised] == [(150, COLLAPSE)]
+    assert [(alarm.step, alarm.name) for alarm in alarms.raised] == [(200, COLLAPSE)]
 
 
 def test_data_out_of_reach_costs_only_the_look_at_samples() -> None:
@@ -357,8 +378,8 @@ def test_data_out_of_reach_costs_only_the_look_at_samples() -> None:
 
 def test_samples_that_are_nan_are_told() -> None:
     alarms = Alarms(say=lambda text: None)
-    play(alarms, FakeTrainer(np.full((200, 2), np.nan), Dataset(POINTS)), 0, 150)
-    assert [(alarm.step, alarm.name) for alarm in alarms.raised] == [(150, NOT_FINITE)]
+    play(alarms, FakeTrainer(np.full((200, 2), np.nan), Dataset(POINTS)), 0, 200)
+    assert [(alarm.step, alarm.name) for alarm in alarms.raised] == [(200, NOT_FINITE)]
 
 
 @pytest.fixture
@@ -384,29 +405,30 @@ def test_nan_names_the_last_checkpoint_that_is_whole_and_finite(run: Run) -> Non
 
 
 def test_a_run_in_pieces_tells_what_the_run_in_one_tells(tmp_path: Path) -> None:
-    collapsing = [1.0] * 5 + [0.05] * 6 + [1.0] * 8 + [0.05] * 6
+    """A collapse from step 500 on, another from 1,900 on; between them D nearly wins, so it is looked at more often."""
 
     def played(folder: Path, stops: list[int]) -> tuple[bytes, bytes]:
         run = Run(folder)
         run.begin(Config())
-        for start, stop in zip([0, *stops], [*stops, 1250], strict=True):
+        for start, stop in zip([0, *stops], [*stops, 2400], strict=True):
             run.rewind(start)
             alarms = Alarms(run, lambda text: None)
-            for step in range(start + 50, stop + 1, 50):
-                alarms(
-                    FakeTrainer(POINTS * collapsing[step // 50 - 1], Dataset(POINTS)),
-                    step,
-                    {"d_loss": 1.0, "D(x)": 0.5, "D(G(z))": 0.5},
-                )
+            for step in range(start + 1, stop + 1):
+                if step % alarms.every == 0:
+                    narrow = 0.05 if 500 < step <= 1100 or step > 1900 else 1.0
+                    terms = {"d_loss": 0.06 if 1300 < step <= 1700 else 1.0, "D(x)": 0.5, "D(G(z))": 0.5}
+                    alarms(FakeTrainer(POINTS * narrow, Dataset(POINTS)), step, terms)
             stray = Alarms(run, lambda text: None)  # steps after the checkpoint that is taken up come again
-            stray(FakeTrainer(POINTS, Dataset(POINTS)), stop + 50, {"d_loss": 1e-9, "D(x)": 1.0, "D(G(z))": 0.0})
-        run.rewind(1250)
+            stray(FakeTrainer(POINTS, Dataset(POINTS)), stop + 100, {"d_loss": 1e-9, "D(x)": 1.0, "D(G(z))": 0.0})
+        run.rewind(2400)
         return run.vitals_file.read_bytes(), run.alarms_file.read_bytes()
 
     whole = played(tmp_path / "whole", [])
-    assert played(tmp_path / "pieces", [100, 350, 400, 650, 1000]) == whole
+    assert played(tmp_path / "pieces", [100, 650, 700, 1430, 1475, 2000]) == whole
+    steps = [json.loads(line)["step"] for line in whole[0].splitlines()]
+    assert [b - a for a, b in pairwise(steps) if a >= 1300][:5] == [100, 25, 25, 25, 25]
     lines = [json.loads(line) for line in whole[1].splitlines()]
-    assert [(line["step"], line.get("over", False)) for line in lines] == [(300, False), (900, True), (1050, False)]
+    assert [(line["step"], line.get("over", False)) for line in lines] == [(600, False), (1600, True), (2000, False)]
 
 
 def test_alarms_are_yellow_on_a_terminal_only(

@@ -14,23 +14,20 @@ import numpy as np
 
 from gankit.alarms.advice import Findings, explain
 from gankit.alarms.objective import Objective, objective
-from gankit.alarms.variety import Variety
+from gankit.alarms.samples import Samples
 from gankit.alarms.watch import COLLAPSE, NOT_FINITE, WINS, Look, Watch
 from gankit.data.dataset import Dataset, extremes
 from gankit.errors import CheckpointError, DataError
-from gankit.streams import Streams
 
 if TYPE_CHECKING:
     from gankit.runs import Run
 
 Array = np.ndarray[Any, Any]
 
-EXAMPLES = 128
-"""Real ones and samples that are compared: enough for a median, few enough for distances between all of them."""
-SAMPLED = 3
-"""Looks from one at samples to the next: drawing them costs as much as a step or two of training."""
-SEED = 0
-"""Of the latents and of the choice of real examples, whatever the game's own seed."""
+SAMPLED = 2
+"""Looks from one at samples to the next, where all is well: drawing them costs as much as half a step of training."""
+SOONER = 4
+"""How many times as often it looks while something seems about to go wrong."""
 
 
 @dataclass(frozen=True)
@@ -65,22 +62,28 @@ class Alarms:
         gan.fit(steps=20_000, callbacks=[alarms])
         alarms.raised
 
-    At every `every`-th step it looks at the terms, at every third of these also at 128 samples of G beside as many
-    real examples. `docs/reading-a-run.md` has the rules, and what they were set by.
+    While all is well it looks at the terms at every `every`-th step, by default when the log wants them too, and at
+    every other of these also at 128 samples of G beside as many real examples. Once something seems about to go wrong
+    it looks at the terms four times as often. `docs/reading-a-run.md` has the rules, and what they were set by.
 
     run: the folder whose `vitals.jsonl` keeps what was seen and `alarms.jsonl` what was told, so that a resumed run
         goes on where it was. say: is given each alarm as text.
     """
 
-    def __init__(self, run: Run | None = None, say: Callable[[str], None] = to_stderr, *, every: int = 50) -> None:
-        self.every = every
+    def __init__(self, run: Run | None = None, say: Callable[[str], None] = to_stderr, *, every: int = 100) -> None:
+        self._quiet = every
         self.raised: list[Alarm] = []
         self._run, self._say = run, say
         self._watch = Watch() if run is None else _replayed(run.vitals_file)
         self._game: Objective | None = None
         self._asked: Any = None
-        self._reference: tuple[Dataset, Variety] | None = None
+        self._samples: Samples | None = None
         self._out_of_reach = False
+
+    @property
+    def every(self) -> int:
+        """Steps from look to look: a function of the looks so far, so a resumed run looks where the whole one does."""
+        return max(1, self._quiet // SOONER) if self._watch.uneasy else self._quiet
 
     def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
         look = self._look(trainer, step, terms)
@@ -104,11 +107,11 @@ class Alarms:
         advantage = None if game is None else game.advantage(terms["d_loss"])
         left = None if game is None else game.left_to_g(terms["D(x)"], terms["D(G(z))"])
         spread = nearest = None
-        if step % (SAMPLED * self.every) == 0 and (variety := self._variety(trainer)) is not None:
-            samples = self._samples(trainer)
-            if not np.isfinite(samples).all():
+        if step % (SAMPLED * self._quiet) == 0 and (samples := self._samples_of(trainer)) is not None:
+            drawn = samples.drawn(trainer)
+            if not np.isfinite(drawn).all():
                 return Look(step, ("samples",))
-            spread, nearest = variety(samples)
+            spread, nearest = samples.variety(drawn)
         return Look(step, (), term, abs(terms[term]), advantage, left, spread, nearest)
 
     def _objective(self, trainer: Any) -> Objective | None:
@@ -127,20 +130,14 @@ class Alarms:
             return None
         return data
 
-    def _variety(self, trainer: Any) -> Variety | None:
-        """The reference that samples are measured against; None where there are too few real examples to have one."""
+    def _samples_of(self, trainer: Any) -> Samples | None:
+        """What samples are measured by; None where there are too few real examples to measure them against."""
         data = self._data(trainer)
         if data is None or len(data) < 2:
             return None
-        if self._reference is None or self._reference[0] is not data:
-            chosen = Streams(SEED).generator("alarms").permutation(len(data))[:EXAMPLES]
-            self._reference = data, Variety(trainer.spec.scaling.to_model(data.x[np.sort(chosen)], np.float64))
-        return self._reference[1]
-
-    def _samples(self, trainer: Any, ema: bool = False) -> Array:
-        """Samples in model units, as many as there are in the reference."""
-        samples = trainer.sample(min(EXAMPLES, len(trainer.data)), seed=SEED, ema=ema)
-        return np.asarray(trainer.spec.scaling.to_model(samples, np.float64))
+        if self._samples is None or not self._samples.suit(trainer, data):
+            self._samples = Samples.of(trainer, data)
+        return self._samples
 
     # ---- telling
 
@@ -164,8 +161,8 @@ class Alarms:
             return Findings(self._watch.last_finite, parameters, broken)
         if name == COLLAPSE:
             ema = None
-            if trainer.config.ema and self._reference is not None:
-                ema = self._reference[1](self._samples(trainer, ema=True))[0]
+            if trainer.config.ema and self._samples is not None:
+                ema = self._samples.variety(self._samples.drawn(trainer, ema=True))[0]
             return Findings(ema_spread=ema, wins=self._watch.is_raised(WINS))
         return Findings()
 

@@ -43,6 +43,7 @@ class Rule:
     """When one alarm is raised, and when its episode is over. Each test answers None where a look says nothing of it.
 
     bad, dire: raise it when one holds at `patience` looks in a row; or the other at a single one.
+    near: worth looking again soon, for it may turn bad.
     well: the episode is over when this holds at `RECOVERY` looks in a row; stricter than "not bad", or a run at the
         threshold would raise it again and again.
     """
@@ -52,6 +53,7 @@ class Rule:
     dire: Callable[[Look], bool | None]
     well: Callable[[Look], bool | None]
     patience: int
+    near: Callable[[Look], bool | None] = lambda look: False
 
 
 RECOVERY = 3
@@ -94,9 +96,9 @@ def _not(test: Callable[[Look], bool | None]) -> Callable[[Look], bool | None]:
 # The thresholds stand between the healthy runs and the planted faults of docs/reading-a-run.md.
 RULES: tuple[Rule, ...] = (
     Rule(NOT_FINITE, lambda look: bool(look.broken), lambda look: False, lambda look: not look.broken, patience=1),
-    Rule(RUNAWAY, _size(1e4), _size(1e6), _not(_size(1e3)), patience=2),
+    Rule(RUNAWAY, _size(1e4), _size(1e6), _not(_size(1e3)), patience=2, near=_size(1e4)),
     Rule(COLLAPSE, _variety(LOW), _variety(0.02), _not(_variety(HIGH)), patience=1),
-    Rule(WINS, _ahead(0.98, 0.02), lambda look: False, _not(_ahead(0.9, 0.1)), patience=3),
+    Rule(WINS, _ahead(0.97, 0.02), lambda look: False, _not(_ahead(0.9, 0.1)), patience=3, near=_ahead(0.95, 0.05)),
 )
 
 
@@ -111,15 +113,20 @@ class _Episode:
 
 @dataclass
 class Watch:
-    """What a run's looks have said so far."""
+    """What a run's looks have said so far.
+
+    uneasy: whether the last look came near an alarm that is not raised, so that the next should come soon.
+    """
 
     last_finite: int | None = None
     varied: bool = False
+    uneasy: bool = False
     _episodes: dict[str, _Episode] = field(default_factory=lambda: {rule.name: _Episode() for rule in RULES})
 
     def see(self, look: Look) -> tuple[list[str], list[str]]:
         """(alarms that this look raises, alarms that are over with it), by name."""
-        raised, over = [], []
+        raised, over = list[str](), list[str]()
+        self.uneasy = False
         for rule in RULES:
             if look.broken and rule.name != NOT_FINITE:
                 continue  # NaN compares as it likes
@@ -137,6 +144,8 @@ class Watch:
                 if episode.bad >= rule.patience or rule.dire(look):
                     episode.raised, episode.well = True, 0
                     raised.append(rule.name)
+                elif rule.near(look):
+                    self.uneasy = True
         if not look.broken:
             self.last_finite = look.step
         return raised, over

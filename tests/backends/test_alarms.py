@@ -41,7 +41,7 @@ def test_a_generator_stuck_in_a_point_from_the_start_is_told(backend: str) -> No
     """Weights of nearly 0 that never move."""
     still = {"generator_optimizer": {"lr": 0.0}, "latent_dim": 1, "generator": {"hidden": [1]}}
     told = alarms_of(backend, WITHIN, **still, penalties=[{"name": "r1", "weight": 10.0}])
-    assert (150, COLLAPSE) in told
+    assert (200, COLLAPSE) in told
 
 
 def test_a_planted_win_of_d_is_told(backend: str) -> None:
@@ -61,7 +61,7 @@ def test_a_critic_far_ahead_is_no_win(backend: str, loss: str) -> None:
 
 def test_a_planted_nan_is_told(backend: str) -> None:
     told = alarms_of(backend, PLANTED + WITHIN, discriminator_optimizer={"lr": from_then(1e-3, 1e30)})
-    assert told == [(250, NOT_FINITE)]
+    assert told == [(300, NOT_FINITE)]
 
 
 def test_a_penalty_that_runs_away_is_told(backend: str) -> None:
