@@ -208,17 +208,17 @@ def test_an_alarm_comes_again_only_after_a_recovery() -> None:
     assert told([varied(100 * i, v) for i, v in enumerate(recovered)]) == [(100, COLLAPSE), (600, COLLAPSE)]
 
 
-def test_d_wins_after_three_looks_and_not_after_a_good_batch() -> None:
+def test_d_wins_after_four_looks_and_not_after_a_good_batch() -> None:
     def at(step: int, advantage: float | None) -> Look:
         return Look(step, advantage=advantage, left=1.0)
 
-    assert told([at(50, 0.98), at(100, 0.98), at(150, 0.5), at(200, 0.98), at(250, 0.98)]) == []
-    assert told([at(50, 0.98), at(100, 0.98), at(150, 0.98)]) == [(150, WINS)]
+    assert told([*(at(25 * i, 0.99) for i in (1, 2, 3)), at(100, 0.5), *(at(25 * i, 0.99) for i in (5, 6, 7))]) == []
+    assert told([at(25 * i, 0.99) for i in (1, 2, 3, 4)]) == [(100, WINS)]
     assert told([at(50 * i, None) for i in range(1, 9)]) == []
 
 
 def test_a_saturated_objective_counts_as_a_win_of_d() -> None:
-    assert told([Look(50 * i, advantage=0.9, left=0.001) for i in (1, 2, 3)]) == [(150, WINS)]
+    assert told([Look(25 * i, advantage=0.9, left=0.001) for i in (1, 2, 3, 4)]) == [(100, WINS)]
 
 
 def test_even_and_beaten_discriminators_are_no_alarm() -> None:
@@ -351,9 +351,9 @@ def test_what_is_about_to_go_wrong_is_looked_at_more_often_until_it_is_told() ->
     """A win of D that began at step 101 is told within 200 steps."""
     trainer, alarms = FakeTrainer(POINTS, Dataset(POINTS)), Alarms(say=lambda text: None)
     play(alarms, trainer, 0, 100)
-    well, trainer.terms = trainer.terms, {"d_loss": 0.03, "g_loss": 4.0, "D(x)": 0.99, "D(G(z))": 0.02}
-    assert play(alarms, trainer, 100, 500) == [200, 225, 250, 300, 400, 500]
-    assert [(alarm.step, alarm.name) for alarm in alarms.raised] == [(250, WINS)]
+    well, trainer.terms = trainer.terms, {"d_loss": 0.02, "g_loss": 4.0, "D(x)": 0.99, "D(G(z))": 0.02}
+    assert play(alarms, trainer, 100, 500) == [200, 225, 250, 275, 300, 400, 500]
+    assert [(alarm.step, alarm.name) for alarm in alarms.raised] == [(275, WINS)]
     trainer.terms = {**well, "d_loss": 0.06}  # nearly won: it may become a win at any step
     again = Alarms(say=print)
     assert play(again, trainer, 0, 300) == [100, *range(125, 301, 25)]

@@ -98,7 +98,7 @@ RULES: tuple[Rule, ...] = (
     Rule(NOT_FINITE, lambda look: bool(look.broken), lambda look: False, lambda look: not look.broken, patience=1),
     Rule(RUNAWAY, _size(1e4), _size(1e6), _not(_size(1e3)), patience=2, near=_size(1e4)),
     Rule(COLLAPSE, _variety(LOW), _variety(0.02), _not(_variety(HIGH)), patience=1),
-    Rule(WINS, _ahead(0.97, 0.02), lambda look: False, _not(_ahead(0.9, 0.1)), patience=3, near=_ahead(0.95, 0.05)),
+    Rule(WINS, _ahead(0.98, 0.02), lambda look: False, _not(_ahead(0.9, 0.1)), patience=4, near=_ahead(0.95, 0.05)),
 )
 
 

@@ -49,6 +49,29 @@ def test_a_planted_win_of_d_is_told(backend: str) -> None:
     assert [name for _, name in alarms_of(backend, WITHIN, **unfair)] == [WINS]
 
 
+class Won:
+    """Notes the first step at which D is sure, of real and of fake."""
+
+    every, at = 5, None
+
+    def __call__(self, trainer: Any, step: int, terms: Any) -> None:
+        if self.at is None and terms["D(x)"] > 0.99 and terms["D(G(z))"] < 0.01:
+            self.at = step
+
+
+def test_a_win_of_d_over_a_good_g_is_told(backend: str) -> None:
+    """Both learn for 200 steps; then G stands still, and D learns on, faster."""
+    alarms, won = Alarms(say=lambda text: None), Won()
+    optimizers = {
+        "generator_optimizer": {"lr": from_then(1e-3, 0.0)},
+        "discriminator_optimizer": {"lr": from_then(1e-3, 5e-3)},
+    }
+    gan = gankit.build(backend, "mlp", "digits", **SMALL, **optimizers, penalties=[])
+    gan.fit(steps=PLANTED + 2 * WITHIN, callbacks=[alarms, won])
+    [told] = alarms.raised
+    assert told.name == WINS and won.at is not None and won.at > PLANTED and told.step <= won.at + WITHIN
+
+
 @pytest.mark.parametrize("loss", ["wasserstein"])
 def test_a_critic_far_ahead_is_no_win(backend: str, loss: str) -> None:
     from gankit import registry
@@ -87,6 +110,6 @@ def test_the_command_line_tells_and_goes_on(cli: Cli, backend: str, tmp_path: Pa
     command += ["--set", "discriminator_optimizer.lr=0.01"]
     outcome = cli(*command, "--steps", "200")
     assert outcome.code == 0, outcome.err
-    assert "Alarm at step 150: D wins" in outcome.err and "Try: --penalty r1 --penalty r2" in outcome.err
+    assert "Alarm at step 175: D wins" in outcome.err and "Try: --penalty r1 --penalty r2" in outcome.err
     assert '"alarm": "discriminator-wins"' in (tmp_path / "run" / "alarms.jsonl").read_text()
     assert "Alarm" not in cli(*command, "--steps", "250").err, "an episode is told once, whoever plays on"
