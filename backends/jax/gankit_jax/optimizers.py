@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
@@ -25,7 +24,7 @@ class JaxSgd:
         pass
 
     def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
-        return {"velocity": jax.tree.map(jnp.zeros_like, params)}
+        return {"velocity": zeros(params)}
 
     def updates(self, slots: Mapping[str, Any]) -> int:
         return 0
@@ -45,10 +44,9 @@ class JaxAdam:
         self._spec = spec
 
     def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
-        state = optax.scale_by_adam().init(params)
         # Put where the parameters are, as the step will return it: a loose count would compile the step twice.
         count = jax.device_put(np.int32(updates), next(iter(params.values())).device)
-        return {"first": state.mu, "second": state.nu, "count": count}
+        return {"first": zeros(params), "second": zeros(params), "count": count}
 
     def updates(self, slots: Mapping[str, Any]) -> int:
         return int(slots["count"])
@@ -74,6 +72,11 @@ def optimizer(spec: OptimizerSpec) -> JaxOptimizer:
         known = ", ".join(sorted(kind.name for kind in OPTIMIZERS))
         raise ConfigError(f"The jax backend has no optimizer {spec.name!r}. It has {known}.")
     return OPTIMIZERS[type(spec)](spec)
+
+
+def zeros(params: Tensors) -> Tensors:
+    """Slots like these parameters, from the host: `jnp.zeros` would be compiled for each shape, 20 ms a time."""
+    return {name: jax.device_put(np.zeros(p.shape, p.dtype), p.sharding) for name, p in params.items()}
 
 
 def _descend(params: Tensors, directions: Any, lr: Array) -> Tensors:
