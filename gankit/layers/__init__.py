@@ -20,7 +20,7 @@ from gankit.layers.base import (
     parameters,
     place,
 )
-from gankit.layers.composite import MinibatchStddev, Residual
+from gankit.layers.composite import MinibatchStddev, Residual, SpectralNorm, largest_singular_value
 from gankit.layers.conditioning import (
     ClassHead,
     ConcatEmbedding,
@@ -34,8 +34,6 @@ from gankit.layers.dense import Dense, Dropout, Maxout
 from gankit.layers.normalization import (
     BatchNorm,
     LayerNorm,
-    SpectralNorm,
-    largest_singular_value,
     require_several,
 )
 from gankit.layers.resampling import AvgPool, Downsample, GlobalPool, MaxPool, Upsample

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gankit.errors import ConfigError, ShapeError
+from gankit.initializers import Constant, Normal
 from gankit.layers.base import (
     Array,
     Layer,
@@ -76,6 +77,49 @@ class Residual(Layer):
 
 
 @dataclass(frozen=True)
+class SpectralNorm(Layer):
+    """A layer whose kernels are divided by their largest singular value. Miyato et al. 2018.
+
+    Each array of two or more axes counts as the matrix (everything else, outputs), outputs being its last axis.
+    The singular value is followed by one power iteration a training pass, from the buffer `<name>_u`, (outputs,); no
+    gradient passes through the singular vectors.
+    """
+
+    layer: Layer
+
+    def __post_init__(self) -> None:
+        if isinstance(self.layer, SpectralNorm | Residual):
+            raise ConfigError(f"SpectralNorm goes around one layer with a kernel, not {type(self.layer).__name__}.")
+        if getattr(self.layer, "kernel", None) == Constant(0.0):
+            raise ConfigError(f"{self}: a kernel of zeros cannot be divided by its largest singular value, which is 0.")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if not any(len(parameter.shape) > 1 for parameter in self.layer.parameters(shape).values()):
+            raise ConfigError(f"SpectralNorm goes around a layer with a kernel; {type(self.layer).__name__} has none.")
+        return self.layer.output_shape(shape)
+
+    def parameters(self, shape: Shape) -> Mapping[str, Parameter]:
+        return {f"layer/{name}": parameter for name, parameter in self.layer.parameters(shape).items()}
+
+    def buffers(self, shape: Shape) -> Mapping[str, Parameter]:
+        inner = {f"layer/{name}": parameter for name, parameter in self.layer.buffers(shape).items()}
+        own = {
+            f"{name}_u": Parameter(parameter.shape[-1:], Normal(1.0))
+            for name, parameter in self.layer.parameters(shape).items()
+            if len(parameter.shape) > 1
+        }
+        return inner | own
+
+    @property
+    def mixes_samples(self) -> bool:
+        return self.layer.mixes_samples
+
+    @property
+    def takes_labels(self) -> bool:
+        return self.layer.takes_labels
+
+
+@dataclass(frozen=True)
 class MinibatchStddev(Portable):
     """Appends one channel: the standard deviation within groups of examples, averaged. Karras et al. 2018.
 
@@ -104,3 +148,22 @@ class MinibatchStddev(Portable):
         each = xp.mean(deviation, axis=(1, 2, 3))  # (n / g,)
         plane = xp.broadcast_to(xp.reshape(each, (1, n // g, 1, 1, 1)), (g, n // g, height, width, 1))
         return xp.concat([x, xp.reshape(plane, (n, height, width, 1))], axis=-1)
+
+
+def largest_singular_value(ops: Any, kernel: Array, u: Array, *, iterate: bool) -> tuple[Array, Array]:
+    """(sigma, next u) of a kernel in the canonical layout, (..., outputs): what backends call for `SpectralNorm`.
+
+    u: (outputs,) from the last training pass. iterate: whether this is one, and u moves on.
+    """
+    xp = ops.xp
+    matrix = xp.reshape(kernel, (-1, kernel.shape[-1]))
+    fixed = ops.stop_gradient(matrix)
+
+    def unit(vector: Array) -> Array:
+        return vector / xp.sqrt(xp.sum(vector * vector) + 1e-24)
+
+    u = unit(ops.stop_gradient(u))
+    v = unit(xp.matmul(fixed, u))
+    if iterate:
+        u = unit(xp.matmul(v, fixed))
+    return xp.sum(v * xp.matmul(matrix, u)), u
