@@ -197,6 +197,13 @@ def test_samples_of_one_point_are_told_at_once() -> None:
     assert told([varied(150, 0.0)]) == [(150, COLLAPSE)]
 
 
+def test_a_game_that_has_not_begun_has_not_collapsed() -> None:
+    """D gives real and fake one score, as before its first step."""
+    assert told([Look(200, advantage=0.001, spread=0.01, nearest=0.01)]) == []
+    for advantage in (0.5, -0.5, None):  # the last: of a critic
+        assert told([Look(200, advantage=advantage, spread=0.01, nearest=0.01)]) == [(200, COLLAPSE)]
+
+
 def test_what_never_stood_does_not_collapse() -> None:
     assert told([varied(100 * i, 0.05) for i in range(1, 9)]) == []
 

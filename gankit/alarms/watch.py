@@ -70,6 +70,14 @@ def _variety(below: float) -> Callable[[Look], bool | None]:
     return test
 
 
+def _all_one(look: Look) -> bool | None:
+    """Whether samples are all alike though the game has begun. While D still gives real and fake one score, it has not:
+    the published G of `gan-2014-cifar-conv` starts within 0.01 of one image, and leaves it only slowly."""
+    if look.advantage is not None and abs(look.advantage) < 0.02:
+        return False
+    return _variety(0.02)(look)
+
+
 def _ahead(advantage: float, left: float) -> Callable[[Look], bool | None]:
     """Whether D's advantage exceeds the one, or what is left to G falls below the other."""
 
@@ -97,7 +105,7 @@ def _not(test: Callable[[Look], bool | None]) -> Callable[[Look], bool | None]:
 RULES: tuple[Rule, ...] = (
     Rule(NOT_FINITE, lambda look: bool(look.broken), lambda look: False, lambda look: not look.broken, patience=1),
     Rule(RUNAWAY, _size(1e4), _size(1e6), _not(_size(1e3)), patience=2, near=_size(1e4)),
-    Rule(COLLAPSE, _variety(LOW), _variety(0.02), _not(_variety(HIGH)), patience=1),
+    Rule(COLLAPSE, _variety(LOW), _all_one, _not(_variety(HIGH)), patience=1),
     Rule(WINS, _ahead(0.98, 0.02), lambda look: False, _not(_ahead(0.9, 0.1)), patience=4, near=_ahead(0.95, 0.05)),
 )
 

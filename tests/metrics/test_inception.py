@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import gankit
+from gankit.data import open_data
 from gankit.data.dataset import Scaling
 from gankit.data.spec import DataSpec
 from gankit.errors import DataError, PluginError, ShapeError
@@ -110,7 +111,7 @@ def test_pieces_and_precision_change_nothing_but_rounding(
 def test_an_evaluation_names_the_extractor_and_its_weights(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(WEIGHTS, str(weights))
     small: dict[str, Any] = {"generator": {"hidden": [4]}, "discriminator": {"hidden": [4]}}
-    gan = gankit.build("torch", "mlp", "digits", **small)
+    gan = gankit.build("torch", "mlp", open_data("digits").x[:6], batch_size=2, **small)  # few: it looks at them all
     metric = {"name": "precision-recall", "n": 5}
     [row, *_] = gankit.evaluate(gan, n=5, metrics=metric, extractor="inception-v3-compat", weights="raw")
     label = row["precision"].label
