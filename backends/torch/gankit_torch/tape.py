@@ -19,6 +19,10 @@ SMALL = 2**16
 LOOKS_AT_NUMBERS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 SHAPE_ONLY = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
 """Operations that read no number of what they are given."""
+IN_PLACE = {"relu", "clamp_min", "leaky_relu", "sigmoid", "tanh", "neg", "exp", "sqrt", "mul", "add", "sub", "div"}
+"""Operations number by number, whose results may take the place of their first argument: `relu_` for `relu`."""
+GRAD_INPUT = {f"{name}_backward" for name in ("threshold", "leaky_relu", "sigmoid", "tanh", "softplus")}
+"""And those that have an argument of that name for it."""
 
 
 class Unrecordable(Exception):
@@ -33,6 +37,7 @@ class Call:
     targets: the variables that take what it returns, "_" for what is no tensor; alone: whether it returns one thing.
     changes: whether it changes an argument, and so is needed even if nobody reads what it returns.
     depends: the variables whose numbers decide what it returns; None where chance does, or it is too large to keep.
+    over: the variable whose memory the result can take, once nobody else needs that; in_place: the text that does so.
     """
 
     text: str
@@ -41,6 +46,8 @@ class Call:
     alone: bool
     changes: bool
     depends: frozenset[str] | None
+    over: str | None
+    in_place: str
 
 
 class Place(NamedTuple):
@@ -63,7 +70,7 @@ class Tape(TorchDispatchMode):
     trail: the key of all that is drawn.
 
     calls: in their order; globals: what their text refers to beside variables; inputs: the expressions of those
-    variables that were given.
+    variables that were given; memory: of each variable, a number that all views of one memory have.
     """
 
     def __init__(self, arguments: Mapping[str, Any], trail: Trail) -> None:
@@ -77,6 +84,7 @@ class Tape(TorchDispatchMode):
         self.calls: list[Call] = []
         self.globals: dict[str, Any] = {"fold_in": fold_in, "generator": generator}
         self.inputs: dict[str, str] = {}
+        self.memory: dict[str, int] = {}
         for name, tree in arguments.items():
             for expression, x in _tensors(name, tree):
                 self.inputs[self._new(x)] = expression
@@ -94,9 +102,7 @@ class Tape(TorchDispatchMode):
         reads, storages = frozenset(map(self.variable, given)), {_storage(x) for x in given}
         arguments = [self.text(x) for x in args] + [f"{name}={self.text(x)}" for name, x in kwargs.items()]
         out = function(*args, **kwargs)
-        if (
-            torch.Tag.inplace_view in function.tags
-        ):  # `squeeze_` turns its argument into the view that `squeeze` returns
+        if torch.Tag.inplace_view in function.tags:  # `squeeze_` makes its argument what `squeeze` returns
             view = getattr(torch.ops.aten, function.overloadpacket.__name__.removesuffix("_"))
             function = getattr(view, function._overloadname)
         results = list(out) if isinstance(out, list | tuple) else [out]
@@ -114,11 +120,32 @@ class Tape(TorchDispatchMode):
             depends = frozenset() if function.overloadpacket.__name__ in SHAPE_ONLY else reads
             if depends <= self._found.keys() | self._kept.keys():
                 self._kept |= {name: x for name, x in zip(targets, results, strict=True) if name != "_"}
-        # `_op` is torch's own way in, without a function of Python's around it.
-        name = self._global(function.overloadpacket.__name__, getattr(function, "_op", function))
-        text = f"{name}({', '.join(arguments)})"
-        self.calls.append(Call(text, reads, targets, not isinstance(out, list | tuple), changes, depends))
+        text = f"{self._function(function)}({', '.join(arguments)})"
+        over, in_place = self._over(function, args, out, arguments)
+        alone = not isinstance(out, list | tuple)
+        self.calls.append(Call(text, reads, targets, alone, changes, depends, over, in_place))
         return out
+
+    def _over(self, function: Any, args: Any, out: Any, arguments: list[str]) -> tuple[str | None, str]:
+        """(the variable that the result can be written over, how), if there is one."""
+        packet = function.overloadpacket
+        name, aten = packet.__name__, torch.ops.aten
+        if name not in IN_PLACE | GRAD_INPUT or not _alike(args[0], out) or packet is not getattr(aten, name):
+            return None, ""
+        first = arguments[0]
+        others = {
+            self.memory[self.variable(x)] for x in args[1:] if isinstance(x, Tensor) and self.variable(x) != first
+        }
+        if self.memory[first] in others:
+            return None, ""
+        if name in GRAD_INPUT:
+            return first, f"{self._function(packet.grad_input)}({', '.join([*arguments, f'grad_input={first}'])})"
+        twin = getattr(getattr(aten, f"{name}_"), function._overloadname)
+        return first, f"{self._function(twin)}({', '.join(arguments)})"
+
+    def _function(self, function: Any) -> str:
+        """`_op` is torch's own way in, without a function of Python's around it."""
+        return self._global(function.overloadpacket.__name__, getattr(function, "_op", function))
 
     @property
     def constants(self) -> dict[str, Tensor]:
@@ -159,7 +186,10 @@ class Tape(TorchDispatchMode):
 
     def _new(self, x: Tensor) -> str:
         self._count += 1
-        name = self._variables.setdefault(_storage(x), {})[_place(x)] = f"v{self._count}"
+        views = self._variables.setdefault(_storage(x), {})
+        name = f"v{self._count}"
+        self.memory[name] = next((self.memory[view] for view in views.values()), self._count)
+        views[_place(x)] = name
         return name
 
     def _change(self, storages: set[int]) -> None:
@@ -195,6 +225,12 @@ def _storage(x: Tensor) -> int:
 
 def _place(x: Tensor) -> Place:
     return Place(_storage(x), x.storage_offset(), tuple(x.shape), tuple(x.stride()), x.dtype)
+
+
+def _alike(x: Any, y: Any) -> bool:
+    """Whether both are tensors of one form, down to the order of their numbers in memory."""
+    both = isinstance(x, Tensor) and isinstance(y, Tensor)
+    return both and (x.shape, x.stride(), x.dtype) == (y.shape, y.stride(), y.dtype)
 
 
 def _changes_an_argument(function: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import random
 import traceback
 from dataclasses import dataclass, replace
@@ -251,6 +252,32 @@ def test_memory_is_let_go_after_its_last_use():
     with Counting():
         replay((x,), 1)
     assert len(most) == 20 and max(most) <= 2
+
+
+def test_a_result_takes_only_memory_that_nobody_needs_any_more():
+    def f(x, key):
+        a = x * 2
+        b = torch.relu(a)  # over a
+        top = b[:2]
+        c = torch.exp(b)  # not over b, which `top` sees and is read again
+        d = c * c.flip(0)  # over c
+        e = torch.tanh(x)  # not over what was given
+        h = torch.sqrt(d)  # not over d, which is returned
+        return d, torch.sigmoid(e) + top.sum(), h
+
+    x = numbers(4, 3)
+    given = x.clone()
+    replay = replayed(f, x)
+    source = "".join(linecache.getlines(replay.__code__.co_filename))
+    for _ in range(2):
+        d, s, h = replay((x,), 1)
+        b = np.maximum(given.numpy() * 2, 0)
+        np.testing.assert_allclose(d, np.exp(b) * np.exp(b)[::-1], rtol=1e-12)
+        np.testing.assert_allclose(s, 1 / (1 + np.exp(-np.tanh(given.numpy()))) + b[:2].sum(), rtol=1e-12)
+        torch.testing.assert_close(h, torch.sqrt(d))
+        assert torch.equal(x, given)
+    for name, over in {"relu": True, "exp": False, "mul": True, "tanh": False, "sqrt": False, "sigmoid": True}.items():
+        assert (f"{name}__" in source) == over, name
 
 
 def test_a_tape_refuses_what_it_cannot_know():
