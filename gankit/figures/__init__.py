@@ -7,7 +7,8 @@ Each is a function from a trainer (`curves`: from a run folder) to a picture tha
 
 from gankit.figures.animation import Animation
 from gankit.figures.class_grid import classes
-from gankit.figures.kinds import KINDS, Kind, applicable, find
+from gankit.figures.fitness import applicable
+from gankit.figures.kinds import KINDS, Kind, find
 from gankit.figures.latent_paths import interpolation
 from gankit.figures.one_dimension import game_1d
 from gankit.figures.plane import scatter

@@ -6,20 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from gankit.figures.subjects import at_least, no_image, require
+from gankit.figures.fitness import require
+from gankit.figures.subjects import at_least
 from gankit.figures.tiles import headed, sheet
 from gankit.images import Picture
 from gankit.streams import Streams
 
 MOST = 32
 """Classes that fit beside each other; of more, the first are shown."""
-
-
-def unfit(trainer: Any) -> str | None:
-    """Why there is nothing to show; None where there is."""
-    if not trainer.config.conditional:
-        return f"it shows one class a column, and this game is unconditional ({trainer.config.loss.name})."
-    return no_image(trainer)
 
 
 def classes(trainer: Any, *, rows: int = 10, seed: int = 0, ema: bool | None = None) -> Picture:

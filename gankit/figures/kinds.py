@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from gankit.errors import UnknownNameError, did_you_mean, one_of
 from gankit.figures import class_grid, latent_paths, one_dimension, plane, sample_grid, training_curves
@@ -18,14 +18,12 @@ class Kind:
     """A figure that can be asked for.
 
     draw: from a trainer, or from a run folder, and settings by keyword.
-    unfit: why it does not apply to a trainer's game, or None.
     of: what `draw` is given.
     """
 
     name: str
     summary: str
     draw: Callable[..., Picture | Animation]
-    unfit: Callable[[Any], str | None]
     of: Literal["trainer", "run"] = "trainer"
 
     @property
@@ -38,12 +36,12 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("samples", "fair draws, the nearest training images beside them", sample_grid.samples, sample_grid.unfit),
-        Kind("interpolation", "from one latent to another", latent_paths.interpolation, latent_paths.unfit),
-        Kind("classes", "the same noise asked for every class", class_grid.classes, class_grid.unfit),
-        Kind("game-1d", "p_data, p_g, D and G on a line, as they move", one_dimension.game_1d, one_dimension.unfit),
-        Kind("scatter", "samples over real points, level lines of D", plane.scatter, plane.unfit),
-        Kind("curves", "losses, D(x) and D(G(z))", training_curves.curves, training_curves.unfit, of="run"),
+        Kind("samples", "fair draws, the nearest training images beside them", sample_grid.samples),
+        Kind("interpolation", "from one latent to another", latent_paths.interpolation),
+        Kind("classes", "the same noise asked for every class", class_grid.classes),
+        Kind("game-1d", "p_data, p_g, D and G on a line, as they move", one_dimension.game_1d),
+        Kind("scatter", "samples over real points, level lines of D", plane.scatter),
+        Kind("curves", "losses, D(x) and D(G(z))", training_curves.curves, of="run"),
     )
 }
 
@@ -53,8 +51,3 @@ def find(name: str) -> Kind:
     if name not in KINDS:
         raise UnknownNameError(f"No figure {name!r}.{did_you_mean(name, KINDS)} Possible: {one_of(KINDS)}.")
     return KINDS[name]
-
-
-def applicable(trainer: Any) -> list[str]:
-    """The figures that can be drawn of a game."""
-    return [name for name, kind in KINDS.items() if kind.unfit(trainer) is None]

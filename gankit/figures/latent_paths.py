@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from gankit.errors import ConfigError, did_you_mean, one_of
-from gankit.figures.subjects import Array, at_least, no_image, require
+from gankit.figures.fitness import require
+from gankit.figures.subjects import Array, at_least
 from gankit.figures.tiles import sheet
 from gankit.images import Picture
 from gankit.streams import Streams
-
-unfit = no_image
 
 
 def interpolation(

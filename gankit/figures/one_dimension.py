@@ -9,28 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from gankit.building import NATIVE
 from gankit.data.dataset import Dataset
 from gankit.errors import ConfigError
 from gankit.figures import style
 from gankit.figures.animation import Animation
 from gankit.figures.densities import estimated
-from gankit.figures.subjects import Array, at_least, examples, of_class, one_class, require, score, sigmoid
+from gankit.figures.fitness import require
+from gankit.figures.subjects import Array, at_least, examples, of_class, one_class, score, sigmoid
 from gankit.figures.theory import is_probability
 
 PLACES, SAMPLES, ARROWS = 301, 10_000, 25
 SEEN = 0.01
 """Of the highest density: where both densities are lower, p_data / (p_data + p_g) is a ratio of two guesses."""
-
-
-def unfit(trainer: Any) -> str | None:
-    """Why there is nothing to show; None where there is."""
-    shape = trainer.spec.shape
-    if shape != (1,):
-        return f"it shows examples that are one number, (1,), and these have shape {shape}."
-    if NATIVE in (trainer.config.generator.name, trainer.config.discriminator.name):
-        return "it plays the run again from its first step, and modules of your own do not say where they began."
-    return None
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,19 +7,14 @@ from typing import Any
 import numpy as np
 
 from gankit.figures import style
-from gankit.figures.subjects import Array, at_least, examples, of_class, one_class, require, score, sigmoid
+from gankit.figures.fitness import require
+from gankit.figures.subjects import Array, at_least, examples, of_class, one_class, score, sigmoid
 from gankit.figures.theory import is_probability
 from gankit.images import Picture
 
 SIDE = 161
 """Places along each axis at which D is asked."""
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
-
-
-def unfit(trainer: Any) -> str | None:
-    """Why there is nothing to show; None where there is."""
-    shape = trainer.spec.shape
-    return None if shape == (2,) else f"it shows points of a plane, (2,), and the examples have shape {shape}."
 
 
 def scatter(

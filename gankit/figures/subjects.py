@@ -8,19 +8,9 @@ import numpy as np
 
 from gankit.data.dataset import Dataset
 from gankit.data.sources import BATCHES, open_data
-from gankit.errors import ConfigError, DataError, one_of
+from gankit.errors import ConfigError, DataError
 
 Array = np.ndarray[Any, Any]
-
-
-def require(name: str, trainer: Any) -> None:
-    """Raise ConfigError, saying why and what else can be drawn, when that figure does not apply to this game."""
-    from gankit.figures.kinds import KINDS, applicable
-
-    reason = KINDS[name].unfit(trainer)
-    if reason is not None:
-        others = one_of(applicable(trainer))
-        raise ConfigError(f"The figure {name!r} does not apply here: {reason} Those that do: {others}.")
 
 
 def at_least(least: int, **numbers: int) -> None:
@@ -28,14 +18,6 @@ def at_least(least: int, **numbers: int) -> None:
     for name, number in numbers.items():
         if number < least:
             raise ConfigError(f"{name}={number}: expected a whole number of at least {least}.")
-
-
-def no_image(trainer: Any) -> str | None:
-    """Why the examples are no images that a grid can hold; None where they are."""
-    shape = trainer.spec.shape
-    if len(shape) == 3 and shape[-1] in (1, 3):
-        return None
-    return f"it shows images (H, W, 1 or 3), and the examples have shape {shape}."
 
 
 def examples(trainer: Any, data: Any = None) -> Dataset:

@@ -27,11 +27,6 @@ PARTS = 60
 """A smooth line is the mean over one of so many parts of the run; of fewer points none is taken."""
 
 
-def unfit(trainer: Any) -> str | None:
-    """Every run has them."""
-    return None
-
-
 def curves(run: str | os.PathLike[str]) -> Picture:
     """Losses above, D(x) and D(G(z)) below, each line of metrics.jsonl faint and their running mean in full.
 

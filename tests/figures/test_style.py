@@ -10,6 +10,7 @@ import pytest
 
 from gankit import figures
 from gankit.errors import GankitError
+from gankit.figures.fitness import UNFIT
 from gankit.figures.style import painted
 
 
@@ -26,6 +27,10 @@ def test_figures_are_found_without_a_framework_or_matplotlib() -> None:
     ).stdout.splitlines()
     assert int(count) == len(figures.KINDS) == 6
     assert not {"torch", "jax", "matplotlib", "PIL"} & set(modules.split())
+
+
+def test_of_every_figure_it_is_known_which_games_it_fits() -> None:
+    assert list(UNFIT) == list(figures.KINDS)
 
 
 def test_neither_pyplot_nor_the_users_settings_are_touched() -> None:

@@ -1,0 +1,61 @@
+"""Of which games each figure can be drawn: known beside the drawings, so that one that does not fit can name those
+that do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gankit.building import NATIVE
+from gankit.errors import ConfigError, one_of
+
+
+def require(name: str, trainer: Any) -> None:
+    """Raise ConfigError, saying why and what else can be drawn, when that figure does not apply to this game."""
+    reason = UNFIT[name](trainer)
+    if reason is not None:
+        others = one_of(applicable(trainer))
+        raise ConfigError(f"The figure {name!r} does not apply here: {reason} Those that do: {others}.")
+
+
+def applicable(trainer: Any) -> list[str]:
+    """The figures that can be drawn of a game."""
+    return [name for name, unfit in UNFIT.items() if unfit(trainer) is None]
+
+
+def _no_image(trainer: Any) -> str | None:
+    shape = trainer.spec.shape
+    if len(shape) == 3 and shape[-1] in (1, 3):
+        return None
+    return f"it shows images (H, W, 1 or 3), and the examples have shape {shape}."
+
+
+def _no_classes(trainer: Any) -> str | None:
+    if not trainer.config.conditional:
+        return f"it shows one class a column, and this game is unconditional ({trainer.config.loss.name})."
+    return _no_image(trainer)
+
+
+def _no_line(trainer: Any) -> str | None:
+    shape = trainer.spec.shape
+    if shape != (1,):
+        return f"it shows examples that are one number, (1,), and these have shape {shape}."
+    if NATIVE in (trainer.config.generator.name, trainer.config.discriminator.name):
+        return "it plays the run again from its first step, and modules of your own do not say where they began."
+    return None
+
+
+def _no_plane(trainer: Any) -> str | None:
+    shape = trainer.spec.shape
+    return None if shape == (2,) else f"it shows points of a plane, (2,), and the examples have shape {shape}."
+
+
+UNFIT: Mapping[str, Callable[[Any], str | None]] = {
+    "samples": _no_image,
+    "interpolation": _no_image,
+    "classes": _no_classes,
+    "game-1d": _no_line,
+    "scatter": _no_plane,
+    "curves": lambda trainer: None,  # every run has them
+}
+"""By the name of a figure, why it does not apply to a trainer's game, or None."""
