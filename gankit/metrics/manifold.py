@@ -7,9 +7,10 @@ Naeem et al. 2020 ("Reliable fidelity and diversity metrics"). All in float64, i
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -27,9 +28,9 @@ MOST = 10_000
 
 
 @dataclass(frozen=True)
-class PrecisionRecall:
-    """Precision: the share of samples inside a ball about a real example. Recall: of real examples inside a ball about
-    a sample. A single outlier among the real ones has a large ball, which counts for all samples within.
+class ByBalls(ABC):
+    """What is had from balls about examples: `compared` of samples and real examples, and again of training examples in
+    the place of samples where it is to be calibrated, under names that end in "-of-data".
 
     n: samples, and real examples, at most. k: which neighbour makes a ball. split, train_split, calibrate: as for
     `frechet`.
@@ -40,47 +41,58 @@ class PrecisionRecall:
     split: str = "test"
     train_split: str = "train"
     calibrate: bool = False
-    name: ClassVar[str] = "precision-recall"
+    name: ClassVar[str]
 
     def __post_init__(self) -> None:
-        _check(self.name, self.n, self.k)
+        if not 1 <= self.k < self.n:
+            raise ConfigError(
+                f"{self.name}: k={self.k}, n={self.n}; a ball reaches to the k-th other example, "
+                "so k is from 1 to n - 1."
+            )
 
     def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
-        for suffix, found in _asked(evidence, self):
-            inside = balls(found.real, found.fake, self.k)
-            outside = balls(found.fake, found.real, self.k)
-            yield _share(f"precision{suffix}", inside.any_ball, found.protocol, self.k)
-            yield _share(f"recall{suffix}", outside.any_ball, found.protocol, self.k)
+        found = features(evidence, self.n, self.split, self.k + 1)
+        yield from self.compared(found)
+        if self.calibrate:
+            for each in self.compared(calibration(evidence, found, self.split, self.train_split, self.k + 1)):
+                yield replace(each, metric=f"{each.metric}-of-data", better=None)
+
+    @abstractmethod
+    def compared(self, found: Features) -> Iterator[Measurement]:
+        """What the balls say of `found.fake` beside `found.real`."""
 
 
+@final
 @dataclass(frozen=True)
-class DensityCoverage:
-    """Density: how many balls about real examples a sample lies in, over k: 1 where the two are alike, more where
-    samples crowd together. Coverage: the share of balls about real examples that hold a sample.
-
-    n: samples, and real examples, at most. k: which neighbour makes a ball. split, train_split, calibrate: as for
-    `frechet`.
+class PrecisionRecall(ByBalls):
+    """Precision: the share of samples inside a ball about a real example. Recall: of real examples inside a ball about
+    a sample. A single outlier among the real ones has a large ball, which counts for all samples within.
     """
 
-    n: int = MOST
+    name: ClassVar[str] = "precision-recall"
+
+    def compared(self, found: Features) -> Iterator[Measurement]:
+        yield _share("precision", balls(found.real, found.fake, self.k).any_ball, found.protocol, self.k)
+        yield _share("recall", balls(found.fake, found.real, self.k).any_ball, found.protocol, self.k)
+
+
+@final
+@dataclass(frozen=True)
+class DensityCoverage(ByBalls):
+    """Density: how many balls about real examples a sample lies in, over k: 1 where the two are alike, more where
+    samples crowd together. Coverage: the share of balls about real examples that hold a sample.
+    """
+
     k: int = 5
-    split: str = "test"
-    train_split: str = "train"
-    calibrate: bool = False
     name: ClassVar[str] = "density-coverage"
 
-    def __post_init__(self) -> None:
-        _check(self.name, self.n, self.k)
-
-    def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
-        for suffix, found in _asked(evidence, self):
-            inside = balls(found.real, found.fake, self.k)
-            density = inside.count / self.k
-            error = float(density.std() / np.sqrt(len(density)))
-            protocol = {**found.protocol, "k": self.k}
-            # Neither more nor less is better: it exceeds 1 where samples keep to the middle of the data.
-            yield Measurement(f"density{suffix}", float(density.mean()), protocol, error)
-            yield _share(f"coverage{suffix}", inside.occupied, found.protocol, self.k)
+    def compared(self, found: Features) -> Iterator[Measurement]:
+        inside = balls(found.real, found.fake, self.k)
+        density = inside.count / self.k
+        error = float(density.std() / np.sqrt(len(density)))
+        # Neither more nor less is better: it exceeds 1 where samples keep to the middle of the data.
+        yield Measurement("density", float(density.mean()), {**found.protocol, "k": self.k}, error)
+        yield _share("coverage", inside.occupied, found.protocol, self.k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,23 +129,8 @@ def squared_distances(x: Array, y: Array) -> Array:
     return np.asarray(np.maximum(out, 0, out=out))
 
 
-def _asked(evidence: Evidence, metric: PrecisionRecall | DensityCoverage) -> Iterator[tuple[str, Features]]:
-    """("", features of samples), and ("-of-data", those of training examples) where it is to be calibrated."""
-    least = metric.k + 1
-    found = features(evidence, metric.n, metric.split, least)
-    yield "", found
-    if metric.calibrate:
-        yield "-of-data", calibration(evidence, found, metric.split, metric.train_split, least)
-
-
 def _share(name: str, which: Array, protocol: dict[str, Setting], k: int) -> Measurement:
     share = float(which.mean())
     # Of the draw of queries alone: the balls are a draw as well.
     error = float(np.sqrt(share * (1 - share) / len(which)))
-    better: Any = None if name.endswith("-of-data") else "higher"
-    return Measurement(name, share, {**protocol, "k": k}, error, better)
-
-
-def _check(name: str, n: int, k: int) -> None:
-    if not 1 <= k < n:
-        raise ConfigError(f"{name}: k={k}, n={n}; a ball reaches to the k-th other example, so k is from 1 to n - 1.")
+    return Measurement(name, share, {**protocol, "k": k}, error, better="higher")
