@@ -37,7 +37,8 @@ def generator(params: Any, z: Array) -> Array:
 def masks(key: Array, n: int) -> list[Array]:
     """D's dropout on n examples from 16 random bits an element: 1 / keep or 0."""
     sizes, keeps = (784, 240, 240), (0.8, 0.5, 0.5)
-    bits = jax.random.bits(key, (n, sum(sizes)), jnp.uint16)
+    words = jax.random.bits(key, (n // 2, sum(sizes)), jnp.uint32)  # for uint16, JAX would make as many
+    bits = jnp.concatenate([words & 0xFFFF, words >> 16])
     ends = [sum(sizes[: i + 1]) for i in range(3)]
     return [
         jnp.where(bits[:, end - size : end] < round(keep * 65_536), jnp.float32(1 / keep), 0.0)
