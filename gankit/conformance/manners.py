@@ -100,7 +100,9 @@ def users_state() -> dict[str, Any]:
 
 def frameworks_state(tops: set[str]) -> dict[str, Any]:
     """What frameworks that are imported tell of their global state, and the filters of warnings, once all is there."""
-    state: dict[str, Any] = {"the filters of warnings": list(warnings.filters)}
+    # A library that is imported late may bring filters for warnings of its own, which are nobody else's business.
+    filters = [known for known in warnings.filters if known[2].__module__ == "builtins"]
+    state: dict[str, Any] = {"the filters of warnings": filters}
     for top in sorted(tops & set(sys.modules)):
         for name in NATIVE:
             told = getattr(sys.modules[top], name, None)
