@@ -136,7 +136,9 @@ def mutants(session: nox.Session, backend: str) -> None:
 def benchmark(session: nox.Session) -> None:
     """gankit beside hand-written loops and other toolkits, in turn. Needs MNIST and a quiet machine."""
     install(session, *BACKENDS, plugins=["relativistic"])
-    session.install("-c", "constraints.txt", "pytorch-lightning", "keras", "tensorboard", "matplotlib", "pandas")
+    session.install(
+        "-c", "constraints.txt", "pytorch-lightning", "keras", "tensorboard", "matplotlib", "pandas", "scikit-learn"
+    )
     # These ask for a torch of years ago, and run on today's.
     session.install("--no-deps", "torchgan", "vegans", "torch-mimicry")
     del session.env["OMP_NUM_THREADS"]

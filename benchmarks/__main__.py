@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import contenders, report, turns
+from benchmarks import contenders, parzen, report, turns
 from benchmarks.workloads import WORKLOADS, Workload
 
 PACKAGES = (
     *("gankit", "torch", "jax", "jaxlib", "flax", "optax", "numpy"),
-    *("torchgan", "pytorch-lightning", "vegans", "torch-mimicry", "keras"),
+    *("torchgan", "pytorch-lightning", "vegans", "torch-mimicry", "keras", "scikit-learn"),
 )
 
 
@@ -91,6 +91,9 @@ def write_data(workload: Workload, path: Path) -> None:
     """The examples, in a file that hand-written loops read without gankit."""
     from gankit.data import open_data
 
+    if workload.name == "parzen":
+        np.savez(path, **parzen.digits())
+        return
     data = open_data(workload.data)
     np.savez(path, x=data.x, labels=data.labels)
 

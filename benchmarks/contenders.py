@@ -35,6 +35,8 @@ CONTENDERS = {
     for contender in (
         Contender("gankit-torch", "gankit", "torch", "toolkit:on_torch"),
         Contender("gankit-jax", "gankit", "jax", "toolkit:on_jax"),
+        Contender("gankit-torch-ten-sigmas", "gankit", "torch", "parzen:ten_on_torch"),
+        Contender("gankit-jax-ten-sigmas", "gankit", "jax", "parzen:ten_on_jax"),
         Contender("torch", "hand", "torch", "torch_loops.{family}:best"),
         Contender("torch-stock", "hand", "torch", "torch_loops.{family}:stock"),
         Contender("jax", "hand", "jax", "jax_loops.{family}:best"),
@@ -45,6 +47,7 @@ CONTENDERS = {
         Contender("mimicry", "peer", "torch", "peers.mimicry:game"),
         Contender("keras-torch", "peer", "torch", "peers.keras:game", {"KERAS_BACKEND": "torch"}),
         Contender("keras-jax", "peer", "jax", "peers.keras:game", {"KERAS_BACKEND": "jax"}),
+        Contender("scikit-learn", "peer", "sklearn", "peers.scikit_learn:window"),
         Contender("replay-torch", "replay", "torch", "replay:on_torch"),
         Contender("replay-jax", "replay", "jax", "replay:on_jax"),
     )
@@ -53,4 +56,5 @@ CONTENDERS = {
 
 def of(workload: Workload) -> list[str]:
     """Those that play a workload."""
-    return ["gankit-torch", "gankit-jax", *workload.others, "replay-torch", "replay-jax"]
+    replays = ["replay-torch", "replay-jax"] if workload.replayed else []
+    return ["gankit-torch", "gankit-jax", *workload.others, *replays]

@@ -26,7 +26,9 @@ class Loop:
 
     play: n -> plays n iterations to their end, and returns the last one's losses ({} where there are none).
     parameters: how many trained numbers (G, D) have; the proof that contenders play the same game.
+    share: what part of an iteration is played for one, where a whole one would take minutes.
     """
 
     play: Callable[[int], Mapping[str, float]]
     parameters: tuple[int, ...]
+    share: float = 1.0

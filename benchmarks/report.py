@@ -12,6 +12,7 @@ from benchmarks.contenders import CONTENDERS
 Records = Mapping[str, Mapping[str, Any]]
 SAME_SIZE = 0.01  # of parameters: biases in front of batch norm, which some leave out
 SAME_ORDER = 10.0  # of losses: games diverge, but not by this after equally many steps
+SAME_DENSITY = 0.1  # nats, of a log-likelihood: an error of float32 is a twentieth of it
 
 
 def ratios(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[float]:
@@ -32,7 +33,10 @@ def fastest(records: Records, kind: str, framework: str | None = None) -> str | 
 
 
 def doubts(records: Records) -> list[str]:
-    """Signs that contenders did not play the same game: other sizes, or losses not finite or of another order."""
+    """Signs that contenders did not do the same: other sizes or densities, losses not finite or of another order."""
+    wrong = {name: r["losses"]["off_nats"] for name, r in records.items() if "off_nats" in r.get("losses", {})}
+    if wrong:
+        return [f"{name} is off by up to {nats:.3g} nats" for name, nats in wrong.items() if nats > SAME_DENSITY]
     playing = {name: r for name, r in records.items() if r.get("parameters")}
     if not playing:
         return []

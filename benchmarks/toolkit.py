@@ -1,4 +1,4 @@
-"""gankit: `Trainer.fit` with its usual log, as `gankit train` writes it."""
+"""gankit: `Trainer.fit` with its usual log, as `gankit train` writes it; or samples; or a Parzen window."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import gankit
+from benchmarks import parzen
 from benchmarks.loop import Loop, Setup
 from benchmarks.workloads import WORKLOADS
 from gankit.records import MetricsLog
@@ -38,6 +39,8 @@ def on_jax(setup: Setup) -> Loop:
 
 
 def game(setup: Setup, backend: str) -> Loop:
+    if setup.workload == "parzen":
+        return parzen.window(setup, backend, (parzen.SIGMA,))
     settings = dict(WORKLOADS[setup.workload].settings)
     trainer = gankit.build(backend=backend, **settings)
     parameters = (trainer.generator.num_parameters, trainer.discriminator.num_parameters)

@@ -99,7 +99,7 @@ def play(
         for i in range(rounds):
             for name in list(workers)[:: 1 if i % 2 == 0 else -1]:  # there and back, so that drift favours nobody
                 answer = workers[name].play(turns[name])
-                records[name]["it_per_s"].append(turns[name] / answer["seconds"])
+                records[name]["it_per_s"].append(turns[name] * records[name]["share"] / answer["seconds"])
                 records[name]["losses"] = answer["losses"]
             say(f"{workload}: round {i + 1} of {rounds}")
         for name in list(workers):

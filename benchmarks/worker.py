@@ -2,7 +2,7 @@
 
     python -m benchmarks.worker CONTENDER WORKLOAD DATA.npz [CORES]
 
-Answers on stdout, a line of JSON each: first {"import", "build", "first", "parameters", "start": losses}, then
+Answers on stdout, a line of JSON each: first {"import", "build", "first", "parameters", "share", "start": losses}, then
 {"seconds", "losses"} for each number of iterations on stdin, and {"peak_mb"} at the end of stdin.
 """
 
@@ -47,7 +47,7 @@ def main(name: str, workload_name: str, data: str, cores: str = "0") -> None:
         answer(error=f"{type(error).__name__}: {error}".split("\n")[0])
         raise
     taken = dict(zip(("import", "build", "first"), np.diff(marks).tolist(), strict=True))
-    answer(**taken, parameters=loop.parameters, start=dict(losses))
+    answer(**taken, parameters=loop.parameters, share=loop.share, start=dict(losses))
     for line in sys.stdin:
         start = time.perf_counter()
         losses = loop.play(int(line))

@@ -1,4 +1,4 @@
-"""What is timed. A workload is a gankit game; hand-written loops and peers play the same one."""
+"""What is timed. A workload is a gankit game, or a metric of one; hand-written loops and peers do the same."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Workload:
     data: name of a data set of gankit's.
     sizes: what the hand-written networks are made from, where they come in sizes.
     others: contenders beside gankit's backends and the replays.
+    replayed: whether the matrix products of an iteration, replayed, take part; not where the best loop is just these.
     samples: in place of training, how many examples one "iteration" samples.
     """
 
@@ -28,10 +29,11 @@ class Workload:
     sizes: Mapping[str, Any] = field(default_factory=dict)
     others: tuple[str, ...] = HAND
     samples: int = 0
+    replayed: bool = True
 
     @property
     def batch(self) -> int:
-        return int(self.settings["batch_size"])
+        return int(self.settings.get("batch_size", 0))
 
 
 def _mlp(width: int) -> dict[str, Any]:
@@ -81,5 +83,12 @@ WORKLOADS = {
             sizes={"hidden": 64, "latent": 8},
         ),
         Workload("sampling", "sampling", {"recipe": "gan-2014", "batch_size": 100}, samples=10_000),
+        Workload(
+            "parzen",
+            "parzen",
+            {},
+            others=("gankit-torch-ten-sigmas", "gankit-jax-ten-sigmas", *HAND, "scikit-learn"),
+            replayed=False,
+        ),
     )
 }
