@@ -224,6 +224,21 @@ def test_d_wins_after_four_looks_and_not_after_a_good_batch() -> None:
     assert told([at(50 * i, None) for i in range(1, 9)]) == []
 
 
+def test_d_is_ahead_of_a_g_that_gains_without_having_won() -> None:
+    """As a DCGAN begins; once G gains no more, it is told."""
+
+    def ahead(step: int, variety: float | None) -> Look:
+        return Look(step, advantage=0.99, left=2.0, spread=variety, nearest=variety)
+
+    def gaining(start: float) -> list[Look]:
+        looks = [ahead(200 + 25 * i, start * 1.06 ** (i / 4) if i % 2 == 0 else None) for i in range(16)]
+        return [Look(100, advantage=0.5, left=2.0, spread=start / 1.06, nearest=start / 1.06), *looks]
+
+    assert told(gaining(0.25)) == []
+    assert told([*gaining(0.25), *(ahead(600 + 50 * i, 0.33) for i in range(4))]) == [(700, WINS)]
+    assert told(gaining(0.8)) == [(275, WINS)], "as varied as the data: there is nothing more to gain"
+
+
 def test_a_saturated_objective_counts_as_a_win_of_d() -> None:
     assert told([Look(25 * i, advantage=0.9, left=0.001) for i in (1, 2, 3, 4)]) == [(100, WINS)]
 
@@ -435,7 +450,7 @@ def test_a_run_in_pieces_tells_what_the_run_in_one_tells(tmp_path: Path) -> None
     steps = [json.loads(line)["step"] for line in whole[0].splitlines()]
     assert [b - a for a, b in pairwise(steps) if a >= 1300][:5] == [100, 25, 25, 25, 25]
     lines = [json.loads(line) for line in whole[1].splitlines()]
-    assert [(line["step"], line.get("over", False)) for line in lines] == [(600, False), (1600, True), (2000, False)]
+    assert [(line["step"], line.get("over", False)) for line in lines] == [(600, False), (1450, True), (2000, False)]
 
 
 def test_alarms_are_yellow_on_a_terminal_only(

@@ -64,7 +64,7 @@ class Alarms:
 
     While all is well it looks at the terms at every `every`-th step, by default when the log wants them too, and at
     every other of these also at 128 samples of G beside as many real examples. Once something seems about to go wrong
-    it looks at the terms four times as often. `docs/reading-a-run.md` has the rules, and what they were set by.
+    it looks four times as often. `docs/reading-a-run.md` has the rules, and what they were set by.
 
     run: the folder whose `vitals.jsonl` keeps what was seen and `alarms.jsonl` what was told, so that a resumed run
         goes on where it was. say: is given each alarm as text.
@@ -107,7 +107,7 @@ class Alarms:
         advantage = None if game is None else game.advantage(terms["d_loss"])
         left = None if game is None else game.left_to_g(terms["D(x)"], terms["D(G(z))"])
         spread = nearest = None
-        if step % (SAMPLED * self._quiet) == 0 and (samples := self._samples_of(trainer)) is not None:
+        if step % (SAMPLED * self.every) == 0 and (samples := self._samples_of(trainer)) is not None:
             drawn = samples.drawn(trainer)
             if not np.isfinite(drawn).all():
                 return Look(step, ("samples",))

@@ -28,6 +28,11 @@ class Look:
     spread: float | None = None
     nearest: float | None = None
 
+    @property
+    def variety(self) -> float | None:
+        """The lesser of spread and nearest."""
+        return min((value for value in (self.spread, self.nearest) if value is not None), default=None)
+
     def to_plain(self) -> dict[str, Any]:
         """Ready for JSON, without what was not seen."""
         plain = {**asdict(self), "broken": list(self.broken)}
@@ -62,12 +67,14 @@ LOW, HIGH = 0.1, 0.2
 first weights yet can be as narrow (0.05 in `gan-2014`), and what never stood does not collapse."""
 
 
-def _variety(below: float) -> Callable[[Look], bool | None]:
-    def test(look: Look) -> bool | None:
-        seen = [value for value in (look.spread, look.nearest) if value is not None]
-        return min(seen) < below if seen else None
+GAIN_STEPS, GAIN, NEARLY_ALL = 100, 1.05, 0.8
+"""What a G gains, at the least, in so many steps, while its variety is below the last."""
+HISTORY = 8
+"""Looks at samples that are kept to tell a gain."""
 
-    return test
+
+def _variety(below: float) -> Callable[[Look], bool | None]:
+    return lambda look: None if look.variety is None else look.variety < below
 
 
 def _all_one(look: Look) -> bool | None:
@@ -129,12 +136,15 @@ class Watch:
     last_finite: int | None = None
     varied: bool = False
     uneasy: bool = False
+    _varieties: list[tuple[int, float]] = field(default_factory=list)
     _episodes: dict[str, _Episode] = field(default_factory=lambda: {rule.name: _Episode() for rule in RULES})
 
     def see(self, look: Look) -> tuple[list[str], list[str]]:
         """(alarms that this look raises, alarms that are over with it), by name."""
         raised, over = list[str](), list[str]()
         self.uneasy = False
+        if look.variety is not None:
+            self._varieties = [*self._varieties[-HISTORY:], (look.step, look.variety)]
         for rule in RULES:
             if look.broken and rule.name != NOT_FINITE:
                 continue  # NaN compares as it likes
@@ -149,7 +159,8 @@ class Watch:
             else:
                 counts = self.varied or rule.name != COLLAPSE
                 episode.bad = _in_a_row(episode.bad, rule.bad(look)) if counts else 0
-                if episode.bad >= rule.patience or rule.dire(look):
+                waits = rule.name == WINS and self._g_gains()
+                if (episode.bad >= rule.patience and not waits) or rule.dire(look):
                     episode.raised, episode.well = True, 0
                     raised.append(rule.name)
                 elif rule.near(look):
@@ -157,6 +168,18 @@ class Watch:
         if not look.broken:
             self.last_finite = look.step
         return raised, over
+
+    def _g_gains(self) -> bool:
+        """Whether samples still become more varied though D is ahead, as in the first hundreds of steps of a DCGAN.
+
+        There D's win is no end: in a `cdcgan` that was played, D's advantage was 0.99 from step 300 to 600, while the
+        variety rose from 0.23 to 0.45, and 0.8 after that. Of a G that is as varied as the data nothing is expected.
+        """
+        if not self._varieties:
+            return False
+        step, now = self._varieties[-1]
+        before = [variety for then, variety in self._varieties if step - then >= GAIN_STEPS]
+        return bool(before) and now < NEARLY_ALL and now > GAIN * before[-1]
 
     def is_raised(self, name: str) -> bool:
         """Whether an episode of that alarm is under way."""
