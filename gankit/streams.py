@@ -8,7 +8,7 @@ more than drawing a small batch; which steps share a block is part of the defini
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,12 @@ class Streams:
     def first_latents(self, purpose: str, n: int, latent_dim: int, prior: str) -> Array:
         """n latents for sampling, (n, latent_dim); a longer draw begins with the shorter one."""
         return _noise(self.generator(purpose), (n, latent_dim), prior)
+
+    def first_latents_in_parts(self, purpose: str, n: int, latent_dim: int, prior: str, size: int) -> Iterator[Array]:
+        """The rows of `first_latents`, `size` at a time, each part drawn when it is asked for."""
+        rng = self.generator(purpose)
+        for start in range(0, n, size):
+            yield _noise(rng, (min(size, n - start), latent_dim), prior)
 
     def latents(self, purpose: str, start: int, stop: int, shape: tuple[int, ...], prior: str) -> Array:
         """Noise for steps start..stop-1: (stop - start, *shape) float64 with mean 0 and variance 1."""

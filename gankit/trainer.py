@@ -38,6 +38,8 @@ GLANCE = 0.2
 NUMBERS_AT_ONCE = 2**19
 """In the examples that G or D is given together outside training: many enough to keep two cores busy, and half a
 gigabyte at most in the convolutions of `dcgan`."""
+SIZES = (20, 50, 100, 200, 500, 1000)
+"""Of the parts in which they are given."""
 TERMS = ("d_loss", "g_loss", "D(x)", "D(G(z))")
 """In this order in every log, on every backend; penalties follow."""
 
@@ -163,12 +165,13 @@ class AdversarialTrainer:
         """
         if n < 0:
             raise ConfigError(f"sample(n={n}): n is how many examples to draw, 0 or more.")
-        config = self.config
-        z = Streams(seed).first_latents("sample", n, config.latent_dim, config.prior)
+        config, size = self.config, at_once(self.spec.shape)
+        # A part at a time, while the device is busy with the part before.
+        z = Streams(seed).first_latents_in_parts("sample", n, config.latent_dim, config.prior, size)
         labels, scaling = self._inputs.sample_labels(n, labels), self.spec.scaling
         if scaling.dtype == "uint8":  # on the device: a quarter of the bytes come back, and nothing is left to do
-            return self._generated(self._generate_bytes, z, labels, ema).astype(np.uint8, copy=False)
-        return np.asarray(scaling.to_user(self._generated(self._generate, z, labels, ema)))
+            return self._generated(self._generate_bytes, n, z, labels, ema, size).astype(np.uint8, copy=False)
+        return np.asarray(scaling.to_user(self._generated(self._generate, n, z, labels, ema, size)))
 
     def generate(
         self, z: Array, labels: Array | None = None, *, ema: bool | None = None, piece: int | None = None
@@ -177,7 +180,8 @@ class AdversarialTrainer:
 
         piece: how many G is given at once, which a compiled G is compiled for; by default as many as suit long draws.
         """
-        return self._generated(self._generate, z, labels, ema, piece)
+        size = piece or at_once(self.spec.shape)
+        return self._generated(self._generate, len(z), in_parts(z, size), labels, ema, size)
 
     def score(self, x: Any, labels: Any = None) -> Array:
         """D's logits on examples in the data's own units, (n,) float; D(x) of the paper is their sigmoid."""
@@ -185,7 +189,9 @@ class AdversarialTrainer:
         labels = self._inputs.labels(labels, (len(x),))
         model = self.spec.scaling.to_model(x, self.config.dtype)
         d = self._state.discriminator
-        return self._in_pieces(lambda x, y: self._judge(d.params, d.buffers, x, y), model, labels)
+        size = at_once(self.spec.shape)
+        parts = in_parts(model, size)
+        return self._in_pieces(lambda x, y: self._judge(d.params, d.buffers, x, y), len(x), parts, labels, size)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole state to one file, `.safetensors` at its end, and return its path."""
@@ -264,17 +270,17 @@ class AdversarialTrainer:
     # ---- networks outside training
 
     def _generated(
-        self, generate: Any, z: Array, labels: Array | None, ema: bool | None, piece: int | None = None
+        self, generate: Any, n: int, z: Iterable[Array], labels: Array | None, ema: bool | None, size: int
     ) -> Array:
-        """What `generate` makes of latents and labels, (n, *shape)."""
+        """What `generate` makes of n latents, which come in parts of `size`, and labels: (n, *shape)."""
         if ema and not self._state.ema:
             raise ConfigError(
                 "This game keeps no moving average of G. Build it with ema=0.999, or sample with ema=False."
             )
         g = self._state.generator
         params = self._state.ema if self._state.ema and ema is not False else g.params
-        out = self._in_pieces(lambda z, y: generate(params, g.buffers, z, y), z, labels, piece)
-        return np.asarray(out.reshape(len(z), *self.spec.shape))
+        out = self._in_pieces(lambda z, y: generate(params, g.buffers, z, y), n, z, labels, size)
+        return np.asarray(out.reshape(n, *self.spec.shape))
 
     def _apply_generator(self, params: Any, buffers: Any, z: Any, labels: Any) -> Any:
         out, _ = self._game.rules.generator.apply(params, buffers, z, labels, train=False, key=None)
@@ -290,32 +296,46 @@ class AdversarialTrainer:
     def _apply_discriminator(self, params: Any, buffers: Any, x: Any, labels: Any) -> Any:
         return scores(self._game.rules, params, buffers, x, labels, None, train=False)[0].logits
 
-    def _in_pieces(self, f: Any, x: Array, labels: Array | None, piece: int | None = None) -> Array:
-        """f over pieces of one size, so a compiled f is compiled once and an example never depends on how many.
+    def _in_pieces(self, f: Any, n: int, parts: Iterable[Array], labels: Array | None, size: int) -> Array:
+        """f over n examples in parts of `size`, so a compiled f is compiled once and an example never depends on how
+        many there are.
 
-        The last piece is filled up with examples over again, for a D that compares those it is shown together.
+        The last part is filled up with its examples over again, for a D that compares those it is shown together.
         """
-        ops, size, done = self._game.backend.ops, piece or at_once(self.spec.shape), []
+        ops, out, done = self._game.backend.ops, np.zeros((0,), self.config.dtype), 0
         running: list[tuple[Any, int]] = []
 
         def collect(left: int) -> None:
+            nonlocal out, done
             while len(running) > left:
-                out, count = running.pop(0)
-                done.append(ops.to_numpy(out)[:count])
+                values, count = running.pop(0)
+                made = ops.to_numpy(values)[:count]
+                if not done:
+                    out = np.empty((n, *made.shape[1:]), made.dtype)
+                out[done : done + count] = made
+                done += count
 
-        for start in range(0, len(x), size):
-            count = min(size, len(x) - start)
-            rows = slice(start, start + size) if count == size else start + np.arange(size) % count
-            out = f(ops.asarray(x[rows]), None if labels is None else ops.asarray(np.asarray(labels)[rows]))
-            running.append((out, count))
+        start = 0
+        for x in parts:
+            count = len(x)
+            own = np.arange(size) % count
+            x = x if count == size else x[own]
+            y = None if labels is None else ops.asarray(np.asarray(labels)[start + own])
+            running.append((f(ops.asarray(x), y), count))
+            start += count
             collect(1)  # the last but one, while the device may still be busy with the last
         collect(0)
-        return np.concatenate(done) if done else np.zeros((0,), self.config.dtype)
+        return out
+
+
+def in_parts(x: Array, size: int) -> Iterable[Array]:
+    """x, (n, ...), as arrays of `size` rows and one of what is left."""
+    return (x[start : start + size] for start in range(0, len(x), size))
 
 
 def at_once(shape: tuple[int, ...]) -> int:
-    """How many examples of that shape make a piece: a power of two, 32 to 1,024."""
-    return int(2 ** np.clip(np.floor(np.log2(NUMBERS_AT_ONCE / np.prod(shape))), 5, 10))
+    """How many examples of that shape make a part: 20, 50, ... 1,000, which divide the numbers that people ask for."""
+    return max((size for size in SIZES if size * np.prod(shape) <= NUMBERS_AT_ONCE), default=SIZES[0])
 
 
 @dataclass

@@ -62,6 +62,16 @@ def test_a_longer_sample_begins_with_the_shorter_one():
     )
 
 
+@pytest.mark.parametrize("prior", ["normal", "uniform"])
+def test_a_sample_in_parts_is_the_sample(prior):
+    """So it can be drawn while the device is busy with the part before. Each normal takes as many draws as it takes."""
+    whole = Streams(3).first_latents("sample", 10_007, 5, prior)
+    parts = list(Streams(3).first_latents_in_parts("sample", 10_007, 5, prior, 500))
+    assert [len(part) for part in parts] == [500] * 20 + [7]
+    assert np.array_equal(np.concatenate(parts), whole)
+    assert not list(Streams(3).first_latents_in_parts("sample", 0, 5, prior, 500))
+
+
 def test_key_words_differ_from_step_to_step():
     words = Streams(0).words("keys", 0, 1000)
     assert words.dtype == np.uint32 and words.shape == (1000, 2)
