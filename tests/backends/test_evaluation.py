@@ -150,6 +150,22 @@ def test_an_extractor_that_the_backend_has_no_layers_for_is_a_reason_to_skip(bac
     assert row.skipped[0][1] == "The extractor mnist-cnn cannot be opened here: no convolutions here"
 
 
+def test_what_is_wrong_with_an_extractor_is_said_at_once_where_it_was_asked_for(backend, monkeypatch):
+    from gankit.metrics.mnist_cnn import MnistCnn
+
+    def refuse(self: Any, opened: Any) -> Any:
+        raise gankit.DataError("its weights cannot be fetched")
+
+    monkeypatch.setattr(MnistCnn, "open", refuse)
+    grey = np.random.default_rng(0).integers(0, 256, (30, 28, 28, 1), dtype=np.uint8)
+    trainer, metrics = game(backend, data=grey, ema=0.0), ["frechet", "ms-ssim"]
+    with pytest.raises(gankit.DataError, match="its weights cannot be fetched"):
+        gankit.evaluate(trainer, n=12, metrics=metrics, extractor="mnist-cnn")
+    [row] = gankit.evaluate(trainer, n=12, metrics=metrics)
+    assert [name for name, _ in (*row.failed, *row.skipped)] == ["frechet"], "of the default only what needs it fails"
+    assert row["ms-ssim"].value
+
+
 def test_numbers_do_not_depend_on_the_precision_of_the_game(backend):
     need(backend, BFLOAT16)
     bench = Bench(game(backend, precision="bfloat16"), metrics=[])
