@@ -18,8 +18,8 @@ import pytest
 import typer.main
 
 from gankit.cli import app
-from gankit.conformance import any_loss, any_network
 from gankit.conformance.__main__ import parse
+from gankit.conformance.parts import loss, network
 from gankit.interfaces import Ops
 from gankit.scaffold import KINDS
 
@@ -128,7 +128,7 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     ("guide", "prefix", "checks"),
-    [("loss", "check_loss_", any_loss.CHECKS), ("network", "check_network_", any_network.CHECKS)],
+    [("loss", "check_loss_", loss.CHECKS), ("network", "check_network_", network.CHECKS)],
     ids=["loss", "network"],
 )
 def test_a_guide_names_every_check(guide, prefix, checks):

@@ -6,10 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from gankit.conformance import (
-    any_loss,
-    any_metric,
-    any_network,
-    any_penalty,
     canonical,
     corners,
     declared,
@@ -29,6 +25,7 @@ from gankit.conformance import (
     step,
     theory,
 )
+from gankit.conformance.parts import loss, metric, network, penalty
 from gankit.conformance.results import Check, Result, counts, run
 from gankit.conformance.subject import SINGULAR, Candidate, Subject
 
@@ -53,11 +50,11 @@ GROUPS: dict[str, tuple[Check, ...]] = {
 """What a backend is judged by."""
 
 PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
-    "losses": any_loss.CHECKS,
-    "penalties": any_penalty.CHECKS,
-    "generators": any_network.CHECKS,
-    "discriminators": any_network.CHECKS,
-    "metrics": any_metric.CHECKS,
+    "losses": loss.CHECKS,
+    "penalties": penalty.CHECKS,
+    "generators": network.CHECKS,
+    "discriminators": network.CHECKS,
+    "metrics": metric.CHECKS,
 }
 """What a part of each kind is judged by, on a backend."""
 

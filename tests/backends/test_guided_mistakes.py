@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gankit.conformance import any_loss, any_loss_steps, any_network
+from gankit.conformance.parts import loss, loss_steps, network
 from gankit.conformance.results import run
 from gankit.conformance.showing import line
 from gankit.conformance.subject import Candidate, registered
@@ -61,8 +61,8 @@ def without_seconds(text):
 
 def test_mistakes_in_a_loss(backend):
     for kind, check in (
-        (Flipped, any_loss_steps.check_loss_discriminator_step),
-        (ByHand, any_loss.check_loss_is_finite),
+        (Flipped, loss_steps.check_loss_discriminator_step),
+        (ByHand, loss.check_loss_is_finite),
     ):
         part = type("LecamLike", (kind,), {})
         candidate = Mistaken("losses", "non-saturating", registered(backend, device="cpu"), part)
@@ -71,7 +71,7 @@ def test_mistakes_in_a_loss(backend):
 
 def test_a_mistake_in_a_network(backend):
     candidate = Mistaken("discriminators", "my-nets", registered(backend, device="cpu"), without_reshape)
-    assert told(any_network.check_network_shapes, "discriminator", candidate) in shown("write-a-network.md")
+    assert told(network.check_network_shapes, "discriminator", candidate) in shown("write-a-network.md")
 
 
 def test_nothing_else_is_shown():

@@ -13,16 +13,16 @@ import pytest
 from mutants_of_candidates import LOSSES, NETWORKS, PENALTIES, module_of
 
 from gankit import registry
-from gankit.conformance import any_loss, any_network, any_penalty
+from gankit.conformance.parts import loss, network, penalty
 from gankit.conformance.results import judge
 from gankit.conformance.subject import Candidate, registered
 from gankit.layers import Dense, LeakyRelu
 from gankit.penalties import OnDiscriminator, safe_norm
 
 CHECKS = {
-    "losses": any_loss.CHECKS,
-    "penalties": any_penalty.CHECKS,
-    **dict.fromkeys(("generators", "discriminators"), any_network.CHECKS),
+    "losses": loss.CHECKS,
+    "penalties": penalty.CHECKS,
+    **dict.fromkeys(("generators", "discriminators"), network.CHECKS),
 }
 BY_NAME = {check.__name__: check for checks in CHECKS.values() for check in checks}
 BROKEN = (*LOSSES, *PENALTIES, *NETWORKS)

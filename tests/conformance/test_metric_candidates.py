@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from gankit import registry
-from gankit.conformance import any_metric
+from gankit.conformance.parts import metric
 from gankit.conformance.results import judge
 from gankit.conformance.subject import Candidate, registered
 from gankit.metrics import Measurement, NotMeasurable
 
-CHECKS = {check.__name__: check for check in any_metric.CHECKS}
+CHECKS = {check.__name__: check for check in metric.CHECKS}
 BACKENDS = registry.names("backends")
 SHIPPED = registry.names("metrics")
 
@@ -32,7 +32,7 @@ class Gap:
         yield self.said(float(np.abs(evidence.samples.mean(axis=0, dtype=np.float64) - real.mean(axis=0)).mean()))
 
     def said(self, value: Any, **changes: Any) -> Measurement:
-        protocol = {"n": any_metric.N, "split": "test"}
+        protocol = {"n": metric.N, "split": "test"}
         return Measurement(**{"metric": "gap", "value": value, "protocol": protocol, "better": "lower", **changes})
 
 
@@ -62,7 +62,7 @@ class Twice(Gap):
 
 class Splitless(Gap):
     def said(self, value):
-        return super().said(value, protocol={"n": any_metric.N})
+        return super().said(value, protocol={"n": metric.N})
 
 
 class Featureless(Gap):

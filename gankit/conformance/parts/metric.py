@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gankit.conformance.any_common import imports_no_framework, made
 from gankit.conformance.compare import Array, require
+from gankit.conformance.parts.common import imports_no_framework, made
 from gankit.conformance.results import NotApplicable
 from gankit.conformance.subject import Candidate
 from gankit.data import toys

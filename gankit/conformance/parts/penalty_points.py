@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.any_common import exact, made
-from gankit.conformance.any_probe import CLASSES, Given, Watching, draws, given, on_generator, value
 from gankit.conformance.compare import Array, require
+from gankit.conformance.parts.common import exact, made
+from gankit.conformance.parts.probe import CLASSES, Given, Watching, draws, given, on_generator, value
 from gankit.conformance.subject import Candidate, NotApplicable
 
 

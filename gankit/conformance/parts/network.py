@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from gankit.capabilities import OWN_MODULES, demand
-from gankit.conformance import any_network_training
-from gankit.conformance.any_common import exact
-from gankit.conformance.any_net import (
+from gankit.conformance.compare import Array, require
+from gankit.conformance.parts import network_training
+from gankit.conformance.parts.common import exact
+from gankit.conformance.parts.net import (
     CLASSES,
     REFUSALS,
     N,
@@ -27,7 +28,6 @@ from gankit.conformance.any_net import (
     smallest,
     specs,
 )
-from gankit.conformance.compare import Array, require
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.errors import CapabilityError
 from gankit.layers import end_shape, output_range
@@ -299,5 +299,5 @@ CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_network_examples_are_independent,
     check_network_exports,
     check_network_as_a_module,
-    *any_network_training.CHECKS,
+    *network_training.CHECKS,
 )

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.any_common import exact, made
-from gankit.conformance.any_scores import FAKE, PLAYERS, REAL, Minibatch, N, answer, declares, shown
 from gankit.conformance.compare import Array, epsilon, require
+from gankit.conformance.parts.common import exact, made
+from gankit.conformance.parts.scores import FAKE, PLAYERS, REAL, Minibatch, N, answer, declares, shown
 from gankit.conformance.subject import Candidate
 
 ORDER = np.array([2, 0, 5, 3, 1, 4])

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance import any_loss_batch, any_loss_steps
-from gankit.conformance.any_common import exact, imports_no_framework, made, play, wish
-from gankit.conformance.any_scores import (
+from gankit.conformance.compare import agree, epsilon, require
+from gankit.conformance.parts import loss_batch, loss_steps
+from gankit.conformance.parts.common import exact, imports_no_framework, made, play, wish
+from gankit.conformance.parts.scores import (
     PLAYERS,
     SITUATIONS,
     Minibatch,
@@ -31,7 +32,6 @@ from gankit.conformance.any_scores import (
     strict,
     within,
 )
-from gankit.conformance.compare import agree, epsilon, require
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.losses import Conditional
 from gankit.tiny import TinyOps
@@ -209,8 +209,8 @@ CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_loss_values,
     check_loss_gradients,
     check_loss_is_finite,
-    *any_loss_batch.CHECKS,
-    *any_loss_steps.CHECKS,
+    *loss_batch.CHECKS,
+    *loss_steps.CHECKS,
     check_loss_is_pure,
     check_loss_without_a_framework,
     check_loss_imports_no_framework,

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance import any_penalty_points
-from gankit.conformance.any_common import exact, imports_no_framework, made, play, settings, wish
-from gankit.conformance.any_probe import Held, call, draws, given, mean_outcome, on_generator, outcome, value
 from gankit.conformance.compare import agree, bit_equal, epsilon, require
 from gankit.conformance.games import leaves, small, start
+from gankit.conformance.parts import penalty_points
+from gankit.conformance.parts.common import exact, imports_no_framework, made, play, settings, wish
+from gankit.conformance.parts.probe import Held, call, draws, given, mean_outcome, on_generator, outcome, value
 from gankit.conformance.reference import along
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.schedules import at
@@ -281,7 +281,7 @@ CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_penalty_where_nothing_changes,
     check_penalty_is_finite,
     check_penalty_is_a_mean,
-    *any_penalty_points.CHECKS,
+    *penalty_points.CHECKS,
     check_penalty_slopes,
     check_penalty_memory,
     check_penalty_plays,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gankit.conformance.any_common import exact, made
-from gankit.conformance.any_scores import CLASSES, FAKE, REAL, Minibatch, N, Said, answer, declares, shown
 from gankit.conformance.compare import Array, epsilon, require
+from gankit.conformance.parts.common import exact, made
+from gankit.conformance.parts.scores import CLASSES, FAKE, REAL, Minibatch, N, Said, answer, declares, shown
 from gankit.conformance.subject import Candidate, NotApplicable
 
 STEEP = np.array([1.0, 0.5]), np.array([2.0, 1.0, 0.25])

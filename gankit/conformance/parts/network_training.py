@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.any_common import exact
-from gankit.conformance.any_net import Net, smallest
 from gankit.conformance.compare import Array, require
 from gankit.conformance.games import Recorder, small, start
+from gankit.conformance.parts.common import exact
+from gankit.conformance.parts.net import Net, smallest
 from gankit.conformance.subject import Candidate
 from gankit.data.dataset import Dataset
 

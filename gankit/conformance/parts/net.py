@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from gankit.capabilities import demand, needs
-from gankit.conformance.any_common import target
 from gankit.conformance.cases import by_name
 from gankit.conformance.compare import Array, require
+from gankit.conformance.parts.common import target
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.errors import CapabilityError, ConfigError, DataError, ShapeError
 from gankit.interfaces import Backend, Network
