@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,7 +32,7 @@ FARTHEST = -1e30
 
 
 class Fold(Protocol):
-    """What is kept of queries while blocks of centres pass by."""
+    """What is kept of queries while blocks of centres pass by. Two that are equal do the same."""
 
     def start(self) -> tuple[float, ...] | tuple[NumPy, ...]:
         """What a query starts from: each a number, or an array (k,)."""
@@ -50,13 +52,7 @@ def scan(
     """
     ops, shift = backend.ops, queries.mean()
     query_rows, centre_rows = (even(len(points), block) for points in (queries, centres))
-    way: type[ByDifferences] | type[ByProduct] = ByDifferences if queries.dim <= FEW else ByProduct
-    nearness = way(backend, queries.dim, centre_rows)
-
-    def step(centre_block: Any, x: Array, first: Any, kept: tuple[Array, ...]) -> Any:
-        return fold(ops, kept, nearness.of(centre_block, x), first)
-
-    compiled = ops.compile(step)
+    nearness, compiled = _program(backend, queries.dim, centre_rows, fold)  # type: ignore[arg-type]  # they have a hash
     start = [np.asarray(value) for value in fold.start()]
     at, halves, kept = [], [], []
     for rows in spans(len(queries), query_rows):
@@ -69,6 +65,18 @@ def scan(
         kept = [compiled(centre_block, x, rows.start, old) for x, old in zip(at, kept, strict=True)]
     out = [np.concatenate([ops.to_numpy(part) for part in parts])[: len(queries)] for parts in zip(*kept, strict=True)]
     return tuple(out), np.concatenate(halves)
+
+
+@lru_cache(maxsize=16)
+def _program(backend: Backend, dim: int, rows: int, fold: Fold) -> tuple[Nearness, Any]:
+    """(the way to nearnesses, one step of the fold); kept, since an evaluation now and then asks for the same again."""
+    way: type[ByDifferences] | type[ByProduct] = ByDifferences if dim <= FEW else ByProduct
+    nearness = way(backend, dim, rows)
+
+    def step(centre_block: Any, x: Array, first: Any, kept: tuple[Array, ...]) -> Any:
+        return fold(backend.ops, kept, nearness.of(centre_block, x), first)
+
+    return nearness, backend.ops.compile(step)
 
 
 class Nearness(Protocol):
@@ -142,6 +150,7 @@ def filled(x: NumPy, rows: int, value: float) -> NumPy:
     return np.concatenate([x, np.full((rows - len(x), *x.shape[1:]), value)])
 
 
+@dataclass(frozen=True)
 class Nearest:
     """Each query's greatest nearness, and the index of the centre that has it."""
 

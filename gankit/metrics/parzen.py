@@ -114,24 +114,24 @@ def log_likelihoods(
 
     One pass over the distances serves every sigma. Memory does not grow with the product of the two sizes.
     """
-    precisions = np.array([1 / sigma**2 for sigma in sigmas])
+    precisions = tuple(1 / float(sigma) ** 2 for sigma in sigmas)
     (greatest, sums), half_square = scan(backend, queries, centres, Sums(precisions), block=block)
     nearest = greatest.astype(np.float64) - half_square  # -|x - c|^2 / 2 of the nearest centre
     normaliser = queries.dim * np.log(np.array(sigmas) * math.sqrt(2 * math.pi)) + math.log(len(centres))
-    return np.asarray(nearest[:, None] * precisions + np.log(sums.astype(np.float64)) - normaliser)
+    return np.asarray(nearest[:, None] * np.array(precisions) + np.log(sums.astype(np.float64)) - normaliser)
 
 
+@dataclass(frozen=True)
 class Sums:
     """Of each query the greatest nearness, and for each sigma the sum of exponentials relative to it.
 
     The nearest centre is the greatest exponent for every sigma, so one maximum serves them all.
     """
 
-    def __init__(self, precisions: NumPy) -> None:
-        self._precisions = precisions
+    precisions: tuple[float, ...]
 
     def start(self) -> tuple[NumPy, ...]:
-        return np.asarray(-math.inf), np.zeros(len(self._precisions))
+        return np.asarray(-math.inf), np.zeros(len(self.precisions))
 
     def __call__(self, ops: Ops, kept: tuple[Array, ...], nearness: Array, first: Any) -> tuple[Array, ...]:
         xp, (before, sums) = ops.xp, kept
@@ -141,7 +141,7 @@ class Sums:
         return greatest, xp.stack(
             [
                 sums[:, k] * exponential(fallen, rate) + xp.sum(exponential(below, rate), axis=1)
-                for k, rate in enumerate(self._precisions.tolist())
+                for k, rate in enumerate(self.precisions)
             ],
             axis=1,
         )

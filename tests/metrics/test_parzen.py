@@ -64,7 +64,7 @@ def test_one_centre_on_the_point_itself_gives_the_height_of_the_gaussian() -> No
 def test_the_sums_need_nothing_that_is_not_in_the_array_standard() -> None:
     strict: Any = pytest.importorskip("array_api_strict")
     x, centres = pixels(20, 1), pixels(30, 2)
-    fold, ops = Sums(np.array([1 / 0.2**2, 1.0])), TinyOps(strict)
+    fold, ops = Sums((1 / 0.2**2, 1.0)), TinyOps(strict)
     kept = tuple(strict.asarray(np.broadcast_to(s, (20, *s.shape)).copy()) for s in fold.start())
     for first in (0, 15):
         block = centres[first : first + 15]
