@@ -118,8 +118,11 @@ class Assembled:
         return State(generator=g, discriminator=d, ema=ema, memory=memory)
 
     def _memory(self) -> list[tuple[str, list[tuple[str, Array]]]]:
-        """What each penalty that remembers something starts from."""
-        memories = [(penalty.name, getattr(penalty, "memory", {})) for penalty in self.rules.penalties]
+        """What each penalty that remembers something starts from; one that acts now and then, what it last was."""
+        memories = [
+            (penalty.name, getattr(penalty, "memory", None) or ({"last": 0.0} if penalty.every > 1 else {}))
+            for penalty in self.rules.penalties
+        ]
         return [(name, [(key, np.asarray(float(start))) for key, start in m.items()]) for name, m in memories if m]
 
     def _leaves(self) -> dict[str, tuple[int, ...]]:

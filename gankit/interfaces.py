@@ -150,8 +150,8 @@ class Ops(Protocol):
     ) -> Callable[[Tree], tuple[tuple[Array, Any], Tree]]:
         """f returns (scalar, aux); the result returns ((scalar, aux), gradient of the scalar)."""
 
-    def when(self, number: Any, f: Callable[[], Array]) -> Array:
-        """f() where number is not 0, else 0, without paying for f; f returns a 0-d float."""
+    def when(self, number: Any, f: Callable[[], Array], otherwise: Array | None = None) -> Array:
+        """f() where number is not 0, else `otherwise`, by default 0, without paying for f; f returns a 0-d float."""
 
     def tree_map(self, f: Callable[..., Array], *trees: Tree) -> Tree:
         """f over the leaves of dicts, tuples and named tuples of one structure."""
@@ -333,7 +333,7 @@ class Penalty(Protocol):
 
     name: the term's name in the log.
     player: whose objective it joins.
-    every: it acts at every so many iterations, `every` times as strong.
+    every: it acts at every so many iterations, `every` times as strong; in between it is reported as it last was.
     weight: what the step multiplies it by; a number or a schedule (`gankit.schedules.schedule`).
 
     A penalty with a `memory`, a mapping of names to the numbers it starts from, is called with it as one more argument,

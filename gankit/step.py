@@ -181,8 +181,9 @@ def penalize(
     for i, penalty in enumerate(game.penalties):
         if penalty.player == player:
             weight, term_key = numbers[penalty.name], game.ops.fold_in(key, 3 + i)
-            if penalty.name in state.memory:
-                value, remembered = penalty(game.ops, net, draw, fake, term_key, state.memory[penalty.name])
+            before = state.memory.get(penalty.name)
+            if getattr(penalty, "memory", None):
+                value, remembered = penalty(game.ops, net, draw, fake, term_key, before)
                 terms[penalty.name] = weight * value
                 memory[penalty.name] = game.ops.tree_map(game.ops.stop_gradient, remembered)
             else:
@@ -190,7 +191,10 @@ def penalize(
                 def term(penalty: Penalty = penalty, weight: Any = weight, key: Key = term_key) -> Array:
                     return weight * penalty(game.ops, net, draw, fake, key)
 
-                terms[penalty.name] = game.ops.when(weight, term)
+                # Between its steps it is reported as it last was: a constant, from which nobody learns.
+                terms[penalty.name] = game.ops.when(weight, term, None if before is None else before["last"])
+                if before is not None:
+                    memory[penalty.name] = {"last": game.ops.stop_gradient(terms[penalty.name])}
             total = total + terms[penalty.name]
     return total, memory, terms
 

@@ -203,9 +203,17 @@ def when(ops: Any) -> None:
     def weighted(number: float) -> Callable[[Any], Any]:
         return lambda x: 0.0 * xp.sum(x) + ops.when(number, lambda: number * xp.sum(x * x))
 
-    for number, value, gradient in ((0.0, 0.0, [0.0, 0.0]), (2.0, 26.0, [8.0, 12.0])):
-        agree(ops.to_numpy(weighted(number)(x)), value, f"when({number}, f)", rtol=1e-6)
-        agree(ops.to_numpy(ops.grad(weighted(number))(x)), gradient, f"gradient of when({number}, f)", rtol=1e-6)
+    def otherwise(number: float) -> Callable[[Any], Any]:
+        return lambda x: ops.when(number, lambda: number * xp.sum(x * x), 5.0 * xp.sum(x))
+
+    for f, said, number, value, gradient in (
+        (weighted, "when(0, f)", 0.0, 0.0, [0.0, 0.0]),
+        (weighted, "when(2, f)", 2.0, 26.0, [8.0, 12.0]),
+        (otherwise, "when(0, f, otherwise)", 0.0, 25.0, [5.0, 5.0]),
+        (otherwise, "when(2, f, otherwise)", 2.0, 26.0, [8.0, 12.0]),
+    ):
+        agree(ops.to_numpy(f(number)(x)), value, said, rtol=1e-6)
+        agree(ops.to_numpy(ops.grad(f(number))(x)), gradient, f"gradient of {said}", rtol=1e-6)
     poisoned = ops.grad(lambda x: xp.sum(x) + ops.when(0.0, lambda: xp.sum(x / (0.0 * x))))(x)
     cause = "f is computed and multiplied by 0."
     agree(ops.to_numpy(poisoned), np.ones(2), "gradient around when(0, NaN)", rtol=1e-6, cause=cause)

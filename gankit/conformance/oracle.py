@@ -107,6 +107,7 @@ class Oracle:
     """A game in progress. g, d: initial parameters, which are not changed in place.
 
     r1: the weight of the penalty 1/2 E ||grad_x D(x)||^2 on D at real examples; None where there is none.
+    lazy: whether that acts now and then; where its weight is 0, it is reported as it last was.
     clip: what becomes of a player's gradient. constrain: of its parameters after an update.
     """
 
@@ -120,10 +121,12 @@ class Oracle:
     slope: float = 0.2
     ema_decay: float = 0.0
     r1: Number | None = None
+    lazy: bool = False
     clip: Callable[[Params], Params] = lambda gradient: gradient
     constrain: Callable[[Params], Params] = lambda params: params
     t: int = field(default=0, init=False)
     d_updates: int = field(default=0, init=False)
+    last: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         self.ema = dict(self.g)
@@ -164,7 +167,7 @@ class Oracle:
         terms = {"d_loss": loss, "D(x)": _sigmoid(real[-1]).mean(), "D(G(z))": _sigmoid(fake[-1]).mean()}
         if self.r1 is not None:
             weight, (terms["r1"], in_d) = now(self.r1, self.t), self.r1_gradient(x, y)
-            terms["r1"] *= weight
+            terms["r1"] = self.last = self.last if self.lazy and weight == 0 else weight * terms["r1"]
             gradient = _sum(gradient, {name: weight * part for name, part in in_d.items()})
         return gradient, {name: float(term) for name, term in terms.items()}
 
@@ -203,6 +206,7 @@ class Oracle:
             "ema": self.ema if self.ema_decay else {},
             "generator/slots": self.g_rule.leaves(self.g_slots, self.t),
             "discriminator/slots": self.d_rule.leaves(self.d_slots, self.t),
+            "memory": {"r1/last": np.array(self.last)} if self.lazy else {},
         }
         return {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
 

@@ -69,7 +69,7 @@ def charts(story: Story) -> list[Chart]:
     """The curves of the logs, with the levels at which the game would be at rest where its loss has such."""
     game, terms = story.objective, story.terms
     draw: Callable[..., Chart | None] = partial(chart, alarms=story.alarms, until=terms[-1]["step"] if terms else 0)
-    # A lazy penalty that never acts where the log looks is no curve.
+    # A penalty that was 0 all along is no curve.
     others = {key: None for line in terms for key in line if key not in OWN and line[key] != 0}
     undecided = None if game is None else game.undecided
     found = [

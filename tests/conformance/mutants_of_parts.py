@@ -51,6 +51,11 @@ def aux_dropped(o):
     return changed
 
 
+def only_zero(o):
+    """What was asked for otherwise is not listened to."""
+    return lambda number, f, otherwise=None: o.when(number, f)
+
+
 def frozen_compile(o):
     def changed(f):
         first = []
@@ -99,8 +104,14 @@ OPS = (
     Mutant("aux is a constant", "check_outer_gradient_passes_through_aux", ops(value_and_grad=aux_held)),
     Mutant("aux is lost", "check_value_and_grad_returns_aux", ops(value_and_grad=aux_dropped)),
     Mutant("stop_gradient does nothing", "check_stop_gradient", ops(stop_gradient=lambda o: lambda x: x)),
-    Mutant("when always computes", "check_when", ops(when=lambda o: lambda number, f: f())),
-    Mutant("when multiplies", "check_when", ops(when=lambda o: lambda number, f: f() * float(number != 0))),
+    Mutant("when always computes", "check_when", ops(when=lambda o: lambda number, f, otherwise=None: f())),
+    Mutant(
+        "when multiplies",
+        "check_when",
+        ops(when=lambda o: lambda number, f, otherwise=None: f() * float(number != 0)),
+    ),
+    Mutant("when knows no other case", "check_when", ops(when=only_zero)),
+    Mutant("a lazy penalty is 0 in between", "check_penalty_follows_the_oracle", ops(when=only_zero)),
     Mutant("one_hot is off by one", "check_one_hot", ops(one_hot=lambda o: lambda y, n: o.one_hot(y + 1, n))),
     Mutant("take flattens the indices", "check_take", ops(take=lambda o: lambda x, i: o.take(x, i.reshape(-1)))),
     Mutant(

@@ -80,7 +80,7 @@ def test_a_flat_curve_has_axes_too(value: float) -> None:
         assert drawn.top < heights.pop() < drawn.bottom
 
 
-def test_a_lazy_penalty_that_the_log_never_meets_is_no_curve(tmp_path: Path) -> None:
+def test_a_penalty_that_was_0_all_along_is_no_curve(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(Config().to_toml())
     lines = [
         {"step": step, "d_loss": 1.0, "g_loss": 1.0, "D(x)": 0.5, "D(G(z))": 0.5, "r1": 0.0} for step in (100, 200)

@@ -81,8 +81,8 @@ class JaxOps:
     def value_and_grad(self, f: Callable[[Any], tuple[Array, Any]]) -> Callable[[Any], tuple[tuple[Array, Any], Any]]:
         return jax.value_and_grad(f, has_aux=True)
 
-    def when(self, number: Any, f: Callable[[], Array]) -> Array:
-        return lax.cond(number != 0, f, lambda: jnp.zeros((), self.dtype))
+    def when(self, number: Any, f: Callable[[], Array], otherwise: Array | None = None) -> Array:
+        return lax.cond(number != 0, f, lambda: jnp.zeros((), self.dtype) if otherwise is None else otherwise)
 
     def tree_map(self, f: Callable[..., Any], *trees: Any) -> Any:
         return jax.tree.map(f, *trees)

@@ -79,8 +79,10 @@ class MlxOps:
 
         return evaluated
 
-    def when(self, number: float, f: Callable[[], mx.array]) -> mx.array:
-        return f() if number != 0 else mx.zeros((), self.dtype)
+    def when(self, number: float, f: Callable[[], mx.array], otherwise: mx.array | None = None) -> mx.array:
+        if number != 0:
+            return f()
+        return mx.zeros((), self.dtype) if otherwise is None else otherwise
 
     def tree_map(self, f: Callable[..., Any], *trees: Any) -> Any:
         return tree_map(f, *trees)

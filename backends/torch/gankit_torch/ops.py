@@ -95,11 +95,10 @@ class TorchOps:
 
         return evaluated
 
-    def when(self, number: float, f: Callable[[], Tensor]) -> Tensor:
-        # A tensor is a number of a step that is being recorded; one that is 0 comes as it is.
-        return (
-            f() if isinstance(number, Tensor) or number != 0 else torch.zeros((), device=self.device, dtype=self.dtype)
-        )
+    def when(self, number: float, f: Callable[[], Tensor], otherwise: Tensor | None = None) -> Tensor:
+        if isinstance(number, Tensor) or number != 0:  # a tensor: not 0, and of a step that is being recorded
+            return f()
+        return torch.zeros((), device=self.device, dtype=self.dtype) if otherwise is None else otherwise
 
     def tree_map(self, f: Callable[..., Any], *trees: Any) -> Any:
         return tree_map(f, *trees)
