@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from gankit.errors import ConfigError
 from gankit.trees import tree_map
-from gankit_torch.keys import Trail, forked
+from gankit_torch.keys import forked
 from gankit_torch.layers import Dropout, canonical_names
 from gankit_torch.ops import TorchOps
-from gankit_torch.tape import Unrecordable
+from gankit_torch.tape import Unrecordable, recording
 
 Tensors = dict[str, Tensor]
 
@@ -147,7 +147,7 @@ class WrappedNetwork(TorchNetwork):
         return self.export({n: p.holder[p.name] for n, p in self._places.items()})
 
     def _call(self, x: Tensor, labels: Tensor | None, key: int | None) -> Any:
-        if isinstance(key, Trail):
+        if recording():
             raise Unrecordable("A module of the user's may do something else at every step.")
         x = x.permute(0, 3, 1, 2) if x.ndim == 4 else x
         with self._seeded(key):

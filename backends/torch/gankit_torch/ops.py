@@ -17,7 +17,7 @@ from gankit import switches
 from gankit.interfaces import Batch, Draw, State, Terms
 from gankit.trees import leaves, tree_map
 from gankit_torch.keys import fold_in, generator
-from gankit_torch.recording import Phase, Recorded
+from gankit_torch.recording import Phase, Recorded, Replayed
 
 
 class TorchOps:
@@ -127,9 +127,11 @@ class TorchOps:
         return Recorded(phase, self.dtype) if switches.on("recorded") else phase
 
     def compile(self, f: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        g = Replayed(f) if switches.on("recorded") else f
+
         def compiled(*arguments: Any) -> Tensor:
             with torch.no_grad(), products(self.device, self._tf32):
-                return f(*arguments)
+                return g(*arguments)
 
         return compiled
 

@@ -1,9 +1,9 @@
-"""A gradient as the plain list of its operations: recorded at its first call, replayed at every other.
+"""A function as the plain list of its operations: recorded once, and replayed from then on.
 
 What a player's phase does is the same at every step: the same operations on other numbers. The first time they are
 written down below autograd, where forward and backward are one sequence. From then on no module is called, no graph is
-built and walked, and what depends on nothing is not computed again. The numbers are those of autograd, bit for bit;
-`GANKIT_WITHOUT=recorded` leaves every step to it.
+built and walked, and what depends on nothing is not computed again. The same goes for a network outside training. The
+numbers are those of autograd, bit for bit; `GANKIT_WITHOUT=recorded` leaves everything to it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gankit.interfaces import Draw, State
 from gankit_torch.keys import Trail
@@ -66,6 +67,47 @@ class Recorded:
         self._numbers = tuple(sorted({*self._numbers, *read.names}))
         self._replays[self._form(draw, numbers)] = replay
         return out
+
+
+class Replayed:
+    """A pure function of arrays alone, in trees, recorded at its second call with arrays of one form: what is called
+    once is not worth it. With other arguments it is called as it is."""
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self._f = f
+        self._replays: dict[Any, Callable[..., Any] | None] = {}  # by the form of the arguments; None after one call
+        self.possible = True
+
+    def __call__(self, *arguments: Any) -> Any:
+        form = _form(arguments) if self.possible else None
+        if form is None:
+            return self._f(*arguments)
+        replay = self._replays.get(form)
+        if replay is not None:
+            return replay(arguments)
+        if form not in self._replays:
+            self._replays[form] = None
+            return self._f(*arguments)
+        try:
+            with Tape({"arguments": arguments}, Trail.start(0)) as tape:
+                out = self._f(*arguments)
+            self._replays[form] = program(tape, "arguments", out)
+        except Exception:
+            self.possible = False  # as in `Recorded`
+            return self._f(*arguments)
+        return out
+
+
+def _form(tree: Any) -> Any:
+    """What two trees of arrays have in common that can take each other's place; None for those that hold more."""
+    if isinstance(tree, Tensor):
+        return tree.shape, tree.stride(), tree.dtype
+    if tree is None:
+        return ()
+    if not isinstance(tree, dict | tuple | list):
+        return None
+    parts = [_form(x) for x in (tree.values() if isinstance(tree, dict) else tree)]
+    return None if None in parts else (type(tree), tuple(tree) if isinstance(tree, dict) else (), *parts)
 
 
 class _Read(dict[str, Any]):

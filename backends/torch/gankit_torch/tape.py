@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gankit.trees import leaves
@@ -19,10 +21,21 @@ SMALL = 2**16
 LOOKS_AT_NUMBERS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 SHAPE_ONLY = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
 """Operations that read no number of what they are given."""
-IN_PLACE = {"relu", "clamp_min", "leaky_relu", "sigmoid", "tanh", "neg", "exp", "sqrt", "mul", "add", "sub", "div"}
+IN_PLACE = {
+    *("relu", "leaky_relu", "sigmoid", "tanh", "neg", "exp", "sqrt", "round"),
+    *("clamp", "clamp_min", "mul", "add", "sub", "div"),
+}
 """Operations number by number, whose results may take the place of their first argument: `relu_` for `relu`."""
 GRAD_INPUT = {f"{name}_backward" for name in ("threshold", "leaky_relu", "sigmoid", "tanh", "softplus")}
 """And those that have an argument of that name for it."""
+
+
+_here = threading.local()
+
+
+def recording() -> bool:
+    """Whether a tape is being written, on this thread."""
+    return getattr(_here, "recording", False)
 
 
 class Unrecordable(Exception):
@@ -77,6 +90,8 @@ class Tape(TorchDispatchMode):
         super().__init__()
         self._trail = trail
         self._variables: dict[int, dict[Place, str]] = {}  # by storage
+        # As long as somebody looks weakly at a storage, no other one gets its address, though its memory is free.
+        self._storages: list[StorageWeakRef] = []
         self._found: dict[str, Tensor] = {}  # tensors from elsewhere
         self._kept: dict[str, Tensor] = {}  # and others that may be constants
         self._changed: set[str] = set()
@@ -87,12 +102,22 @@ class Tape(TorchDispatchMode):
         self.memory: dict[str, int] = {}
         for name, tree in arguments.items():
             for expression, x in _tensors(name, tree):
+                if self._find(x):
+                    raise Unrecordable("Two arguments are one, and the next time they may be two.")
                 self.inputs[self._new(x)] = expression
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         """Nothing here is compiled, and to be kept from it would import all that compiles: two seconds."""
         return False
+
+    def __enter__(self) -> Tape:
+        _here.recording = True
+        return super().__enter__()  # type: ignore[no-any-return]
+
+    def __exit__(self, *raised: Any) -> None:
+        _here.recording = False
+        super().__exit__(*raised)
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -112,8 +137,6 @@ class Tape(TorchDispatchMode):
             self._change(storages)
         elif returned and all(_storage(x) in storages and self._find(x) for x in returned):
             return out  # views that have their variables
-        for storage in {_storage(x) for x in returned} - storages:
-            self._variables.pop(storage, None)  # new memory, where other memory may have been
         targets = tuple(self._find(x) or self._new(x) if isinstance(x, Tensor) else "_" for x in results)
         depends = None
         if torch.Tag.nondeterministic_seeded not in function.tags and sum(x.numel() for x in returned) <= SMALL:
@@ -186,6 +209,8 @@ class Tape(TorchDispatchMode):
 
     def _new(self, x: Tensor) -> str:
         self._count += 1
+        if _storage(x) not in self._variables:
+            self._storages.append(StorageWeakRef(x.untyped_storage()))
         views = self._variables.setdefault(_storage(x), {})
         name = f"v{self._count}"
         self.memory[name] = next((self.memory[view] for view in views.values()), self._count)

@@ -15,7 +15,7 @@ from gankit_torch import ops as torch_ops
 from gankit_torch.backend import TorchBackend
 from gankit_torch.keys import Trail, fold_in, generator
 from gankit_torch.program import program
-from gankit_torch.recording import Recorded
+from gankit_torch.recording import Recorded, Replayed
 from gankit_torch.tape import Tape, Unrecordable
 from torch import nn
 
@@ -92,6 +92,41 @@ def test_each_form_of_the_arguments_has_a_recording_of_its_own(recordings):
         game.step(x[:size])
     d = recordings[0]
     assert len(d._replays) == 2
+
+
+def test_samples_and_scores_are_the_same_to_the_last_bit(monkeypatch):
+    """Of whole parts and of a last one, which is filled up; and after training went on, with the new parameters."""
+    data, settings = GAMES["cdcgan"]
+
+    def play():
+        game = gankit.build("torch", recipe="cdcgan", data=examples(data), batch_size=8, **settings)
+        seen = {}
+        for i in range(3):
+            x = game.fit(steps=1).sample(1100)
+            seen |= {f"sample {i}": x, f"score {i}": game.score(x, np.arange(1100) % 10)}
+        assert not np.array_equal(seen["sample 1"], seen["sample 2"])
+        return seen
+
+    bit_equal(play(), plainly(monkeypatch, play), "samples and scores")
+
+
+def test_a_compiled_function_of_arrays_is_replayed_from_its_third_call_on():
+    calls = []
+
+    def f(x, y):
+        calls.append(len(x))
+        return {"sum": x + y[0], "twice": 2 * x}
+
+    replay, x = Replayed(f), numbers(4)
+    for n in (4, 4, 4, 4, 3):
+        out = replay(x[:n], (x[:n] + 1, None))
+        assert torch.equal(out["sum"], 2 * x[:n] + 1) and torch.equal(out["twice"], 2 * x[:n])
+    assert calls == [4, 4, 3]
+    calls.clear()
+    for _ in range(4):
+        assert torch.equal(replay(x, (x, None))["sum"], 2 * x), "one array in two places"
+        with_number = Replayed(lambda x, i: x * i)
+        assert [float(with_number(x[:1], i) / x[0]) for i in (1, 2, 3)] == pytest.approx([1, 2, 3])
 
 
 # ---- what cannot be recorded
@@ -278,6 +313,21 @@ def test_a_result_takes_only_memory_that_nobody_needs_any_more():
         assert torch.equal(x, given)
     for name, over in {"relu": True, "exp": False, "mul": True, "tanh": False, "sqrt": False, "sigmoid": True}.items():
         assert (f"{name}__" in source) == over, name
+
+
+def test_memory_that_was_let_go_is_not_taken_for_a_constant_at_the_same_address():
+    """torch tells nobody of a tensor that is made of a NumPy array; it may lie where a result has been."""
+
+    def f(x, key):
+        total = x
+        for i in range(200):
+            torch.sin(total)
+            total = total + torch.from_numpy(np.full(64, float(i)))
+        return total
+
+    x = numbers(64)
+    for given in (x, x + 1):
+        torch.testing.assert_close(replayed(f, x)((given,), 1), given + sum(range(200)))
 
 
 def test_a_tape_refuses_what_it_cannot_know():
