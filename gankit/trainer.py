@@ -35,7 +35,7 @@ BREATH = 1.0
 """Seconds between looks at the clock, Ctrl-C and the callbacks: steps are run in chunks of about this long."""
 GLANCE = 0.2
 """Seconds between calls of a callback that wants to be called now and then."""
-NUMBERS_AT_ONCE = 2**19
+NUMBERS_AT_ONCE = 2**20
 """In the examples that G or D is given together outside training: many enough to keep two cores busy, and half a
 gigabyte at most in the convolutions of `dcgan`."""
 SIZES = (20, 50, 100, 200, 500, 1000)
