@@ -18,7 +18,7 @@ FAST: Mapping[str, str] = {
     "ahead": "latents and examples of the next steps made ready on a thread",
     "heap": "`gankit train`: memory that is freed stays with the process",
     "slopes": "D's slopes for R1 and R2 from the pass that judges",
-    "recorded": "torch: the gradient of a player as the plain list of its operations",
+    "recorded": "torch: gradients, and networks outside training, as the plain list of their operations",
     "onednn": "torch, CPU: large matrix products through oneDNN",
     "pointwise": "torch, CPU: convolutions of size 1 as matrix products",
     "patches": "jax, CPU: convolutions as matrix products",

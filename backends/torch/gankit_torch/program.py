@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import re
+import weakref
 from collections.abc import Callable, Set
 from itertools import count
 from typing import Any
@@ -48,6 +49,7 @@ def program(tape: Tape, parameters: str, out: Any) -> Callable[..., Any]:
     names = tape.globals | {name: constants[name] for name in reads & constants.keys()}
     exec(compile(source, file, "exec"), names)
     replay: Callable[..., Any] = names["replay"]
+    weakref.finalize(replay, linecache.cache.pop, file, None)
     return replay
 
 

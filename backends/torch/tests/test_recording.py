@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import linecache
 import random
 import traceback
@@ -339,6 +340,15 @@ def test_a_tape_refuses_what_it_cannot_know():
     ):
         with pytest.raises(Unrecordable):
             replayed(f, torch.ones(2))
+
+
+def test_a_game_that_is_over_leaves_no_source_behind():
+    replay = replayed(lambda x, key: torch.sin(x), torch.ones(3))
+    file = replay.__code__.co_filename
+    assert linecache.getlines(file)
+    del replay
+    gc.collect()
+    assert not linecache.getlines(file)
 
 
 def test_a_fault_in_a_replay_shows_the_line():
