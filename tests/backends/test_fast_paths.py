@@ -11,11 +11,12 @@ import pytest
 
 import gankit
 from gankit import switches
+from gankit.batches import Batches
 from gankit.building import open_backend
 from gankit.conformance.compare import agree_by_name, bit_equal
 from gankit.conformance.games import CONDITIONAL, Recorder, leaves, small, start
 from gankit.data.digits import load as digits
-from gankit.feed import Feed, StreamFeed
+from gankit.feed import Feed
 from gankit.interfaces import Scores
 from gankit.judging import Critic, Slope
 from gankit.layers import (
@@ -362,14 +363,14 @@ def test_a_batch_that_fails_on_the_thread_reaches_the_caller_and_nothing_is_lost
 def test_examples_read_ahead_are_used_by_the_next_fit_in_their_order(backend, monkeypatch, without):
     """fit ends where its steps are done, which reads no further, or in a callback, when the next chunk is read."""
     monkeypatch.setenv("GANKIT_WITHOUT", without)
-    taken, take = [], StreamFeed.chunk
+    taken, cut = [], Batches.cut
 
-    def chunk(feed: StreamFeed, start: int, stop: int) -> Any:
-        batch = take(feed, start, stop)
+    def noted(batches: Batches, *arguments: Any) -> Any:
+        batch = cut(batches, *arguments)
         taken.append(batch.discriminator.real.reshape(-1, 3))
         return batch
 
-    monkeypatch.setattr(StreamFeed, "chunk", chunk)
+    monkeypatch.setattr(Batches, "cut", noted)
     trainer = compiled(on_portions(backend))
     source = trainer._dataset.source
     trainer.fit(steps=6)
@@ -380,5 +381,5 @@ def test_examples_read_ahead_are_used_by_the_next_fit_in_their_order(backend, mo
     assert source.given == (100 if without else 140), "the 4 steps after the 12th were read already, or not"
     trainer.fit(steps=8)
     np.testing.assert_array_equal(np.concatenate(taken), np.concatenate([source.x, source.x])[: 20 * 8])
-    monkeypatch.setattr(StreamFeed, "chunk", take)
+    monkeypatch.setattr(Batches, "cut", cut)
     bit_equal(leaves(trainer), leaves(on_portions(backend).fit(steps=20)), "20 steps in three parts")

@@ -240,7 +240,8 @@ def check_penalty_plays(candidate: Candidate) -> None:
     _, terms = play(candidate, steps=7, penalties=[wish(candidate, every=every)])
     name = made(candidate).name
     require(all(name in step for step in terms), f"{candidate}: the log has no {name!r}; it has {sorted(terms[0])}.")
-    acted = [step for step, numbers in enumerate(terms) if numbers[name] != 0]
+    values = [0.0, *(numbers[name] for numbers in terms)]  # where it does not act, it is 0 or as it last was
+    acted = [step for step, value in enumerate(values[1:]) if value not in (0.0, values[step])]
     require(
         acted == [step for step in range(len(terms)) if step % every == 0],
         f"{candidate}, every={every}: it acted at the steps {acted} of {len(terms)}; it must at 0, {every}, ... Likely "
