@@ -33,8 +33,9 @@ class Cli:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self._monkeypatch, self._capsys = monkeypatch, capsys
-        for name in ("OMP_WAIT_POLICY", "OMP_NUM_THREADS"):  # set by the commands; put back after the test
-            monkeypatch.setenv(name, "1" if name == "OMP_NUM_THREADS" else "PASSIVE")
+        # What the commands set where nobody has: put back after the test.
+        for name, value in {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "OMP_NUM_THREADS": "1"}.items():
+            monkeypatch.setenv(name, value)
 
     def __call__(self, *arguments: object) -> Outcome:
         from gankit.cli import main
