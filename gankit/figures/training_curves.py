@@ -24,7 +24,7 @@ Array = np.ndarray[Any, Any]
 LOSSES = {"d_loss": ("D", style.BLUE), "g_loss": ("G", style.GREEN)}
 SCORES = {"D(x)": ("D(x)", style.BLACK), "D(G(z))": ("D(G(z))", style.GREEN)}
 PARTS = 60
-"""A smooth line is the mean over one of so many parts of the run; of fewer points none is taken."""
+"""A smooth line is the mean over one of so many parts of the run, in steps; of fewer lines none is taken."""
 
 
 def curves(run: str | os.PathLike[str]) -> Picture:
@@ -78,14 +78,20 @@ def _equilibrium(run: Run, config: Config) -> Equilibrium:
     return equilibrium(config, spec.shape, spec.num_classes)
 
 
-def running_mean(values: Array, width: int) -> Array:
-    """Centred mean over `width` (odd) neighbours, fewer at the ends; NaN counts as missing."""
+def running_mean(steps: Array, values: Array, width: float) -> Array:
+    """Mean of the values within half a width, in steps, of each; NaN counts as missing. steps: ascending.
+
+    At the start the window narrows on both sides, and so stays centred: a mean over later values alone would hide how a
+    loss begins, which is where it moves most. At the end it has one side only.
+    """
     known = np.isfinite(values)
-    ones = np.ones(width)
-    sums = np.convolve(np.where(known, values, 0.0), ones, "same")
-    counts = np.convolve(known.astype(np.float64), ones, "same")
-    with np.errstate(invalid="ignore"):
-        return np.where(known, sums / counts, np.nan)
+    half = np.minimum(0.5 * width, steps - steps[0])
+    windows = zip(np.searchsorted(steps, steps - half), np.searchsorted(steps, steps + half, "right"), strict=True)
+    # One by one, not as differences of one long sum, in which a loss that once ran away leaves no digits for others.
+    means = [
+        values[first:after][known[first:after]].sum() / max(known[first:after].sum(), 1) for first, after in windows
+    ]
+    return np.where(known, means, np.nan)
 
 
 def _paint(figure: Any, terms: dict[str, Array], config: Config, rest: Equilibrium) -> None:
@@ -104,13 +110,13 @@ def _lines_of(axes: Any, terms: dict[str, Array], names: dict[str, tuple[str, st
     steps, ends = terms["step"], []
     if rest is not None:
         axes.axhline(rest, color=style.GREY, linestyle=(0, (5, 4)), linewidth=1.0)
-    width = len(steps) // PARTS
+    many = len(steps) >= 2 * PARTS
     for name, (label, colour) in names.items():
         values = terms.get(name)
         if values is None or not np.isfinite(values).any():
             continue
-        smooth = running_mean(values, width + 1 - width % 2) if width > 1 else values
-        axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.3 if width > 1 else 0.0)
+        smooth = running_mean(steps, values, (steps[-1] - steps[0]) / PARTS) if many else values
+        axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.3 if many else 0.0)
         axes.plot(steps, smooth, color=colour, marker="o" if len(steps) == 1 else None)
         ends.append((float(smooth[np.isfinite(smooth)][-1]), label, colour))
     low, high = axes.get_ylim()

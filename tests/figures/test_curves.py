@@ -69,8 +69,20 @@ def test_the_curves_are_the_logged_numbers(tmp_path: Path, painted: Callable[[],
 
 
 def test_a_running_mean_is_the_mean_of_the_neighbours_that_are_numbers() -> None:
-    values = np.array([1.0, 5.0, np.nan, 2.0, 8.0, 0.0])
-    np.testing.assert_allclose(running_mean(values, 3), [3.0, 3.0, np.nan, 5.0, 10 / 3, 4.0])
+    values, steps = np.array([1.0, 5.0, np.nan, 2.0, 8.0, 0.0]), np.arange(10.0, 70.0, 10.0)
+    np.testing.assert_allclose(running_mean(steps, values, 20), [1.0, 3.0, np.nan, 5.0, 10 / 3, 4.0])
+
+
+def test_a_running_mean_is_of_steps_however_often_they_are_logged() -> None:
+    steps = np.concatenate([np.arange(0.0, 1000.0, 100.0), np.arange(1000.0, 2001.0, 10.0)])
+    smooth = running_mean(steps, 3.0 - steps / 1000, 300.0)  # a line is its own mean where the window is in the middle
+    np.testing.assert_allclose(smooth, 3.0 - steps / 1000, atol=0.1)  # less than half of 300 steps at the seam
+    np.testing.assert_allclose(smooth[:8], 3.0 - steps[:8] / 1000)
+
+
+def test_a_loss_that_once_ran_away_leaves_the_rest_of_the_curve_as_it_is() -> None:
+    values = np.array([1.0, 2.0, 1e30, 2.0, 4.0, 3.0, 5.0])
+    assert running_mean(np.arange(7.0), values, 2).tolist()[4:] == [3.0, 4.0, 4.0]
 
 
 def test_names_at_the_ends_do_not_cover_each_other() -> None:
