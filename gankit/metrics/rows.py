@@ -128,7 +128,7 @@ class Evaluation:
         heads = [f"{row.checkpoint}, step {row.step:,}, {row.weights}" for row in self.rows]
         lines = [f"{self.data} on {self.backend}: {'; '.join(heads)}"]
         lines += [f"  {line.label} = {'; '.join(cell or '-' for cell in line.cells)}" for line in self.table()]
-        lines += [f"  skipped: {name}: {reason}" for name, reason in self.skipped.items()]
+        lines += [f"  skipped: {', '.join(names)}: {reason}" for reason, names in grouped(self.skipped).items()]
         return "\n".join(lines + [f"  failed: {name}: {reason}" for name, reason in self.failed.items()])
 
 
@@ -144,6 +144,14 @@ class Line:
     @property
     def label(self) -> str:
         return f"{self.metric}[{self.protocol}]"
+
+
+def grouped(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """The metrics of each reason, for one may hold for many."""
+    found: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        found.setdefault(reason, []).append(name)
+    return found
 
 
 def _numbered(measurements: Iterable[Measurement]) -> dict[tuple[str, int], Measurement]:

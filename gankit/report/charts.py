@@ -20,6 +20,8 @@ BINS = 320
 """Of a line: more points than this are drawn as a mean in a band from the least to the greatest."""
 SHOWN = (1.0, 99.0)
 """Percentiles that an axis reaches to at least: one spike in a thousand lines must not flatten all others."""
+BEYOND = 3.0
+"""Heights of the axes up to which a line is followed that leaves them; the page cuts it off at their edge."""
 
 
 MINUS = "\N{MINUS SIGN}"
@@ -92,21 +94,22 @@ def chart(
     levels = levels or {}
     steps = np.concatenate([points[:, 0] for points in found.values()])
     first, last = 0.0, float(max(steps.max(), until, 1))
-    values = np.concatenate([points[:, 1] for points in found.values()])
+    binned = {key: _binned(points, last) for key, points in found.items()}
+    values = np.concatenate([means[:, 1] for means in binned.values()])  # alike in weight wherever they are logged
     low, high = _limits(values[np.isfinite(values)], list(levels.values()), within)
 
     def x(step: Any) -> Any:
         return LEFT + (WIDTH - RIGHT - LEFT) * (np.asarray(step) - first) / (last - first)
 
     def y(value: Any) -> Any:
-        inside = np.clip((np.asarray(value, np.float64) - low) / (high - low), 0.0, 1.0)
-        return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * inside
+        up = np.clip((np.asarray(value, np.float64) - low) / (high - low), 1.0 - BEYOND, BEYOND)
+        return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * up
 
     def curve(key: str, points: Array) -> Curve:
-        binned = _binned(points, last)
+        means = binned[key]
         finite = points[np.isfinite(points[:, 1]), 1]
-        line = _line(x(binned[:, 0]), y(binned[:, 1]))
-        band = _band(x(binned[:, 0]), y(binned[:, 2]), y(binned[:, 3])) if len(points) > BINS else ""
+        line = _line(x(means[:, 0]), y(means[:, 1]))
+        band = _band(x(means[:, 0]), y(means[:, 2]), y(means[:, 3])) if len(points) > BINS else ""
         return Curve(*series[key], line, band, number(float(finite[-1])))
 
     return Chart(

@@ -7,7 +7,6 @@ import re
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 """What means something inside of a line; nothing that is put in here begins one."""
-"""What means something inside of a line; nothing here begins one."""
 
 
 def text(value: object) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gankit.metrics.rows import grouped
 from gankit.report.charts import MINUS, number
 
 ARROWS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}"}
@@ -31,12 +32,27 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """heads: (state of G, its step) of each column. skipped: (metric, reason)."""
+    """heads: (state of G, its step) of each column. skipped: (metrics, the reason that they share)."""
 
     heads: tuple[tuple[str, str], ...]
     rows: tuple[Row, ...]
     skipped: tuple[tuple[str, str], ...]
     about: str
+
+    @property
+    def not_measured(self) -> int:
+        """How many metrics were skipped."""
+        return sum(len(names.split(", ")) for names, _ in self.skipped)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One number beside others of its metric. what: of which model, and where it is printed. own: of this run."""
+
+    metric: str
+    what: str
+    value: str
+    own: bool = False
 
 
 def table(measured: Mapping[str, Any]) -> Table | None:
@@ -54,7 +70,7 @@ def table(measured: Mapping[str, Any]) -> Table | None:
     return Table(
         heads,
         tuple(_row(kind[0], [c.get(kind) for c in columns]) for kind in kinds),
-        tuple(reasons.items()),
+        tuple((", ".join(names), reason) for reason, names in grouped(reasons).items()),
         ", ".join(known),
     )
 
@@ -70,9 +86,22 @@ def value(measurement: Mapping[str, Any]) -> str:
     return f"{number_:,.{digits}f} ± {error:,.{digits}f}".replace("-", MINUS)
 
 
-def published(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
-    """(metric, what it is of and where it is printed, the number) of what others published."""
-    return [(str(row.get("metric", "")), str(row.get("what", "")), value(row)) for row in rows]
+def published(rows: Iterable[Mapping[str, Any]], measured: Mapping[str, Any]) -> list[Compared]:
+    """What others published, and below it what this run has of the same metrics."""
+    theirs = [Compared(str(row.get("metric", "")), str(row.get("what", "")), value(row)) for row in rows]
+    metrics = {row.metric for row in theirs}
+    ours = [
+        Compared(
+            str(m["metric"]),
+            f"this run, {state.get('checkpoint')}, {state.get('weights')}, {_step(state)}",
+            value(m),
+            True,
+        )
+        for state in _dicts(measured.get("rows"))
+        for m in _dicts(state.get("measurements"))
+        if m.get("metric") in metrics
+    ]
+    return theirs + ours
 
 
 def _numbered(state: Mapping[str, Any]) -> dict[tuple[str, int], Mapping[str, Any]]:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gankit.figures.kinds import KINDS
 from gankit.report.charts import Chart, chart
 from gankit.report.numbers import published, table
 from gankit.report.reproduce import commands
@@ -29,9 +30,9 @@ def page(story: Story) -> dict[str, Any]:
         "charts": charts(story),
         "strip": [(step, data_uri(path)) for step, path in spread_out(story.samples, STRIP)],
         "latest": None if story.latest is None else data_uri(story.latest),
-        "figures": [(path.stem.replace("-", " "), data_uri(path)) for path in story.figures],
+        "figures": [(caption(path.stem), data_uri(path)) for path in story.figures],
         "table": table(story.measured),
-        "published": published(story.published),
+        "published": published(story.published, story.measured),
         "commands": commands(story),
     }
 
@@ -119,6 +120,12 @@ def measured(evaluations: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Se
 
 def _label(line: Mapping[str, Any]) -> str:
     return str(line.get("label", line.get("metric", "")))
+
+
+def caption(name: str) -> str:
+    """What a figure of ours shows; of another file its name."""
+    kind = KINDS.get(name)
+    return f"{name}: {kind.summary}" if kind else name.replace("-", " ")
 
 
 def spread_out(items: Sequence[Any], most: int) -> list[Any]:

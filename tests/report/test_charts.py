@@ -50,7 +50,23 @@ def test_a_spike_does_not_flatten_the_rest() -> None:
     drawn = chart("t", lines, {"a": ("A", "d")})
     assert drawn is not None
     ys = [y for _, y in points(drawn.curves[0].line)]
-    assert max(ys) - min(ys) > (drawn.bottom - drawn.top) / 2 and min(ys) >= drawn.top
+    assert max(ys) - min(ys) > (drawn.bottom - drawn.top) / 2 and sorted(ys)[3] >= drawn.top
+
+
+def test_a_curve_leaves_the_axes_rather_than_lie_along_their_edge() -> None:
+    lines = [{"step": s, "a": 50.0 - 5 * s if s < 8 else 1.0 + s % 2} for s in range(1, 1001)]
+    drawn = chart("t", lines, {"a": ("A", "d")}, within=(0.0,))
+    assert drawn is not None
+    ys = [y for _, y in points(drawn.curves[0].line)]
+    assert ys[0] < drawn.top - (drawn.bottom - drawn.top) and max(ys) <= drawn.bottom  # the page cuts it off
+
+
+def test_axes_reach_over_what_is_logged_seldom_as_over_what_is_logged_often() -> None:
+    seldom = [{"step": s, "a": 5.0} for s in range(1, 10_001, 500)]
+    often = [{"step": s, "a": 1.0} for s in range(10_001, 20_001, 2)]
+    drawn = chart("t", seldom + often, {"a": ("A", "d")}, within=(0.0,))
+    assert drawn is not None
+    assert points(drawn.curves[0].line)[0][1] > drawn.top
 
 
 def test_a_level_is_within_the_axes_however_far_the_curve_is_from_it() -> None:

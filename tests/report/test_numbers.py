@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gankit.report.charts import number, steps_text
-from gankit.report.numbers import table, value
-from gankit.report.page import constant, sizes_text, spread_out
+from gankit.report.numbers import published, table, value
+from gankit.report.page import caption, constant, sizes_text, spread_out
 from tests.report.folders import MEASURED
 
 
@@ -51,6 +51,31 @@ def test_what_of_a_protocol_is_alike_stands_once() -> None:
     assert (row.protocol, [cell.own for cell in row.cells if cell]) == ("n=1000", ["sigma=0.2", "sigma=0.17"])
     assert found.heads == (("last, raw", "step 300"), ("last, ema", "step 300"))
     assert table({}) is None and table({"rows": []}) is None
+
+
+def test_metrics_that_share_a_reason_are_told_of_together() -> None:
+    state: dict[str, Any] = dict(MEASURED["rows"][0])
+    state["skipped"] = [
+        {"metric": metric, "reason": reason} for metric, reason in (("a", "no"), ("b", "never"), ("c", "no"))
+    ]
+    found = table({**MEASURED, "rows": [state]})
+    assert found is not None
+    assert (found.skipped, found.not_measured) == ((("a, c", "no"), ("b", "never")), 3)
+
+
+def test_what_others_published_stands_beside_what_this_run_has_of_it() -> None:
+    rows = published([{"metric": "parzen", "what": "a paper", "value": 225, "error": 2}], MEASURED)
+    assert [(row.what, row.value, row.own) for row in rows] == [
+        ("a paper", "225.0 ± 2.0", False),
+        ("this run, last, raw, step 300", "201.3 ± 2.2", True),
+        ("this run, last, ema, step 300", "225.1 ± 2.2", True),
+    ]
+    assert published([], MEASURED) == []
+
+
+def test_a_figure_says_what_it_shows() -> None:
+    assert caption("samples") == "samples: fair draws, the nearest training images beside them"
+    assert caption("my-own") == "my own"
 
 
 def test_pictures_are_chosen_evenly_with_the_first_and_the_last() -> None:
