@@ -49,9 +49,12 @@ def evaluate(
         typer.echo(_json(found), nl=False)
     else:
         _show(found)
-        if run.is_dir():
+        if run.is_dir() and _numbers(found):
             typer.echo(f"{run / FILE} has the details.")
     complain(found)
+    if not _numbers(found):
+        typer.secho(f"Nothing was measured: {_unwritten(run)}.", fg="red", err=True)
+        raise typer.Exit(1)
 
 
 def measured(run: Path, **settings: Any) -> Evaluation:
@@ -66,12 +69,20 @@ def measured(run: Path, **settings: Any) -> Evaluation:
         with _progress() as watch:
             found = measure(run, watch=watch, **settings)
     except KeyboardInterrupt:
-        kept = f"; {run / FILE} stays as it was" if (run / FILE).is_file() else ""
-        typer.echo(f"\nInterrupted: nothing is written{kept}.", err=True)
+        typer.echo(f"\nInterrupted: {_unwritten(run)}.", err=True)
         raise typer.Exit(130) from None
-    if run.is_dir():  # whole, and at the end: until then the old one stands
+    if run.is_dir() and _numbers(found):  # whole, and at the end: until then the old one stands
         write_atomically(run / FILE, _json(found).encode())
     return found
+
+
+def _numbers(found: Evaluation) -> bool:
+    """Whether there is any."""
+    return any(row.measurements for row in found)
+
+
+def _unwritten(run: Path) -> str:
+    return "nothing is written" + (f"; {run / FILE} stays as it was" if (run / FILE).is_file() else "")
 
 
 def complain(found: Evaluation) -> None:
@@ -91,6 +102,8 @@ def _show(found: Evaluation) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from gankit.metrics.rows import grouped
+
     lines = found.table()
     heads = [[f"{row.checkpoint}, {row.weights}" for row in found.rows], [f"step {row.step:,}" for row in found.rows]]
     width = 3 + max(len(cell) for cells in (*heads, *(line.cells for line in lines)) for cell in cells)
@@ -101,8 +114,8 @@ def _show(found: Evaluation) -> None:
     for line in lines:
         console.print(Text(line.metric + ARROWS.get(line.better, ""), "bold").append(f"  {line.protocol}", "dim"))
         console.print("".join(cell.rjust(width) for cell in line.cells))
-    for name, reason in found.skipped.items():
-        console.print(f"skipped {name}: {reason}", style="dim")
+    for reason, names in grouped(found.skipped).items():
+        console.print(f"skipped {', '.join(names)}: {reason}", style="dim")
 
 
 @contextmanager

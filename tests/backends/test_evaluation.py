@@ -391,12 +391,28 @@ def test_what_is_broken_or_interrupted_is_told(cli, backend, tmp_path, monkeypat
     outcome = cli("evaluate", "run", "--metric", "parzen", "--metric", "class-balance", "--n", "50")
     assert outcome.code == 1 and "skipped class-balance" in outcome.out
     assert f"parzen failed: gankit {gankit.__version__}: ValueError: no such luck" in outcome.err
+    assert (tmp_path / "run" / "metrics.json").read_bytes() == before
+
+
+def test_what_measures_nothing_leaves_the_numbers_that_are_there(cli, backend, tmp_path):
+    trainer = game(backend, ema=0.0).fit(steps=3)
+    trainer.save(Run(tmp_path / "run").checkpoint_file(3))
+    outcome = cli("evaluate", "run", "--metric", "frechet", "--metric", "precision-recall", "--n", "50")
+    assert outcome.code == 1 and not (tmp_path / "run" / "metrics.json").exists()
+    assert "skipped frechet, precision-recall: No extractor is installed" in outcome.out
+    assert "Nothing was measured: nothing is written." in outcome.err
+    assert cli("evaluate", "run", "--metric", "parzen", "--n", "50").code == 0
+    before = (tmp_path / "run" / "metrics.json").read_bytes()
+    outcome = cli("evaluate", "run", "--metric", "frechet", "--n", "50")
+    assert outcome.code == 1 and "metrics.json stays as it was" in outcome.err
+    assert (tmp_path / "run" / "metrics.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--checkpoint", "best"], "it was trained without --evaluate-every"),
+        (["--split", "tset"], "ring has no split 'tset'; possible: 'test', 'train', 'validation'."),
         (["--checkpoint", "7"], "no checkpoint of step 7. There: 3"),
         (["--checkpoint", "worst"], "possible are 'last', 'best', 'all', or a step"),
         (["--metric", "parson"], "Did you mean 'parzen'"),
