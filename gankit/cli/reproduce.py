@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from gankit.metrics.rows import Evaluation
     from gankit.reproductions import Reproduction
 
-FOR_MEASURING, AT_MOST = 0.2, 420.0
-"""The share of a budget that is kept back for what comes after training, and the most seconds of it."""
+FOR_MEASURING, AT_LEAST, AT_MOST = 0.2, 75.0, 420.0
+"""The share of a budget that is kept back for what comes after training, and its least and most seconds: ten thousand
+samples, and the calibrations, take some 75 on two cores however short the budget."""
+SHOWN = 5
+"""Settings that are told of a game in the way."""
 BESIDE = ("frechet", "class-kl", "class-deviation", "nearest-training")
 """What is shown beside a score that can be had without a good model."""
 
@@ -56,8 +59,9 @@ def reproduce(
     options = Options(
         backend=backend, recipe=wanted.recipe, data=wanted.data, steps=wanted.steps, seed=seed, device=device,
         set=wanted.settings, log_every=100, sample_every=10_000, checkpoint_every=5_000, evaluate_every=10_000,
-        out=run.folder, budget=None if span is None else f"{span - min(FOR_MEASURING * span, AT_MOST):.4f}s",
+        out=run.folder, budget=None if span is None else f"{_for_training(span):.4f}s",
     )  # fmt: skip
+    _check(run, options)
     typer.echo(f"{wanted.summary}. {wanted.note}" + ("" if span is None else f" In {spoken(span)}, as far as it gets."))
     play(options)
     write_atomically(run.folder / FILE, (json.dumps(wanted.to_plain(), indent=2) + "\n").encode())
@@ -73,6 +77,27 @@ def reproduce(
     if steps < wanted.steps:
         typer.echo("The same command goes on from there.")
     complain(found)
+
+
+def _for_training(span: float) -> float:
+    """Seconds of a budget; half of it at the least."""
+    return max(span - min(max(FOR_MEASURING * span, AT_LEAST), AT_MOST), span / 2)
+
+
+def _check(run: Any, options: Options) -> None:
+    """Raise ConfigError for a folder that holds another game."""
+    from gankit.building import configure
+    from gankit.runs import differences
+
+    if not run.exists():
+        return
+    config = configure(str(options.recipe), options.data, **options.settings())
+    if changes := differences(run.config(), config):
+        more = f"\n  and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
+        raise ConfigError(
+            f"{run.folder} holds another game:\n  " + "\n  ".join(changes[:SHOWN]) + more + "\n"
+            "Nothing was touched. Choose another folder with --out."
+        )
 
 
 def _first() -> str:

@@ -61,6 +61,16 @@ def test_the_same_command_goes_on_from_where_its_budget_ended(cli, backend, tmp_
     assert f"{ENOUGH} of {ENOUGH} steps" in second.out
 
 
+def test_a_folder_that_holds_another_game_is_left_alone(cli, backend, tmp_path):
+    assert cli("train", "--backend", backend, "--data", "ring", "--steps", "2", "--out", "other").code == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "other").rglob("*") if path.is_file()}
+    done = cli("reproduce", "small", "--backend", backend, "--out", "other")
+    assert done.code == 2 and not done.out
+    assert "other holds another game:\n  batch_size: 64 → 32" in done.err
+    assert "Choose another folder with --out." in done.err and "--new" not in done.err
+    assert {path: path.read_bytes() for path in (tmp_path / "other").rglob("*") if path.is_file()} == before
+
+
 def test_an_unknown_result_is_answered_with_those_there_are(cli):
     done = cli("reproduce", "smal")
     assert done.code == 2
