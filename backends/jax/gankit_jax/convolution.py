@@ -3,9 +3,10 @@
 Training runs inside a loop of one program, and there XLA's CPU convolutions fall back to plain loops of their own.
 Forward and backward in such a loop, batch 64, two cores, native : patches, at the sizes of our networks: 4x4 stride 2,
 6 to 69 times; 3x3, 2 to 59; 1x1, 2 to 115; 3x3 in groups of 16 channels, 17 to 28. A whole step of `dcgan` on MNIST
-takes 1,556 ms natively and 205 ms by patches, one of `modern-small` 111 and 19; strides taken in blocks of pixels, and
-transposes gathered, came later and made `dcgan` 1.6 times as fast again. Outside of a loop native convolutions
-are the faster ones, by up to 3 times, but not by enough to step from Python: 166 ms against 137 for `dcgan`.
+takes 1,556 ms natively and 205 ms by patches, one of `modern-small` 111 and 19. What came later made these 1.8 and 1.4
+times as fast again, and `modern` 1.8: strides taken in blocks of pixels, and windows gathered along one axis and spread
+along the other. Outside of a loop native convolutions are the faster ones, by up to 3 times, but not by enough to step
+from Python: 166 ms against 137 for `dcgan`, when it went by patches.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from flax import nnx
 from jax import Array, lax
 
 from gankit import switches
+from gankit_jax.windows import spread, windows
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
-Pads = tuple[tuple[int, int], tuple[int, int]]
+Pads = Sequence[tuple[int, int]]
+NO_PADS: Pads = ((0, 0), (0, 0))
 
 
 def chosen(device: jax.Device) -> bool:
@@ -66,100 +69,123 @@ def conv_general_dilated(
         return native(x, kernel)
     named = isinstance(padding, str)  # "SAME", "VALID"
     pads = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], window_strides, padding) if named else padding
-    return by_patches(x, kernel, window_strides, pads, feature_group_count)
+    return by_products(x, kernel, window_strides, pads, feature_group_count)
 
 
 def conv_transpose(x: Array, kernel: Array, *, stride: int, padding: int, patches: bool) -> Array:
-    """The transpose of the convolution with `kernel` (size, size, in, out): (N, h, w, in) -> (N, h', w', out).
-
-    By patches it gathers or spreads, whichever makes fewer numbers on the way.
-    """
+    """The transpose of the convolution with `kernel` (size, size, in, out): (N, h, w, in) -> (N, h', w', out)."""
     size = kernel.shape[0]
     if not patches:
         flipped, around = jnp.flip(kernel, (0, 1)), [(size - 1 - padding, size - 1 - padding)] * 2
         dilated = {"lhs_dilation": (stride, stride), "dimension_numbers": LAYOUT}
         return lax.conv_general_dilated(x, flipped, (1, 1), around, **dilated)
-    transposed = jnp.swapaxes(kernel, 2, 3)
     height, width = ((side - 1) * stride + size - 2 * padding for side in x.shape[1:3])
-    if size % stride == 0 and gathers_less(x.shape, kernel.shape, stride):
-        return gathered(x, transposed, stride)[:, padding : padding + height, padding : padding + width]
     image = jax.ShapeDtypeStruct((x.shape[0], height, width, kernel.shape[3]), x.dtype)
     pads = ((padding, padding), (padding, padding))
-    conv = partial(by_patches, kernel=transposed, strides=(stride, stride), pads=pads)
+    conv = partial(by_products, kernel=jnp.swapaxes(kernel, 2, 3), strides=(stride, stride), pads=pads)
     return jax.linear_transpose(conv, image)(x)[0]
 
 
-def gathers_less(image: Sequence[int], kernel: Sequence[int], stride: int) -> bool:
-    """Whether patches of the image, as `gathered` takes them, are fewer numbers than its pixels times the kernel."""
-    _, height, width, channels = image
-    size, _, _, features = kernel
-    reach = size // stride
-    return (height + reach - 1) * (width + reach - 1) * reach**2 * channels < height * width * size**2 * features
+def by_products(x: Array, kernel: Array, strides: Sequence[int], pads: Pads, groups: int = 1) -> Array:
+    """A convolution, kernel (height, width, in / groups, out), as one matrix product for each group.
 
-
-def gathered(x: Array, kernel: Array, stride: int) -> Array:
-    """The unpadded transpose of a convolution with kernel (size, size, out, in), size a multiple of the stride.
-
-    It is a convolution that makes stride x stride pixels at a time from the pixels of x that reach them, size / stride
-    along a side. Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?".
+    Along an axis either the windows are gathered before the product, or what a pixel gives to each of its windows is
+    added up after it. Both axes gathered are the usual patches. For a 3x3 kernel between like numbers of channels one
+    of each makes 3 + 3 numbers a pixel on the way, where patches make 9 + 1, and is 1.3 to 2 times as fast.
     """
-    blocks = folded_kernel(kernel, (stride, stride))
-    pads = ((len(blocks) - 1,) * 2,) * 2
-    y = by_patches(x, jnp.flip(jnp.swapaxes(blocks, 2, 3), (0, 1)), (1, 1), pads)
-    n, height, width, _ = y.shape
-    y = y.reshape(n, height, width, stride, stride, -1)
-    return jnp.swapaxes(y, 2, 3).reshape(n, height * stride, width * stride, -1)
-
-
-def by_patches(x: Array, kernel: Array, strides: Sequence[int], pads: Pads, groups: int = 1) -> Array:
-    """A convolution, kernel (height, width, in / groups, out), as one product of patches and kernel for each group."""
-    x, sizes = jnp.pad(x, ((0, 0), *pads, (0, 0))), kernel.shape[:2]
-    windows = list(zip(x.shape[1:3], sizes, strides, strict=True))
-    counts = [(side - size) // stride + 1 for side, size, stride in windows]
-    if groups == 1 and max(strides) > 1 and all(size % stride == 0 for _, size, stride in windows):
-        # Blocks of pixels, at a stride of one: a quarter of the slices at a stride of two, and in the gradient of x a
-        # quarter of the images to be added up.
-        height, width = ((count - 1) * stride + size for count, (_, size, stride) in zip(counts, windows, strict=True))
-        x, kernel = folded(x[:, :height, :width], strides), folded_kernel(kernel, strides)
-        strides = (1, 1)
     n, channels, features = x.shape[0], x.shape[3], kernel.shape[3]
-    rows, columns = (
-        [slice(i, i + (count - 1) * stride + 1, stride) for i in range(size)]
-        for size, count, stride in zip(kernel.shape[:2], counts, strides, strict=True)
-    )
     if channels == features == groups:  # a product of numbers, not of matrices
-        patches = jnp.stack([x[:, r, c] for r in rows for c in columns], axis=3)
-        return jnp.sum(patches * kernel.reshape(-1, channels), axis=3)
-    if groups == 1:
-        patches = jnp.concatenate([x[:, r, c] for r in rows for c in columns], axis=-1)
-        y = product(patches.reshape(-1, patches.shape[-1]), kernel.reshape(-1, features))
-        return y.reshape(n, *counts, features)
+        return depthwise(x, kernel, strides, pads)
     x = jnp.moveaxis(x.reshape(*x.shape[:3], groups, channels // groups), 3, 0)
-    patches = jnp.concatenate([x[:, :, r, c] for r in rows for c in columns], axis=-1)
-    matrices = jnp.moveaxis(kernel.reshape(patches.shape[-1], groups, -1), 1, 0)  # (groups, patch, out / groups)
-    y = patches.reshape(groups, -1, patches.shape[-1]) @ matrices
-    return jnp.moveaxis(y, 0, 1).reshape(n, *counts, features)
+    if max(strides) > 1:
+        x, kernel, pads = in_blocks(x, kernel, strides, pads)
+    elif not all(0 <= pad < size for size, sides in zip(kernel.shape, pads, strict=False) for pad in sides):
+        x, pads = padded(x, pads), NO_PADS
+    (high, wide, inside, _), outside = kernel.shape, features // groups
+    gathered = axes_to_gather(high, wide, inside, outside)
+    if gathered > 0:
+        x = merged(windows(x, -2, wide, pads[1]))
+    if gathered > 1:
+        x = merged(windows(x, -3, high, pads[0]))
+    spread_over = 2 - gathered
+    kernel = jnp.flip(kernel.reshape(high, wide, inside, groups, outside), range(spread_over))
+    before, after = (0, 1)[spread_over:], (0, 1)[:spread_over]
+    matrices = jnp.transpose(kernel, (3, *before, 2, *after, 4)).reshape(groups, x.shape[-1], -1)
+    y = product(x.reshape(groups, -1, x.shape[-1]), matrices).reshape(*x.shape[:-1], -1)
+    if gathered < 2:
+        y = spread(y.reshape(*y.shape[:-1], high, -1), -3, high, rest(high, pads[0]))
+    if gathered < 1:
+        y = spread(y.reshape(*y.shape[:-1], wide, -1), -2, wide, rest(wide, pads[1]))
+    return jnp.moveaxis(y, 0, 3).reshape(n, *y.shape[2:4], features)
 
 
-def product(rows: Array, matrix: Array) -> Array:
-    """rows @ matrix, whose gradient in the matrix is a product that turns over the narrower of its two factors.
+def rest(size: int, pads: tuple[int, int]) -> tuple[int, int]:
+    """What is cut off at both ends of an axis that is spread, where the pads would be if it was gathered."""
+    return size - 1 - pads[0], size - 1 - pads[1]
+
+
+def axes_to_gather(high: int, wide: int, inside: int, outside: int) -> int:
+    """0, 1 (the width) or 2: whichever makes the fewest numbers a pixel before and after the product."""
+    numbers = {
+        1: wide * inside + high * outside,
+        2: high * wide * inside + outside,
+        0: inside + high * wide * outside,
+    }
+    return min(numbers, key=numbers.__getitem__)
+
+
+def depthwise(x: Array, kernel: Array, strides: Sequence[int], pads: Pads) -> Array:
+    """A convolution of each channel by itself, kernel (height, width, 1, channels)."""
+    rows = windows(x, -3, kernel.shape[0], pads[0])[:, :: strides[0]]  # (N, h', w, height, c)
+    patches = windows(jnp.moveaxis(rows, -2, 0), -2, kernel.shape[1], pads[1])[:, :, :, :: strides[1]]
+    return jnp.einsum("hnijwc,hwc->nijc", patches, kernel[:, :, 0])
+
+
+def in_blocks(x: Array, kernel: Array, strides: Sequence[int], pads: Pads) -> tuple[Array, Array, Pads]:
+    """(images, kernel, pads) of the same convolution at a stride of one: blocks of pixels as single ones.
+
+    x: (groups, N, h, w, c). A quarter of the windows at a stride of two, and in the gradient of x a quarter of the
+    images to be added up.
+    """
+    sizes = kernel.shape[:2]
+    if max(sizes) == 1:  # most pixels are in no window
+        return padded(x, pads)[:, :, :: strides[0], :: strides[1]], kernel, NO_PADS
+    reaches = [-(-size // stride) for size, stride in zip(sizes, strides, strict=True)]
+    ends = []
+    for side, size, stride, (before, after), reach in zip(x.shape[2:4], sizes, strides, pads, reaches, strict=True):
+        count = (side + before + after - size) // stride + 1
+        ends.append((before, (count + reach - 1) * stride - side - before))
+    zeros = [(0, reach * stride - size) for size, stride, reach in zip(sizes, strides, reaches, strict=True)]
+    kernel = jnp.moveaxis(jnp.pad(kernel, (*zeros, (0, 0), (0, 0))), 3, 0)
+    return folded(padded(x, ends), strides), jnp.moveaxis(folded(kernel, strides), 0, 3), NO_PADS
+
+
+def padded(x: Array, pads: Sequence[tuple[int, int]]) -> Array:
+    """Images (groups, N, h, w, c) with zeros around, or cut where a pad is negative."""
+    return lax.pad(x, jnp.zeros((), x.dtype), [(*pad, 0) for pad in ((0, 0), (0, 0), *pads, (0, 0))])
+
+
+def product(rows: Array, matrices: Array) -> Array:
+    """rows @ matrices, (groups, n, in) and (groups, in, out).
+
+    The gradient in the matrices is a product that turns over the narrower of its two factors.
 
     XLA turns over `rows` whatever their width, and on a CPU a product with the wide factor turned over takes twice as
     long: 24.7 ms against 11.4 for rows of 1,024 and a gradient of 128.
     """
-    if rows.shape[1] <= matrix.shape[1]:
-        return rows @ matrix
-    turned = lax.optimization_barrier(matrix.T)  # else XLA sees that it is turned forth and back
-    return lax.dot_general(rows, turned, (((1,), (1,)), ((), ())))
+    if rows.shape[2] <= matrices.shape[2]:
+        return rows @ matrices
+    turned = lax.optimization_barrier(jnp.swapaxes(matrices, 1, 2))  # else XLA sees that it is turned forth and back
+    return lax.dot_general(rows, turned, (((2,), (2,)), ((0,), (0,))))
 
 
 def folded(x: Array, block: Sequence[int]) -> Array:
-    """(N, h, w, c) with each block of pixels as the channels of one: (N, h / block[0], w / block[1], blocks * c)."""
-    n, height, width, channels = x.shape
-    x = x.reshape(n, height // block[0], block[0], width // block[1], block[1], channels)
-    return jnp.swapaxes(x, 2, 3).reshape(*x.shape[:2], x.shape[3], -1)
+    """(..., h, w, c) with each block of pixels as the channels of one: (..., h / block[0], w / block[1], block * c)."""
+    *outer, height, width, channels = x.shape
+    x = x.reshape(*outer, height // block[0], block[0], width // block[1], block[1], channels)
+    return merged(merged(jnp.swapaxes(x, -4, -3)))
 
 
-def folded_kernel(kernel: Array, block: Sequence[int]) -> Array:
-    """The kernel that is to folded images what this one, in strides of a block, is to images."""
-    return jnp.moveaxis(folded(jnp.moveaxis(kernel, 3, 0), block), 0, 3)
+def merged(x: Array) -> Array:
+    """(..., a, b) as (..., a * b)."""
+    return x.reshape(*x.shape[:-2], -1)

@@ -30,6 +30,10 @@ SHAPES = {  # (image, kernel, strides, padding, groups)
     "two to each group of one channel": ((4, 5, 3), (3, 3, 1, 6), (1, 1), [(1, 1), (1, 1)], 3),
     "neither square nor even": ((5, 7, 2), (3, 2, 2, 3), (1, 2), [(0, 2), (1, 0)], 1),
     "padding by name": ((5, 6, 2), (3, 3, 2, 3), (2, 2), "SAME", 1),
+    "padding wider than the kernel": ((3, 4, 2), (2, 3, 2, 3), (1, 1), [(2, 3), (0, 1)], 1),
+    "groups in strides": ((5, 6, 4), (3, 2, 2, 6), (2, 2), [(1, 1), (0, 1)], 2),
+    "strides past the kernel": ((7, 8, 2), (1, 2, 2, 3), (2, 3), [(0, 1), (1, 1)], 1),
+    "single pixels in strides": ((5, 6, 2), (1, 1, 2, 3), (2, 3), [(0, 0), (1, 0)], 1),
 }
 
 
@@ -98,19 +102,31 @@ def test_patches_are_the_native_transposed_convolution(size, stride, padding, in
         assert_agree(transposed(*arrays, patches=False), want[0])
 
 
-def test_transposed_convolutions_gather_or_spread_whichever_makes_fewer_numbers():
-    # The two of `dcgan` on MNIST: 8 x 8 patches of 2 x 2 x 128 against 7 x 7 pixels times 4 x 4 x 64, 32,768 to 50,176;
-    # and 15 x 15 of 2 x 2 x 64 against 14 x 14 times 4 x 4 x 1, 57,600 to 3,136.
-    assert convolution.gathers_less((64, 7, 7, 128), (4, 4, 128, 64), 2)
-    assert not convolution.gathers_less((64, 14, 14, 64), (4, 4, 64, 1), 2)
+@pytest.mark.parametrize(
+    ("sizes", "gathered"),
+    [
+        ((2, 2, 4, 64), 2),  # `dcgan`'s first in blocks of pixels: 16 + 64 numbers, where one axis would make 8 + 128
+        ((3, 3, 16, 16), 1),  # `modern`'s: 48 + 48, patches 144 + 16
+        ((3, 3, 64, 1), 0),  # to an image: 64 + 9, patches 576 + 1
+    ],
+)
+def test_the_axes_are_gathered_that_make_the_fewest_numbers(sizes, gathered):
+    assert convolution.axes_to_gather(*sizes) == gathered
+
+
+@pytest.mark.parametrize("gathered", [0, 1, 2])
+@pytest.mark.parametrize("case", ["3x3", "groups", "neither square nor even", "4x4 stride 2"])
+def test_every_choice_of_axes_is_the_native_convolution(monkeypatch, case, gathered):
+    monkeypatch.setattr(convolution, "axes_to_gather", lambda *sizes: gathered)
+    test_patches_are_the_native_convolution(case)
 
 
 def test_the_gradient_of_a_product_turns_over_its_narrower_factor():
     rows, matrix = draw((9, 6), (6, 4))
-    gradient = jax.jit(jax.grad(lambda m: jnp.sum(jnp.sin(convolution.product(rows, m)))))
+    gradient = jax.jit(jax.grad(lambda m: jnp.sum(jnp.sin(convolution.product(rows[None], m[None])))))
     np.testing.assert_allclose(gradient(matrix), rows.T @ np.cos(rows @ matrix), rtol=1e-12)
     # f64[4,6] is made first, then turned, where a plain product would have made f64[6,4] of rows turned over.
-    assert re.search(r"stablehlo.dot_general.* -> tensor<4x6xf64>", gradient.lower(matrix).as_text())
+    assert re.search(r"stablehlo.dot_general.* -> tensor<1x4x6xf64>", gradient.lower(matrix).as_text())
     assert "f64[4,6]{1,0} dot(" in gradient.lower(matrix).compile().as_text()
 
 
