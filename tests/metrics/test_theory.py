@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -101,10 +102,34 @@ def test_it_holds_in_the_plane_of_many_modes() -> None:
     assert got["d-from-optimal"].value < 0.08 and abs(got["value-from-theory"].value) < 0.08
 
 
+@pytest.mark.parametrize(("spread", "n"), [(0.3, 250), (0.3, 2 * N), (0.1, 2 * N)])
+def test_it_holds_for_a_g_that_has_learned_little(spread: float, n: int) -> None:
+    """Samples that lie far wider about the modes than examples do: kernels of a mode's width see nothing there."""
+    data, rng = ring("test", n=N), np.random.default_rng(3)
+    law, p_g = data.law, replace(data.law, std=spread)
+    samples = law.centres[rng.integers(0, len(law.centres), n)] + spread * rng.standard_normal((n, 2))
+
+    def best(x: Array) -> Array:
+        return np.asarray(law.log_density(x) - p_g.log_density(x))
+
+    got = {m.metric: m for m in Theory()(evidence(samples, {"test": data}, score=best))}
+    jsd = np.log(2) - (np.logaddexp(0, -best(data.x)).mean() + np.logaddexp(0, best(samples)).mean()) / 2
+    np.testing.assert_allclose(got["value-from-theory"].details["jsd"], jsd, atol=0.02)
+    assert got["d-from-optimal"].value < 0.03 and abs(got["value-from-theory"].value) < 0.05
+
+
+def test_samples_that_are_all_one_have_a_density_without_bounds() -> None:
+    samples = np.full((2 * N, 1), 3.0)
+    given = evidence(samples, {"test": DATA}, score=lambda x: np.where(x[:, 0] == 3.0, -50.0, 50.0))
+    got = {m.metric: m for m in Theory()(given)}
+    assert got["d-from-optimal"].value < 0.05  # real examples within a kernel of the one
+    np.testing.assert_allclose(got["value-from-theory"].details["jsd"], np.log(2), atol=0.1)
+
+
 def test_the_protocol_tells_how_the_density_was_had() -> None:
     got = measured(lambda x: np.zeros(len(x)), n=1000, bandwidth=0.25)
     assert got["d-from-optimal"].label == (
-        "d-from-optimal[n=1000, reals=1000, split=test, density=1000 kernels of 0.25 std]"
+        "d-from-optimal[n=1000, reals=1000, split=test, density=1000 kernels of 0.25 std or 10 neighbours]"
     )
     assert got["value"].label == "value[n=1000, reals=1000, split=test]"
 
