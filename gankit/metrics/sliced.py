@@ -41,7 +41,7 @@ class SlicedWasserstein:
     def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
         data, fake, train = real(evidence, self.split), sampled(evidence), real(evidence, self.train_split)
         n = min(self.n, len(data), len(fake))
-        along = directions(data.dim, self.projections, self.seed)
+        along = directions(data.dim, self.projections if data.dim > 1 else 1, self.seed)  # a line has but one
         each = wasserstein(projected(fake, n, along), projected(data, n, along))
         fewer = min(n, len(train))
         of_data = wasserstein(projected(train, fewer, along), projected(data, fewer, along))
@@ -49,7 +49,7 @@ class SlicedWasserstein:
         yield Measurement(
             self.name,
             float(each.mean()),
-            {"n": n, "split": f"{self.split}[:{n}]", "projections": self.projections, "seed": self.seed},
+            {"n": n, "split": f"{self.split}[:{n}]", "projections": along.shape[1], "seed": self.seed},
             error,
             "lower",
             {"of_data": float(of_data.mean())},

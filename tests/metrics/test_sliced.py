@@ -46,6 +46,13 @@ def test_a_shift_costs_its_part_along_each_direction() -> None:
     assert got.label == "sliced-wasserstein[n=200, split=test[:200], projections=64, seed=2]"
 
 
+def test_on_a_line_there_is_one_direction_and_no_error_over_it() -> None:
+    data = np.random.default_rng(0).normal(size=(50, 1))
+    (got,) = SlicedWasserstein()(evidence(data + 0.5, {"test": data, "train": data}))
+    np.testing.assert_allclose(got.value, 0.5, rtol=1e-9)
+    assert got.error is None and got.protocol["projections"] == 1
+
+
 def test_bytes_are_compared_in_the_range_of_the_data_however_dark_a_batch_is() -> None:
     data = np.random.default_rng(0).integers(0, 256, (100, 2, 2, 1), dtype=np.uint8)
     splits = {"test": data, "train": data}
