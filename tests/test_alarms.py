@@ -315,6 +315,12 @@ def test_nan_names_terms_parameters_and_the_last_finite_step() -> None:
     assert "dense0/kernel of the discriminator's 4" in what and "generator" not in what
 
 
+def test_a_rate_out_of_all_measure_is_not_answered_with_a_tenth_of_it() -> None:
+    config = Config().with_settings({"generator_optimizer": {"name": "adam", "lr": 1e30}})
+    _, tries = explain(NOT_FINITE, Look(1, broken=("d_loss",)), config, None, Findings())
+    assert "--set generator_optimizer.lr=0.01" in tries
+
+
 def test_broken_data_is_the_cause() -> None:
     what, tries = explain(NOT_FINITE, Look(50, ("d_loss",)), Config(), None, Findings(data=True))
     assert "The data itself is not finite." in what and tries == [

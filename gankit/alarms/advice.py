@@ -11,6 +11,8 @@ from gankit.alarms.watch import COLLAPSE, NOT_FINITE, RUNAWAY, WINS, Look
 from gankit.config import Config
 
 NAMES_SHOWN = 4
+HIGHEST = 0.01
+"""The highest learning rate that is advised: a tenth of one that is out of all measure is no better."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def _slower(config: Config, *roles: str) -> Iterator[str]:
         if not isinstance(lr, int | float):  # a schedule, or the optimizer's own default
             yield f"a lower {role}_optimizer.lr"
         elif lr > 0:
-            yield f"--set {role}_optimizer.lr={lr / 10:.6g}"
+            yield f"--set {role}_optimizer.lr={min(lr / 10, HIGHEST):.6g}"
 
 
 def config_loss(config: Config) -> str:

@@ -58,6 +58,8 @@ def evaluate(
 
     Raises ConfigError, UnknownNameError or CheckpointError before anything is measured.
     """
+    if n < 1:
+        raise ConfigError(f"n={n}: a game is measured by one sample or more.")
     named = None if metrics is None else _listed(metrics)
     states = list(_states(game, checkpoint, backend, device))
     trainer = states[0].trainer
