@@ -98,7 +98,9 @@ def _json(found: Evaluation) -> str:
 
 
 def _show(found: Evaluation) -> None:
-    """For each kind of number what it is and depends on, and below it a column for each state of G."""
+    """For each kind of number what it is and depends on, and below it a column for each state of G; as many tables as
+    the columns need that the terminal has no room for.
+    """
     from rich.console import Console
     from rich.text import Text
 
@@ -109,11 +111,14 @@ def _show(found: Evaluation) -> None:
     width = 3 + max(len(cell) for cells in (*heads, *(line.cells for line in lines)) for cell in cells)
     console = Console(markup=False, highlight=False)
     console.print(f"{found.data} on {found.backend}, {found.n:,} samples from seed {found.seed}")
-    for cells in heads:
-        console.print("".join(cell.rjust(width) for cell in cells))
-    for line in lines:
-        console.print(Text(line.metric + ARROWS.get(line.better, ""), "bold").append(f"  {line.protocol}", "dim"))
-        console.print("".join(cell.rjust(width) for cell in line.cells))
+    at_once = max(1, console.width // width)
+    for first in range(0, len(found.rows), at_once):
+        shown = slice(first, first + at_once)
+        for cells in heads:
+            console.print("".join(cell.rjust(width) for cell in cells[shown]))
+        for line in lines:
+            console.print(Text(line.metric + ARROWS.get(line.better, ""), "bold").append(f"  {line.protocol}", "dim"))
+            console.print("".join(cell.rjust(width) for cell in line.cells[shown]))
     for reason, names in grouped(found.skipped).items():
         console.print(f"skipped {', '.join(names)}: {reason}", style="dim")
 

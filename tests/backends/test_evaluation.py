@@ -395,6 +395,19 @@ def test_what_is_broken_or_interrupted_is_told(cli, backend, tmp_path, monkeypat
     assert (tmp_path / "run" / "metrics.json").read_bytes() == before
 
 
+def test_columns_that_find_no_room_go_into_a_table_of_their_own(cli, backend, monkeypatch):
+    assert cli(*arguments(backend, "run", 30), "--checkpoint-every", "10").code == 0
+    monkeypatch.setenv("COLUMNS", "60")
+    outcome = cli(
+        "evaluate", "run", "--metric", "sliced-wasserstein", "--n", "100", "--checkpoint", "all", "--weights", "raw"
+    )
+    lines = outcome.out.splitlines()
+    assert max(map(len, lines)) <= 60
+    heads = [line.split(", raw")[:-1] for line in lines if ", raw" in line]
+    assert [head.strip() for line in heads for head in line] == ["step-000010", "step-000020", "step-000030", "best"]
+    assert len(heads) > 1 and sum(line.startswith("sliced-wasserstein") for line in lines) == len(heads)
+
+
 def test_what_measures_nothing_leaves_the_numbers_that_are_there(cli, backend, tmp_path):
     trainer = game(backend, ema=0.0).fit(steps=3)
     trainer.save(Run(tmp_path / "run").checkpoint_file(3))
