@@ -51,8 +51,6 @@ class Bench:
         calibrate: bool = False,
     ) -> None:
         self.splits = Splits(data if data is not None else source_of(trainer))
-        if split is not None:
-            self.splits(split)  # one that is asked for and is not there is an error at once, and not of each metric
         self.split = split or self.splits.first(preferred, "train")
         self.backend = _in_full_precision(trainer)
         self.extractor: Extractor | None = find_extractor(trainer.spec, extractor)

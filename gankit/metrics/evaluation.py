@@ -56,7 +56,7 @@ def evaluate(
     calibrate: whether to measure real training examples as well, where a metric can: what its best is worth.
     watch: told how far it is.
 
-    Raises ConfigError, UnknownNameError or CheckpointError before anything is measured.
+    Raises ConfigError, UnknownNameError, CheckpointError or DataError before anything is measured.
     """
     if n < 1:
         raise ConfigError(f"n={n}: a game is measured by one sample or more.")
@@ -65,6 +65,8 @@ def evaluate(
     trainer = states[0].trainer
     kinds = _kinds(trainer, weights)
     bench = Bench(trainer, data, split=split, metrics=named, extractor=extractor, calibrate=calibrate)
+    if split is not None:
+        bench.splits(split)  # one that was asked for and is not there is told once, and not by each metric
     each, rows = len(bench.metrics), list[Row]()
     for state in states:
         before = {row.weights: row for row in rows if row.step == state.step}  # the best may be the last
