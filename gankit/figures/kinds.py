@@ -40,7 +40,7 @@ KINDS = {
         Kind("interpolation", "from one latent to another", latent_paths.interpolation),
         Kind("classes", "the same noise asked for every class", class_grid.classes),
         Kind("game-1d", "p_data, p_g, D and G on a line, as they move", one_dimension.game_1d),
-        Kind("scatter", "samples over real points, level lines of D", plane.scatter),
+        Kind("scatter", "samples in green, real points in black, level lines of D", plane.scatter),
         Kind("curves", "losses, D(x) and D(G(z))", training_curves.curves, of="run"),
     )
 }

@@ -1,4 +1,4 @@
-"""A game on the plane: samples over real points, and the level lines of D."""
+"""A game on the plane: samples, real points, and the level lines of D."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 def scatter(
     trainer: Any, *, n: int = 2_000, seed: int = 0, label: int | None = None, data: Any = None, ema: bool | None = None
 ) -> Picture:
-    """n samples in green over n real points in black, and where D(x) is 0.1, 0.3, 0.5, 0.7 and 0.9.
+    """n samples in green below n real points in black, and where D(x) is 0.1, 0.3, 0.5, 0.7 and 0.9.
 
     Where the loss gives D another meaning than a probability, the lines are of its raw score.
 
@@ -32,9 +32,10 @@ def scatter(
     require("scatter", trainer)
     at_least(1, n=n)
     label = one_class(trainer, label)
-    real = of_class(examples(trainer, data), label)[:n]
+    points = examples(trainer, data)
+    real = of_class(points, label)[:n]
     fake = trainer.sample(n, labels=label, seed=seed, ema=ema)
-    x, y = axes(real)
+    x, y = axes(real if label is None else np.asarray(points.x))  # samples of one class may lie where another is
     d = surface(trainer, x, y, label)
     return style.painted(lambda figure: _paint(figure, real, fake, (x, y), d, trainer, label), 7, 7.3)
 
@@ -64,16 +65,18 @@ def _paint(
         widths = [2.0 if probability and level == 0.5 else 1.0 for level in levels]
         lines = axes.contour(x, y, d, levels=levels, colors=style.BLUE, linewidths=widths, linestyles="solid", zorder=4)
         axes.clabel(lines, fmt="%g", fontsize=10, inline=True, zorder=5)
-    axes.scatter(*real.T, s=9, color=style.BLACK, linewidths=0, alpha=0.5, zorder=2)
-    axes.scatter(*fake.T, s=9, color=style.GREEN, linewidths=0, alpha=0.7, zorder=3)
+    # Small real points above larger samples: either is seen where both are, however narrow the data's modes are.
+    axes.scatter(*real.T, s=4, color=style.BLACK, linewidths=0, alpha=0.5, zorder=3)
+    axes.scatter(*fake.T, s=9, color=style.GREEN, linewidths=0, alpha=0.7, zorder=2)
     axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), aspect="equal")
     outside = int(np.sum(~_inside(fake, x, y)))
     dot = {"linestyle": "", "marker": "o", "markersize": 5}
     told: list[tuple[str, dict[str, Any]]] = [
         ("real", {"color": style.BLACK, **dot}),
         ("samples" + (f" ({outside:,} of {len(fake):,} outside)" if outside else ""), {"color": style.GREEN, **dot}),
-        ("D(x)" if probability else "D's score", {"color": style.BLUE, "linewidth": 1.0}),
     ]
+    if levels:
+        told.append(("D(x)" if probability else "D's score", {"color": style.BLUE, "linewidth": 1.0}))
     style.told(figure, told)
     of = "" if label is None else f", class {label}"
     axes.set_title(f"{trainer.config.data} after {trainer.steps_done:,} steps{of}")

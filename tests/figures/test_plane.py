@@ -62,9 +62,9 @@ def test_samples_out_of_sight_are_counted(painted: Callable[[], list[Any]]) -> N
     assert told == ["real", "samples (7 of 30 outside)", "D(x)"]
 
 
-def test_a_flat_d_has_no_lines_and_is_drawn() -> None:
-    pytest.importorskip("matplotlib")
+def test_a_flat_d_has_no_lines_and_is_drawn(painted: Callable[[], list[Any]]) -> None:
     assert figures.scatter(points(lambda x: np.zeros(len(x))), n=5).ndim == 3
+    assert not any("D(x)" in text.get_text() for text in painted()[0].legends[0].get_texts())
 
 
 def test_a_conditional_game_shows_one_class_at_a_time(painted: Callable[[], list[Any]]) -> None:
@@ -74,6 +74,8 @@ def test_a_conditional_game_shows_one_class_at_a_time(painted: Callable[[], list
     real = next(artist for artist in plot.collections if not hasattr(artist, "levels"))
     np.testing.assert_allclose(real.get_offsets().data, trainer.data.x[trainer.data.labels == 2])
     assert "class 2" in plot.get_title(loc="left")
+    x, y = axes(trainer.data.x)  # the same view for every class, so that a sample in the place of another is seen
+    assert (*plot.get_xlim(), *plot.get_ylim()) == pytest.approx((x[0], x[-1], y[0], y[-1]))
     with pytest.raises(ConfigError, match="classes 0 to 2"):
         figures.scatter(trainer, label=3)
     with pytest.raises(ConfigError, match="unconditional"):
