@@ -50,7 +50,9 @@ def evaluate(
     else:
         _show(found)
         if run.is_dir() and _numbers(found):
-            typer.echo(f"{run / FILE} has the details.")
+            known = (run / "config.toml").is_file()
+            more = f"; `gankit report {run}` puts them into the report" if known else ""
+            typer.echo(f"{run / FILE} has the details{more}.")
     complain(found)
     if not _numbers(found):
         typer.secho(f"Nothing was measured: {_unwritten(run)}.", fg="red", err=True)
