@@ -402,7 +402,7 @@ def test_columns_that_find_no_room_go_into_a_table_of_their_own(cli, backend, mo
         "evaluate", "run", "--metric", "sliced-wasserstein", "--n", "100", "--checkpoint", "all", "--weights", "raw"
     )
     lines = outcome.out.splitlines()
-    assert max(map(len, lines)) <= 60
+    assert max(map(len, lines[:-1])) <= 60  # the last says where the details are
     heads = [line.split(", raw")[:-1] for line in lines if ", raw" in line]
     assert [head.strip() for line in heads for head in line] == ["step-000010", "step-000020", "step-000030", "best"]
     assert len(heads) > 1 and sum(line.startswith("sliced-wasserstein") for line in lines) == len(heads)
