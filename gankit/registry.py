@@ -19,10 +19,14 @@ _ELSEWHERE: dict[str, dict[str, str]] = {  # extra of gankit: kind to names
     "classic": {
         "losses": "f-gan feature-matching hinge least-squares one-sided-smoothing",
         "penalties": "dragan lecam",
+        "generators": "sngan",
+        "discriminators": "sngan",
         "recipes": "sngan",
     },
     "relativistic": {
         "losses": "relativistic relativistic-average",
+        "generators": "modern modern-small",
+        "discriminators": "modern modern-small",
         "recipes": "modern modern-small modern-vectors",
     },
     "wasserstein": {

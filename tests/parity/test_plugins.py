@@ -51,6 +51,6 @@ def test_hints_name_the_distribution_that_really_brings_the_part(everything):
 
 
 def test_every_part_of_a_first_party_plugin_is_hinted_at(everything):
-    kinds = ("losses", "penalties", "constraints", "recipes", "backends")
+    kinds = ("losses", "penalties", "constraints", "generators", "discriminators", "recipes", "backends")
     brought = {key for key, source in everything.items() if source != "gankit" and key[0] in kinds}
     assert brought - KNOWN.keys() == set()
