@@ -63,7 +63,9 @@ def facts(story: Story) -> dict[str, str]:
 
 def sizes_text(shape: Sequence[int]) -> str:
     """Of one example: 28 x 28 x 1, or how many numbers."""
-    return f"{shape[0]} numbers an example" if len(shape) == 1 else " x ".join(map(str, shape))
+    if len(shape) != 1:
+        return " x ".join(map(str, shape))
+    return f"{shape[0]} number{'s' if shape[0] > 1 else ''} an example"
 
 
 def charts(story: Story) -> list[Chart]:

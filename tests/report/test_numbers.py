@@ -86,7 +86,11 @@ def test_pictures_are_chosen_evenly_with_the_first_and_the_last() -> None:
 
 
 def test_examples_are_told_by_their_size() -> None:
-    assert [sizes_text(shape) for shape in ((28, 28, 1), (2,))] == ["28 x 28 x 1", "2 numbers an example"]
+    assert [sizes_text(shape) for shape in ((28, 28, 1), (2,), (1,))] == [
+        "28 x 28 x 1",
+        "2 numbers an example",
+        "1 number an example",
+    ]
 
 
 def test_levels_have_the_names_of_their_numbers() -> None:
