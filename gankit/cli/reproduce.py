@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,7 +64,13 @@ def reproduce(
     )  # fmt: skip
     _check(run, options)
     typer.echo(f"{wanted.summary}. {wanted.note}" + ("" if span is None else f" In {spoken(span)}, as far as it gets."))
-    play(options)
+    try:
+        play(options)
+    except typer.Exit:  # Ctrl-C; that told how to train on, which measures nothing
+        given = {"backend": backend, "budget": budget, "seed": seed or None, "device": device, "out": run.folder}
+        words = [word for key, value in given.items() if value is not None for word in (f"--{key}", str(value))]
+        typer.echo(f"Or, to be measured too:\n  {shlex.join(['gankit', 'reproduce', name, *words])}", err=True)
+        raise
     write_atomically(run.folder / FILE, (json.dumps(wanted.to_plain(), indent=2) + "\n").encode())
     found = measured(run.folder, n=n, backend=backend, device=device or "auto", calibrate=True)
     _draw(run, wanted, backend, device)

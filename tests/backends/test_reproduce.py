@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import typer
 
 import gankit.reproductions
 from gankit.reproductions import Published, Reproduction
@@ -69,6 +70,16 @@ def test_a_folder_that_holds_another_game_is_left_alone(cli, backend, tmp_path):
     assert "other holds another game:\n  batch_size: 64 → 32" in done.err
     assert "Choose another folder with --out." in done.err and "--new" not in done.err
     assert {path: path.read_bytes() for path in (tmp_path / "other").rglob("*") if path.is_file()} == before
+
+
+def test_what_is_interrupted_is_told_how_to_go_on(cli, monkeypatch):
+    def interrupted(options):
+        raise typer.Exit(130)
+
+    monkeypatch.setattr("gankit.cli.reproduce.play", interrupted)
+    done = cli("reproduce", "small", "--seed", "3", "--budget", "2h", "--out", "my run")
+    assert done.code == 130
+    assert "Or, to be measured too:\n  gankit reproduce small --budget 2h --seed 3 --out 'my run'" in done.err
 
 
 def test_an_unknown_result_is_answered_with_those_there_are(cli):
