@@ -16,6 +16,7 @@ from torch import Tensor
 from gankit import switches
 from gankit.interfaces import Batch, Draw, State, Terms
 from gankit.trees import leaves, tree_map
+from gankit_torch.graphs import graphs_on
 from gankit_torch.keys import fold_in, generator
 from gankit_torch.recording import Phase, Recorded, Replayed
 
@@ -27,6 +28,7 @@ class TorchOps:
 
     def __init__(self, device: torch.device, dtype: torch.dtype, tf32: bool = False) -> None:
         self.device, self.dtype, self._tf32 = device, dtype, tf32
+        self._graphs = graphs_on(device)
         self._depth = 0  # of gradients being taken, one inside the other
 
     def softplus(self, x: Tensor) -> Tensor:
@@ -124,7 +126,9 @@ class TorchOps:
         return torch.randn(shape, generator=generator(key, self.device), device=self.device, dtype=self.dtype)
 
     def recorded(self, phase: Phase) -> Phase:
-        return Recorded(phase, self.dtype) if switches.on("recorded") else phase
+        if not switches.on("recorded"):
+            return phase
+        return Recorded(phase, self.dtype, self._graphs if switches.on("graphs") else None)
 
     def compile(self, f: Callable[..., Tensor]) -> Callable[..., Tensor]:
         g = Replayed(f) if switches.on("recorded") else f

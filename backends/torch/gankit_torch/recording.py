@@ -15,22 +15,25 @@ import torch
 from torch import Tensor
 
 from gankit.interfaces import Draw, State
+from gankit_torch.graphs import Graphs, graphed
 from gankit_torch.keys import Trail
 from gankit_torch.program import program
 from gankit_torch.tape import Tape
 
 Phase = Callable[[State, Draw, Mapping[str, Any], int], Any]
+MOST_GRAPHS = 8
+"""Forms of a function's arguments that may have a graph: each keeps the memory of a step."""
 
 
 class Recorded:
     """A pure function of (state, draw, numbers, key), recorded once for each form of its arguments.
 
     The form is the shapes of the draw, and which of the numbers that it reads are 0: a penalty of weight 0 has no
-    operations.
+    operations. graphs: what replays on a GPU are launched by, where they are wanted.
     """
 
-    def __init__(self, f: Phase, dtype: torch.dtype) -> None:
-        self._f, self._dtype = f, dtype
+    def __init__(self, f: Phase, dtype: torch.dtype, graphs: Graphs | None = None) -> None:
+        self._f, self._dtype, self._graphs = f, dtype, graphs
         self._replays: dict[Any, Phase] = {}
         self._numbers: tuple[str, ...] = ()  # that f has read so far
         self.possible = True
@@ -58,7 +61,7 @@ class Recorded:
         try:
             with Tape({"state": state, "draw": own, "numbers": read}, trail) as tape:
                 out = self._f(state, own, read, trail)
-            replay = program(tape, "state, draw, numbers, key", out)
+            replay = self._replay_of(tape, out)
         except Exception:
             # It looks at numbers, or does what no tape has seen: then every step is as this one. If the fault is f's
             # own, this raises it.
@@ -67,6 +70,13 @@ class Recorded:
         self._numbers = tuple(sorted({*self._numbers, *read.names}))
         self._replays[self._form(draw, numbers)] = replay
         return out
+
+    def _replay_of(self, tape: Tape, out: Any) -> Phase:
+        if self._graphs is not None and len(self._replays) < MOST_GRAPHS:
+            replay = graphed(tape, out, self._graphs)
+            if replay is not None:
+                return replay
+        return program(tape, "state, draw, numbers, key", out)
 
 
 class Replayed:
