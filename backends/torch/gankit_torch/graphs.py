@@ -156,7 +156,7 @@ class Graphed:
         own = [x.clone() for x in given]
         out, want = self._graph(given), self._compute(*own)
         # The inputs too: a phase is pure, and one that is not would change copies in a graph.
-        if agree(out, want) and agree([given], [own]):
+        if agree(out, want) and agree([given], [own], share=0.0):
             return out
         self._graph, self._left = None, 0
         for x, y in zip(given, own, strict=True):
@@ -213,14 +213,15 @@ def clones(tensors: list[Tensor]) -> list[Tensor]:
     return new
 
 
-def agree(out: Any, want: Any) -> bool:
-    """Whether the numbers of two trees are equal up to the order of sums, in which atomic operations are free: to 1e-3
-    of the largest number of a tensor, or 1e-5 of the largest one in the same part of the tree, for sums that are 0."""
+def agree(out: Any, want: Any, share: float = 1e-3) -> bool:
+    """Whether the numbers of two trees are equal up to the order of sums, in which atomic operations are free: to a
+    share of the largest number of a tensor, or a hundredth of it of the largest one in the same part of the tree, for
+    sums that are 0."""
     for part, wanted in zip(out, want, strict=True):
         pairs = [(x.double(), y.double()) for x, y in zip(leaves(part), leaves(wanted), strict=True)]
         largest = [float(y.nan_to_num(0.0, 0.0, 0.0).abs().max()) if y.numel() else 0.0 for _, y in pairs]
         for (x, y), own in zip(pairs, largest, strict=True):
-            if not torch.allclose(x, y, rtol=0.0, atol=1e-3 * own + 1e-5 * max(largest), equal_nan=True):
+            if not torch.allclose(x, y, rtol=0.0, atol=share * (own + 0.01 * max(largest)), equal_nan=True):
                 return False
     return True
 
