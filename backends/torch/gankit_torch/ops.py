@@ -19,6 +19,7 @@ from gankit.trees import leaves, tree_map
 from gankit_torch.graphs import graphs_on
 from gankit_torch.keys import fold_in, generator
 from gankit_torch.recording import Phase, Recorded, Replayed
+from gankit_torch.threads import enough
 
 
 class TorchOps:
@@ -143,7 +144,8 @@ class TorchOps:
         self, step: Callable[..., tuple[State, Terms]], state: State, batches: Batch, *shared: Tensor, capacity: int
     ) -> tuple[State, Terms]:
         terms: Terms = {}
-        with torch.no_grad(), products(self.device, self._tf32):
+        examples = batches.generator.z.shape[-2]
+        with torch.no_grad(), products(self.device, self._tf32), enough(self.device, state, examples):
             for batch in self._each(batches):
                 state, terms = step(state, batch, *shared)
         return state, terms
