@@ -22,8 +22,12 @@ SMALL = 2**23
 
 @contextmanager
 def enough(device: torch.device, state: State, examples: int) -> Iterator[None]:
-    """On the CPU: one thread for a small dense game in minibatches of so many, whatever the process uses elsewhere."""
-    if device.type != "cpu" or not small(state, examples) or not switches.on("threads"):
+    """On the CPU: one thread for a small dense game in minibatches of so many, whatever the process uses elsewhere.
+
+    A state of another kind, for a step that is no game's, changes nothing.
+    """
+    game = isinstance(state, State)
+    if device.type != "cpu" or not game or not small(state, examples) or not switches.on("threads"):
         yield
         return
     before = torch.get_num_threads()
