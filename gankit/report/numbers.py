@@ -36,13 +36,13 @@ class Table:
 
     heads: tuple[tuple[str, str], ...]
     rows: tuple[Row, ...]
-    skipped: tuple[tuple[str, str], ...]
+    skipped: tuple[tuple[tuple[str, ...], str], ...]
     about: str
 
     @property
     def not_measured(self) -> int:
         """How many metrics were skipped."""
-        return sum(len(names.split(", ")) for names, _ in self.skipped)
+        return sum(len(names) for names, _ in self.skipped)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def table(measured: Mapping[str, Any]) -> Table | None:
     return Table(
         heads,
         tuple(_row(kind[0], [c.get(kind) for c in columns]) for kind in kinds),
-        tuple((", ".join(names), reason) for reason, names in grouped(reasons).items()),
+        tuple((tuple(names), reason) for reason, names in grouped(reasons).items()),
         ", ".join(known),
     )
 

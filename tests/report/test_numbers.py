@@ -60,7 +60,7 @@ def test_metrics_that_share_a_reason_are_told_of_together() -> None:
     ]
     found = table({**MEASURED, "rows": [state]})
     assert found is not None
-    assert (found.skipped, found.not_measured) == ((("a, c", "no"), ("b", "never")), 3)
+    assert (found.skipped, found.not_measured) == (((("a", "c"), "no"), (("b",), "never")), 3)
 
 
 def test_what_others_published_stands_beside_what_this_run_has_of_it() -> None:
