@@ -26,6 +26,8 @@ class Feed:
 
     capacity: the most steps of one chunk: a block of the streams, or fewer where examples must be sent along.
     shared: the arrays on the device that every step reads; the data set, where it lies there.
+    returns_early: whether the backend's `run` returns before the device is done. What is made ready on a thread before
+        such a call would hold it up, as Python runs one thread at a time.
     """
 
     def __init__(self, dataset: Dataset, batches: Batches, ops: Ops, conditional: bool, units: Units) -> None:
@@ -41,7 +43,7 @@ class Feed:
             # Bytes are scaled a batch at a time, because as floats they would take four times the memory.
             self.shared = (in_model_units(x, *units) if is_float(ops, x) else x,)
         self.capacity = BLOCK if self._resident else _capacity(dataset, batches)
-        self._stage = staging(ops)
+        self._stage, self.returns_early = staging(ops)
         self._ready: tuple[tuple[int, int], Any] | None = None
 
     def prepare(self, start: int, stop: int) -> None:
@@ -77,7 +79,8 @@ class StreamFeed:
 
     def __init__(self, stream: Stream, batches: Batches, ops: Ops) -> None:
         self.dataset = stream
-        self._batches, self._stage = batches, staging(ops)
+        self._batches = batches
+        self._stage, self.returns_early = staging(ops)
         self.capacity = _capacity(stream.first, batches)
 
     def prepare(self, start: int, stop: int) -> None:
@@ -107,9 +110,11 @@ class StreamFeed:
         return self._stage(batch, self.capacity)
 
 
-def staging(ops: Ops) -> Callable[[Batch, int], Any]:
-    """(batches, capacity) to what `ops.run` may be given in their place; themselves where a backend has no `stage`."""
-    return getattr(ops, "stage", lambda batches, capacity: batches)
+def staging(ops: Ops) -> tuple[Callable[[Batch, int], Any], bool]:
+    """(batches, capacity) to what `ops.run` may be given in their place, and whether that returns early: with a `stage`
+    a backend says so. Without one batches stay what they are."""
+    stage = getattr(ops, "stage", None)
+    return stage or (lambda batches, capacity: batches), stage is not None
 
 
 def _capacity(dataset: Dataset, batches: Batches) -> int:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,13 +130,18 @@ class AdversarialTrainer:
                 until = feed.available(started, until)
                 batches = feed.chunk(started, until)
                 following = self._until(until, stop, feed, callbacks)
-                if until < stop and self._looks_ahead:  # while the device plays this chunk, the next one is made ready
-                    ahead = thread.submit(feed.prepare, until, following)
                 if running is not None:
                     self._wait(running)
+                # While the device plays this chunk, the next one is made ready.
+                makes_ready = partial(thread.submit, feed.prepare, until, following)
+                looks_ahead = until < stop and self._looks_ahead
+                if looks_ahead and not feed.returns_early:
+                    ahead = makes_ready()
                 self._state, running = run(
                     self._step, self._state, batches, *self._units, *feed.shared, capacity=feed.capacity
                 )
+                if looks_ahead and feed.returns_early:
+                    ahead = makes_ready()
                 self._steps_done = until
                 self._call(callbacks, running, last=until == stop)
                 self._pace.took(until - started)

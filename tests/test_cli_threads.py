@@ -25,4 +25,4 @@ def test_threads_wait_as_the_user_says_and_else_neither_spin_for_long_nor_sleep_
     with pytest.raises(SystemExit):
         main()
     found = {name: os.environ[name] for name in WAYS if name in os.environ}
-    assert found == (said or {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "20000"})
+    assert found == (said or {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"})

@@ -49,9 +49,10 @@ def _options(
 def main() -> None:
     """The console script: gankit's own errors become one line, everything else keeps its traceback."""
     # Threads of OpenMP that wait by spinning make a small game on a busy machine 50 times slower (torch, 2 cores); that
-    # never spin, a game on an idle one 1.25 times. GNU's library spins so often, and then sleeps, whatever the policy.
+    # never spin, one on idle cores up to 1.8 times. GNU's library spins so often, and then sleeps, whatever the policy:
+    # as fast as for ever on idle cores; more spins cost twice as much at the worst on busy ones (docs/speed.md).
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
-        os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "20000"}
+        os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"}
     try:
         app()
     except (GankitError, OSError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -290,6 +291,27 @@ def test_all_chunks_but_the_first_are_made_on_a_thread_and_each_once(backend, mo
         ahead = {name.startswith("gankit-feed") for name in threads[1:]}
         assert threads[0] == threading.current_thread().name and ahead == {without == ""}
     assert not [t for t in threading.enumerate() if t.name.startswith("gankit-feed")], "fit leaves no thread behind"
+
+
+def test_the_thread_starts_where_it_holds_nothing_up(backend, monkeypatch):
+    """Before the call that plays the chunk, and after it where it returns at once: there, both would want Python."""
+    trainer = begun(backend, Plan([]))
+    ops, events, submit = trainer.backend.ops, [], ThreadPoolExecutor.submit
+    run = ops.run
+
+    def submitted(self: Any, *arguments: Any) -> Any:
+        events.append("submitted")
+        return submit(self, *arguments)
+
+    def played(*arguments: Any, **settings: Any) -> Any:
+        events.append("played")
+        return run(*arguments, **settings)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", submitted)
+    monkeypatch.setattr(ops, "run", played)
+    trainer.fit(steps=12, callbacks=[Every(4)])
+    both = ["played", "submitted"] if hasattr(ops, "stage") else ["submitted", "played"]
+    assert events == [*both, *both, "played"], "the last chunk has none after it"
 
 
 def on_files(backend: str, path: Any) -> Any:
