@@ -109,5 +109,9 @@ class Streams:
 def _noise(rng: np.random.Generator, shape: tuple[int, ...], prior: str) -> Array:
     """Mean 0, variance 1. "uniform" is U(-sqrt 3, sqrt 3), the prior of Goodfellow et al. 2014 on MNIST."""
     if prior == "uniform":
-        return rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), shape)
+        # The bits of `rng.uniform`, in three quarters of its time, and on any machine: in C, some fuse `a + b * u`.
+        noise = rng.random(shape)
+        noise *= 2.0 * np.sqrt(3.0)
+        noise -= np.sqrt(3.0)
+        return noise
     return rng.standard_normal(shape)

@@ -41,6 +41,8 @@ NUMBERS_AT_ONCE = 2**20
 gigabyte at most in the convolutions of `dcgan`."""
 SIZES = (20, 50, 100, 200, 500, 1000)
 """Of the parts in which they are given."""
+PARTS_AHEAD = 16
+"""What the device may be given before a first part is fetched, 64 MB at most: on a CPU fetching holds it up."""
 TERMS = ("d_loss", "g_loss", "D(x)", "D(G(z))")
 """In this order in every log, on every backend; penalties follow."""
 
@@ -289,14 +291,16 @@ class AdversarialTrainer:
         return np.asarray(out.reshape(n, *self.spec.shape))
 
     def _apply_generator(self, params: Any, buffers: Any, z: Any, labels: Any) -> Any:
+        """G's output, a row for each example: XLA computes more slowly what ends in an image's axes."""
+        ops = self._game.backend.ops
         out, _ = self._game.rules.generator.apply(params, buffers, z, labels, train=False, key=None)
-        return self._game.backend.ops.to_float(out)
+        return ops.xp.reshape(ops.to_float(out), (z.shape[0], -1))
 
     def _apply_generator_in_bytes(self, params: Any, buffers: Any, z: Any, labels: Any) -> Any:
         """`Scaling.to_user` of G's output, for data of bytes."""
-        xp, (offset, scale), scaling = self._game.backend.ops.xp, self._units, self.spec.scaling
-        x = self._apply_generator(params, buffers, z, labels)
-        x = xp.reshape(x, (x.shape[0], *self.spec.shape)) * scale + offset
+        xp, scaling = self._game.backend.ops.xp, self.spec.scaling
+        offset, scale = (xp.reshape(unit, (-1,)) for unit in self._units)
+        x = self._apply_generator(params, buffers, z, labels) * scale + offset
         return xp.astype(xp.round(xp.clip(x, scaling.low, scaling.high)), xp.uint8)
 
     def _apply_discriminator(self, params: Any, buffers: Any, x: Any, labels: Any) -> Any:
@@ -329,7 +333,7 @@ class AdversarialTrainer:
             y = None if labels is None else ops.asarray(np.asarray(labels)[start + own])
             running.append((f(ops.asarray(x), y), count))
             start += count
-            collect(1)  # the last but one, while the device may still be busy with the last
+            collect(PARTS_AHEAD)
         collect(0)
         return out
 
