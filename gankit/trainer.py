@@ -42,7 +42,7 @@ gigabyte at most in the convolutions of `dcgan`."""
 SIZES = (20, 50, 100, 200, 500, 1000)
 """Of the parts in which they are given."""
 PARTS_AHEAD = 16
-"""What the device may be given before a first part is fetched, 64 MB at most: on a CPU fetching holds it up."""
+"""How many of them the device is given before the first is fetched, as fetching holds a CPU up; 64 MB of numbers."""
 TERMS = ("d_loss", "g_loss", "D(x)", "D(G(z))")
 """In this order in every log, on every backend; penalties follow."""
 

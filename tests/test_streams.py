@@ -28,6 +28,11 @@ def test_latents_have_mean_0_and_variance_1(prior, bound):
     assert prior == "normal" or abs(z).max() > 0.999 * bound
 
 
+def test_uniform_latents_are_numpy_s_own():
+    own = Streams(5).generator("z").uniform(-(3**0.5), 3**0.5, (1000, 7))
+    np.testing.assert_allclose(Streams(5).first_latents("z", 1000, 7, "uniform"), own, rtol=0, atol=1e-15)
+
+
 def test_seeds_purposes_and_shapes_are_told_apart():
     draws = [
         Streams(seed).latents(purpose, 0, 1, shape, "normal").ravel()[0]

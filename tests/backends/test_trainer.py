@@ -10,6 +10,7 @@ import gankit
 from gankit import checkpoint
 from gankit.batches import Batches
 from gankit.streams import Streams
+from gankit.trainer import PARTS_AHEAD
 
 SMALL = {"generator": {"hidden": [16]}, "discriminator": {"hidden": [16]}}
 
@@ -98,6 +99,16 @@ def test_samples_repeat_and_a_longer_draw_begins_with_the_shorter(backend):
     assert np.array_equal(trainer.sample(20, labels=np.arange(20) % 10, seed=4), long[:20])
     assert not np.array_equal(trainer.sample(20, seed=5), long[:20])
     assert trainer.sample(0).shape == (0, 8, 8, 1)
+
+
+def test_many_parts_on_their_way_at_once_keep_their_order_and_their_numbers(backend):
+    """More than the device is given ahead, and a last one that is not full."""
+    trainer = game(backend, recipe="cgan").fit(steps=3)
+    z, labels = np.random.default_rng(0).normal(size=(100, trainer.config.latent_dim)), np.arange(100) % 10
+    assert len(z) > 3 * 2 * PARTS_AHEAD
+    whole = trainer.generate(z, labels, piece=100)
+    assert len(np.unique(whole.reshape(100, -1), axis=0)) == 100
+    np.testing.assert_allclose(trainer.generate(z, labels, piece=3), whole, atol=1e-5)
 
 
 def test_labels_matter(backend):
