@@ -77,9 +77,12 @@ def run(stages: list[Stage], options: Options, at_once: int) -> dict[str, str]:
 def start(stage: Stage, options: Options) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "benchmarks.gpu", "--stage", stage.name, "--device", options.device]
     command += ["--out", str(options.out), *(["--quick"] if options.quick else [])]
+    few = {"OMP_NUM_THREADS": "2"} if stage.beside_others else {}
     with (options.out / f"{stage.name}.log").open("wb") as log:
         # A group of its own, so that a stage past its limit ends with the processes that it started.
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        return subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, **few}
+        )
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

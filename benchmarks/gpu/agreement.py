@@ -121,7 +121,7 @@ def _begin(job: tuple[str, str, str, str]) -> dict[str, Any]:
 
         for steps in (HALF, 2 * HALF):
             game = gankit.build(backend=backend, device=device, **_small(recipe, dropout=True))
-            game.fit(steps=steps).save(Path(folder) / f"{recipe}-{backend}-{steps}")
+            game.fit(steps=steps).save(Path(folder) / f"{recipe}-{backend}-{steps}.safetensors")
 
     return _told({"recipe": recipe, "backend": backend}, play)
 
@@ -136,7 +136,7 @@ def _finish(job: tuple[str, str, str, str]) -> dict[str, Any]:
         from gankit import checkpoint
         from tests.parity.agreement import leaves
 
-        half, whole = (Path(folder) / f"{recipe}-{backend}-{steps}" for steps in (HALF, 2 * HALF))
+        half, whole = (Path(folder) / f"{recipe}-{backend}-{steps}.safetensors" for steps in (HALF, 2 * HALF))
         data = _small(recipe, dropout=True)["data"]
         resumed = gankit.load(half, backend=backend, device=device)
         got, want = leaves(resumed.fit(data, steps=HALF)), checkpoint.read(whole)[0]

@@ -69,9 +69,9 @@ class Playing:
 
     def __init__(self, recipe: str, data: str, settings: dict[str, Any], way: str, options: Options) -> None:
         import torch
+        from gankit_torch import graphs
 
         import gankit
-        from gankit_torch import graphs
 
         self.captures, self._rates, self._cuda = 0, list[float](), options.device == "cuda"
         original = graphs.captured

@@ -51,12 +51,12 @@ STAGES = {
         Stage("tests", "agreement:tests", 120, beside_others=True),
         Stage("same-run", "agreement:same_run", 200, beside_others=True),
         Stage("resume", "agreement:resume", 200, beside_others=True),
-        Stage("edges", "edges:edges", 120, beside_others=True),
         Stage("graphs", "graphs:graphs", 100),
         Stage("speed", "speed:speed", 240),
         Stage("busy", "speed:busy", 60),
         Stage("feeding", "speed:feeding", 60),
         Stage("quality", "quality:quality", 200),
+        Stage("edges", "edges:edges", 120),
     )
 }
 
