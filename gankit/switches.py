@@ -20,6 +20,7 @@ FAST: Mapping[str, str] = {
     "slopes": "D's slopes for R1 and R2 from the pass that judges",
     "recorded": "torch: gradients, and networks outside training, as the plain list of their operations",
     "graphs": "torch, CUDA: those operations launched at once, as a CUDA graph",
+    "whole": "torch, CUDA: whole steps as one graph, optimizers and average included",
     "threads": "torch, CPU: one thread for a small dense game",
     "onednn": "torch, CPU: large matrix products through oneDNN",
     "pointwise": "torch, CPU: convolutions of size 1 as matrix products",

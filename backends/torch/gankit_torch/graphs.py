@@ -40,6 +40,10 @@ class Graphs:
 
     def __init__(self, device: torch.device, capture: Capture, room: Callable[[], bool] = lambda: True) -> None:
         self.device, self.capture, self.room, self.possible = device, capture, room, True
+        self.wait = False
+        """Whether whole steps may yet have graphs; then the phases have none of their own."""
+        self.inside: Any = None
+        """While a whole step is looked at or captured: what takes, or gives, what its phases draw."""
 
     def fail(self, reason: str) -> None:
         """Let no graph be used any more, and say so once."""
@@ -94,25 +98,36 @@ def graphed(tape: Tape, out: Any, graphs: Graphs) -> Graphed | None:
     reads = variables(result).union(*(call.reads for call in calls))
     inputs = {name: expression for name, expression in tape.inputs.items() if name in reads}
     given = ", ".join([*inputs, *drawn])
-    read = function(tape, "state, draw, numbers, key", f"({given},)", first)
+    read = function(tape, "state, draw, numbers, key", _tuple(inputs), [])
+    draw = function(tape, "key", _tuple(drawn), first)
     compute = function(tape, given, result, [call for call in calls if call not in first])
-    return Graphed(read, compute, [*inputs.values()], graphs)
+    return Graphed(read, draw, compute, [*inputs.values()], graphs)
+
+
+def _tuple(names: Any) -> str:
+    return f"({''.join(f'{name}, ' for name in names)})"
 
 
 class Graphed:
     """A phase of (state, draw, numbers, key), by a graph as soon as one is captured and as long as it fits.
 
-    read: the arguments to the tensors that are read; compute: these to (gradient, what else moves, terms).
-    expressions: by which the first of these tensors come from the arguments; the others are drawn.
+    read: the arguments to the tensors that are read; draw: the key to those that are drawn; compute: all of these to
+        (gradient, what else moves, terms).
+    expressions: by which the tensors that are read come from the arguments.
 
     The gradient lies in the graph's memory, until its next replay: the optimizer uses it up. All else becomes part of
     the state, is held by whoever logs, or comes back as an input, and so is copied out.
     """
 
     def __init__(
-        self, read: Callable[..., Any], compute: Callable[..., Any], expressions: Sequence[str], graphs: Graphs
+        self,
+        read: Callable[..., Any],
+        draw: Callable[..., Any],
+        compute: Callable[..., Any],
+        expressions: Sequence[str],
+        graphs: Graphs,
     ) -> None:
-        self._read, self._compute, self._graphs, self._left = read, compute, graphs, CAPTURES
+        self._read, self.draw, self._compute, self._graphs, self._left = read, draw, compute, graphs, CAPTURES
         self._numbers = {i for i, x in enumerate(expressions) if x.startswith("numbers[")}
         # Parameters do, unless a constraint replaces them. What a penalty remembers may for a while, and then not.
         players = ("state.generator.", "state.discriminator.")
@@ -125,10 +140,12 @@ class Graphed:
         self._calls, self._seen, self._stay, self._proofs = 0, None, self._could_stay, PROOFS
 
     def __call__(self, state: State, draw: Draw, numbers: Mapping[str, Any], key: int) -> Any:
-        given = self._read(state, draw, numbers, key)
+        if self._graphs.inside is not None:
+            return self._compute(*self._read(state, draw, numbers, key), *self._graphs.inside(self, key))
+        given = (*self._read(state, draw, numbers, key), *self.draw(key))
         if self._graph is not None and not (self._graphs.possible and self._graph.fits(given)):
             self._observe()
-        if self._graph is None and self._left and self._graphs.possible:
+        if self._graph is None and self._left and self._graphs.possible and not self._graphs.wait:
             self._look(given)
         if self._graph is None:
             return self._compute(*given)
@@ -148,7 +165,7 @@ class Graphed:
         try:
             self._graph = _Graph(self._compute, given, self._stay, self._numbers, self._graphs)
         except Exception as error:
-            self._graphs.fail(f"one could not be captured ({_first_line(error)})")
+            self._graphs.fail(f"one could not be captured ({first_line(error)})")
 
     def _proved(self, given: Sequence[Tensor]) -> Any:
         """What the graph computes, if the plain replay computes it too; else what that does, from now on."""
@@ -226,5 +243,5 @@ def agree(out: Any, want: Any, share: float = 1e-3) -> bool:
     return True
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".partition("\n")[0]

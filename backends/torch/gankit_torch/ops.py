@@ -17,9 +17,10 @@ from gankit import switches
 from gankit.interfaces import Batch, Draw, State, Terms
 from gankit.trees import leaves, tree_map
 from gankit_torch.graphs import graphs_on
-from gankit_torch.keys import fold_in, generator
+from gankit_torch.keys import Trail, fold_in, generator
 from gankit_torch.recording import Phase, Recorded, Replayed
 from gankit_torch.threads import enough
+from gankit_torch.whole import Chunk, Whole
 
 
 class TorchOps:
@@ -30,6 +31,7 @@ class TorchOps:
     def __init__(self, device: torch.device, dtype: torch.dtype, tf32: bool = False) -> None:
         self.device, self.dtype, self._tf32 = device, dtype, tf32
         self._graphs = graphs_on(device)
+        self._whole: dict[Any, Whole] = {}  # by step
         self._depth = 0  # of gradients being taken, one inside the other
 
     def softplus(self, x: Tensor) -> Tensor:
@@ -107,13 +109,26 @@ class TorchOps:
         return tree_map(f, *trees)
 
     def average(self, mean: dict[str, Tensor], new: dict[str, Tensor], decay: float) -> dict[str, Tensor]:
-        torch._foreach_lerp_(list(mean.values()), [new[name] for name in mean], 1.0 - decay)
+        old, others = list(mean.values()), [new[name] for name in mean]
+        if self._graphs is None:
+            torch._foreach_lerp_(old, others, 1.0 - decay)
+            return mean
+        # On CUDA the decay is an array, which a graph of the whole step can read anew.
+        share = self._array(decay).neg().add_(1.0)
+        torch._foreach_add_(old, torch._foreach_mul(torch._foreach_sub(others, old), share))
         return mean
 
     def copy(self, tree: Any) -> Any:
         return tree_map(torch.clone, tree)
 
+    def _array(self, number: float) -> Tensor:
+        """A number that changes from step to step, on the device."""
+        tensor: Tensor | None = getattr(number, "tensor", None)
+        return torch.full((), number, dtype=self.dtype, device=self.device) if tensor is None else tensor
+
     def key(self, words: tuple[Any, Any]) -> int:
+        if isinstance(words[0], Trail):  # of a whole step that is looked at
+            return words[0]
         # Mixed at once: torch's CPU generator takes only the low 32 bits of a seed.
         return self.fold_in((int(words[0]) << 32) | int(words[1]), 0)
 
@@ -146,6 +161,10 @@ class TorchOps:
         terms: Terms = {}
         examples = batches.generator.z.shape[-2]
         with torch.no_grad(), products(self.device, self._tf32), enough(self.device, state, examples):
+            if self._graphs is not None and switches.on("graphs") and switches.on("recorded") and switches.on("whole"):
+                if step not in self._whole:
+                    self._whole[step] = Whole(step, self._graphs, self.key, self.dtype)
+                return self._whole[step].run(state, Chunk(batches, self.asarray, self.dtype), shared, capacity)
             for batch in self._each(batches):
                 state, terms = step(state, batch, *shared)
         return state, terms
@@ -171,10 +190,12 @@ def products(device: torch.device, tf32: bool) -> Iterator[None]:
         yield
         return
     before, cudnn = torch.get_float32_matmul_precision(), torch.backends.cudnn
-    kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "benchmark_limit", "deterministic")}
+    kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark_limit")}
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     try:
-        with cudnn.flags(**kept, allow_tf32=tf32):
+        # Some of cuDNN's gradients add up in any order, and to try which kernel is fast finds another one each time: a
+        # resumed run would not be the uninterrupted one.
+        with cudnn.flags(**kept, benchmark=False, deterministic=True, allow_tf32=tf32):
             yield
     finally:
         torch.set_float32_matmul_precision(before)

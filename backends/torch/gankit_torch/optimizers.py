@@ -40,8 +40,8 @@ class TorchSgd:
             list(params.values()),
             gradients,
             velocity,
-            lr=numbers["lr"],
-            momentum=numbers["momentum"],
+            lr=_rate(params, numbers),
+            momentum=float(numbers["momentum"]),
             weight_decay=0.0,
             dampening=0.0,
             nesterov=False,
@@ -76,9 +76,9 @@ class TorchAdam:
             [],
         )
         options = {
-            "lr": numbers["lr"],
-            "beta1": numbers.get("b1", self._spec.b1),
-            "beta2": numbers.get("b2", self._spec.b2),
+            "lr": _rate(params, numbers),
+            "beta1": float(numbers.get("b1", self._spec.b1)),
+            "beta2": float(numbers.get("b2", self._spec.b2)),
             "eps": self._spec.eps,
             "weight_decay": 0.0,
             "amsgrad": False,
@@ -104,6 +104,16 @@ def optimizer(spec: OptimizerSpec, device: torch.device) -> TorchOptimizer:
         known = ", ".join(sorted(kind.name for kind in OPTIMIZERS))
         raise ConfigError(f"The torch backend has no optimizer {spec.name!r}. It has {known}.")
     return OPTIMIZERS[type(spec)](spec, device)
+
+
+def _rate(params: Tensors, numbers: Mapping[str, float]) -> Any:
+    """The learning rate; on CUDA in float32 as an array, which a graph of the whole step can read anew."""
+    rate, some = numbers["lr"], next(iter(params.values()))
+    if hasattr(rate, "tensor"):
+        return rate.tensor
+    if some.device.type != "cuda" or some.dtype != torch.float32:
+        return rate
+    return torch.full((), rate, dtype=torch.float32, device=some.device)
 
 
 def _zeros(params: Tensors) -> Tensors:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gankit.interfaces import Draw, State
-from gankit_torch.graphs import Graphs, graphed
+from gankit_torch.graphs import Graphed, Graphs, graphed
 from gankit_torch.keys import Trail
 from gankit_torch.program import program
 from gankit_torch.tape import Tape
@@ -39,9 +39,11 @@ class Recorded:
         self.possible = True
 
     def __call__(self, state: State, draw: Draw, numbers: Mapping[str, Any], key: int) -> Any:
+        replay = self._replays.get(self._form(draw, numbers)) if self.possible else None
+        if self._graphs is not None and self._graphs.inside is not None and not isinstance(replay, Graphed):
+            self._graphs.inside.whole = False
         if not self.possible:
             return self._f(state, draw, numbers, key)
-        replay = self._replays.get(self._form(draw, numbers))
         if replay is None:
             return self._record(state, draw, numbers, key)
         return replay(state, draw, {name: self._number(numbers[name]) for name in self._numbers}, key)
@@ -50,9 +52,12 @@ class Recorded:
         shapes = [None if x is None else (x.shape, x.dtype) for x in draw]
         return *shapes, *[numbers[name] != 0 for name in self._numbers]
 
-    def _number(self, value: float) -> Any:
+    def _number(self, value: Any) -> Any:
         """As f is given it: what is not 0 is an array, in whose place the next value can be put."""
-        return torch.tensor(value, dtype=self._dtype) if value else 0.0
+        if not value:
+            return 0.0
+        # Inside a whole step it lies on the device already (`whole.Number`).
+        return value.tensor if hasattr(value, "tensor") else torch.tensor(value, dtype=self._dtype)
 
     def _record(self, state: State, draw: Draw, numbers: Mapping[str, Any], key: int) -> Any:
         # What shares memory now need not share it the next time: the labels of the reals and of the fakes, say.

