@@ -30,7 +30,7 @@ def torch_game(
         iteration, period = hand_torch.GAMES[family](batch, data, way == "compiled", precision)
         return hand_torch.eager(iteration) if way == "eager" else hand_torch.graphed(iteration, period)
     finally:
-        torch.set_default_device("cpu")
+        torch.set_default_device(None)
 
 
 def jax_game(family: str, batch: int, data: Mapping[str, np.ndarray]) -> Play:
