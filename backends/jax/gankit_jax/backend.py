@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ from gankit_jax.optimizers import JaxOptimizer, optimizer
 
 CACHE_BYTES = 2 * 1024**3
 """Of compiled programs; those unused for longest go first. A program takes some 0.3 MB."""
+CUDA_PLUGINS = ("jax_cuda13_plugin", "jax_cuda12_plugin")
+GPU_FLAGS = {
+    "--xla_gpu_deterministic_ops": "true",
+    "--xla_gpu_enable_command_buffer": "+WHILE,+CONDITIONAL",
+    "--xla_gpu_graph_min_graph_size": "1",
+}
 
 
 class JaxBackend:
@@ -40,6 +47,7 @@ class JaxBackend:
 
     def __init__(self, *, device: str = "auto", dtype: str = "float32", precision: str = "full") -> None:
         keep_programs()
+        tell_xla()
         self._device = find_device(device)
         self.dtype, self.precision = dtype, precision
         if dtype == "float64":
@@ -76,6 +84,20 @@ class JaxBackend:
 
     def optimizer(self, spec: OptimizerSpec) -> JaxOptimizer:
         return optimizer(spec)
+
+
+def tell_xla() -> None:
+    """What XLA should do on NVIDIA's GPUs, where it is not told yet. It listens until the first look at a device.
+
+    Sums in one order, and no trial of which kernel is fast, which finds another one in another process: else a resumed
+    run is not the uninterrupted one. And the steps of the compiled loop as CUDA graphs, which on an H200 was 1.7 times
+    as fast for `gan-2014`. Flags that are in XLA_FLAGS already stay as they are.
+    """
+    if jax.__version_info__ < (0, 10) or not any(map(find_spec, CUDA_PLUGINS)):
+        return
+    told = os.environ.get("XLA_FLAGS", "")
+    new = [f"{name}={value}" for name, value in GPU_FLAGS.items() if name not in told]
+    os.environ["XLA_FLAGS"] = " ".join([*told.split(), *new])
 
 
 def keep_programs() -> None:

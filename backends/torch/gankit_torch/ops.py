@@ -18,6 +18,7 @@ from gankit.interfaces import Batch, Draw, State, Terms
 from gankit.trees import leaves, tree_map
 from gankit_torch.graphs import graphs_on
 from gankit_torch.keys import Trail, fold_in, generator
+from gankit_torch.optimizers import as_array
 from gankit_torch.recording import Phase, Recorded, Replayed
 from gankit_torch.threads import enough
 from gankit_torch.whole import Chunk, Whole
@@ -31,6 +32,7 @@ class TorchOps:
     def __init__(self, device: torch.device, dtype: torch.dtype, tf32: bool = False) -> None:
         self.device, self.dtype, self._tf32 = device, dtype, tf32
         self._graphs = graphs_on(device)
+        self._by_wholes = all(map(switches.on, ("recorded", "graphs", "whole")))
         self._whole: dict[Any, Whole] = {}  # by step
         self._depth = 0  # of gradients being taken, one inside the other
 
@@ -114,17 +116,12 @@ class TorchOps:
             torch._foreach_lerp_(old, others, 1.0 - decay)
             return mean
         # On CUDA the decay is an array, which a graph of the whole step can read anew.
-        share = self._array(decay).neg().add_(1.0)
+        share = as_array(decay, old[0]).neg().add_(1.0)
         torch._foreach_add_(old, torch._foreach_mul(torch._foreach_sub(others, old), share))
         return mean
 
     def copy(self, tree: Any) -> Any:
         return tree_map(torch.clone, tree)
-
-    def _array(self, number: float) -> Tensor:
-        """A number that changes from step to step, on the device."""
-        tensor: Tensor | None = getattr(number, "tensor", None)
-        return torch.full((), number, dtype=self.dtype, device=self.device) if tensor is None else tensor
 
     def key(self, words: tuple[Any, Any]) -> int:
         if isinstance(words[0], Trail):  # of a whole step that is looked at
@@ -161,7 +158,7 @@ class TorchOps:
         terms: Terms = {}
         examples = batches.generator.z.shape[-2]
         with torch.no_grad(), products(self.device, self._tf32), enough(self.device, state, examples):
-            if self._graphs is not None and switches.on("graphs") and switches.on("recorded") and switches.on("whole"):
+            if self._graphs is not None and self._by_wholes:
                 if step not in self._whole:
                     self._whole[step] = Whole(step, self._graphs, self.key, self.dtype)
                 return self._whole[step].run(state, Chunk(batches, self.asarray, self.dtype), shared, capacity)

@@ -36,12 +36,20 @@ class TorchSgd:
         gradients = _laid_out(params, grads)
         if numbers["momentum"] == 0:  # torch then leaves the buffers as they were, and a ramp would meet them again
             torch._foreach_copy_(velocity, gradients)
+        if by_arrays(next(iter(params.values()))):
+            if numbers["momentum"] != 0:
+                torch._foreach_mul_(velocity, as_array(numbers["momentum"], velocity[0]))
+                torch._foreach_add_(velocity, gradients)
+            torch._foreach_sub_(
+                list(params.values()), torch._foreach_mul(velocity, as_array(numbers["lr"], velocity[0]))
+            )
+            return slots, params
         sgd(
             list(params.values()),
             gradients,
             velocity,
-            lr=_rate(params, numbers),
-            momentum=float(numbers["momentum"]),
+            lr=numbers["lr"],
+            momentum=numbers["momentum"],
             weight_decay=0.0,
             dampening=0.0,
             nesterov=False,
@@ -75,8 +83,9 @@ class TorchAdam:
             list(slots["second"].values()),
             [],
         )
+        some = next(iter(params.values()))
         options = {
-            "lr": _rate(params, numbers),
+            "lr": as_array(numbers["lr"], some) if by_arrays(some) else numbers["lr"],
             "beta1": float(numbers.get("b1", self._spec.b1)),
             "beta2": float(numbers.get("b2", self._spec.b2)),
             "eps": self._spec.eps,
@@ -106,14 +115,16 @@ def optimizer(spec: OptimizerSpec, device: torch.device) -> TorchOptimizer:
     return OPTIMIZERS[type(spec)](spec, device)
 
 
-def _rate(params: Tensors, numbers: Mapping[str, float]) -> Any:
-    """The learning rate; on CUDA in float32 as an array, which a graph of the whole step can read anew."""
-    rate, some = numbers["lr"], next(iter(params.values()))
-    if hasattr(rate, "tensor"):
-        return rate.tensor
-    if some.device.type != "cuda" or some.dtype != torch.float32:
-        return rate
-    return torch.full((), rate, dtype=torch.float32, device=some.device)
+def by_arrays(x: Tensor) -> bool:
+    """Whether numbers that change from step to step are arrays beside parameters such as x: on CUDA, where a graph of
+    the whole step reads them anew. Not in float64, since torch takes such a learning rate in float32."""
+    return x.device.type == "cuda" and x.dtype == torch.float32
+
+
+def as_array(number: float, x: Tensor) -> Tensor:
+    """A number, as a 0-d array on the device and in the dtype of x; inside a whole step it lies there already."""
+    tensor: Tensor | None = getattr(number, "tensor", None)
+    return torch.full((), number, dtype=x.dtype, device=x.device) if tensor is None else tensor
 
 
 def _zeros(params: Tensors) -> Tensors:

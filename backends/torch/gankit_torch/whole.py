@@ -108,7 +108,7 @@ class Whole:
         if not self.possible or form in self._graphs:
             return self._step(state, batch, *shared)
         seen = self._seen[form] = self._seen.get(form, 0) + 1
-        if self._steps > PATIENCE and not self._graphs:
+        if self._left == 0 or (self._steps > PATIENCE and not self._graphs):  # forms come and go
             self._give_up()
             return self._step(state, batch, *shared)
         if seen < WARM or len(self._seen) > 4 * FORMS:
@@ -309,8 +309,8 @@ class _StepGraph:
 
 
 def _is_array(name: str) -> bool:
-    """Whether a number reaches the device as an array; betas and momentum are part of torch's fused launches."""
-    return name.rpartition("/")[2] not in ("momentum", "b1", "b2")
+    """Whether a number reaches the device as an array; Adam's betas are part of torch's fused launch."""
+    return name.rpartition("/")[2] not in ("b1", "b2")
 
 
 def _copy(pairs: Sequence[tuple[Tensor, Tensor]]) -> None:

@@ -74,14 +74,9 @@ class StandIn:
 
 
 @pytest.fixture(autouse=True)
-def rates_are_float32(monkeypatch):
+def numbers_are_arrays(monkeypatch):
     """As on CUDA, in games in float32."""
-
-    def rate(params: Any, numbers: Any) -> Any:
-        lr, wide = numbers["lr"], next(iter(params.values())).dtype == torch.float64
-        return getattr(lr, "tensor", float(lr if wide else np.float32(lr)))
-
-    monkeypatch.setattr(optimizers, "_rate", rate)
+    monkeypatch.setattr(optimizers, "by_arrays", lambda x: x.dtype == torch.float32)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import torch
 from gankit_torch import ops as torch_ops
 from gankit_torch.graphs import PROOFS
 from gankit_torch.whole import FORMS, PATIENCE
-from test_graphs import StandIn, forgetful, rates_are_float32, stale  # noqa: F401
+from test_graphs import StandIn, forgetful, numbers_are_arrays, stale  # noqa: F401
 
 import gankit
 from gankit.conformance.compare import bit_equal
@@ -31,7 +31,11 @@ PLANS = {
     "penalties that remember": {"penalties": [{"name": "lecam", "weight": 0.3}, {**R1, "every": 2}]},
     "parameters that are replaced": {"constraints": [{"name": "max-norm", "limit": 0.4}]},
     "labels": {"recipe": "cgan", "fake_labels": "uniform", "data": "digits"},
-    "dropout, momentum": {"recipe": "gan-2014"},
+    "dropout": {"recipe": "gan-2014"},
+    "momentum that changes at every step": {
+        "generator_optimizer": {"name": "sgd", "lr": 0.01, "momentum": {**RAMP, "start": 0.5, "stop": 0.7}},
+        "discriminator_optimizer": {"name": "sgd", "lr": RAMP, "momentum": 0.0},
+    },
     "augmented": {"recipe": "dcgan", "augmentations": ["translation", "cutout"]},
     "penalties at points that are drawn": {"penalties": ["gradient-penalty", "dragan"]},
 }
