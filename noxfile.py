@@ -83,6 +83,15 @@ def plugins(session: nox.Session, plugin: str) -> None:
 
 
 @nox.session
+def gpu_script(session: nox.Session) -> None:
+    """The script that checks and times what a GPU is for, on the CPU and in small: does the road hold?"""
+    install(session, "torch", "jax", plugins=PLUGINS)
+    out = str(Path(session.create_tmp()).resolve() / "gpu")
+    command = ("bash", "benchmarks/gpu/run.sh", "--device", "cpu", "--quick", "--out", out)
+    session.run(*command, *session.posargs, external=True)
+
+
+@nox.session
 def wheels(session: nox.Session) -> None:
     """Every distribution as its wheel, away from the checkout: the demo, the suite, and a plugin begun from nothing."""
     folder = Path(session.create_tmp()).resolve()

@@ -57,7 +57,7 @@ def one_recipe(recipe: str, data: str, settings: dict[str, Any], options: Option
         row |= {way: playing.result() for way, playing in players.items()}
         row["warnings"] = sorted({str(w.message).split("\n")[0] for w in caught if "graph" in str(w.message).lower()})
         row["captured"] = players["whole"].captures
-        row["whole"] = players["whole"].whole()
+        row["graphs_of_whole_steps"] = players["whole"].whole()
         row["believed"] = row["captured"] > 0 and players["whole"].possible()
     except Exception as error:
         row["error"] = f"{type(error).__name__}: {error}".split("\n")[0]

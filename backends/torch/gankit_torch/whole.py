@@ -28,6 +28,8 @@ from gankit_torch.keys import Trail, fold_in
 StepFunction = Callable[..., tuple[State, Terms]]
 WARM = 2
 """Plain steps of a form before it is captured: the first records the phases, the second shows what they draw."""
+AGAIN = 5000
+"""Steps of a form after which its graph is put to the proof once more."""
 FORMS = 8
 """Graphs that a game may have, one for each form of step: each keeps the memory of a step."""
 PATIENCE = 40
@@ -151,9 +153,9 @@ class Whole:
         held = self._held
         assert held is not None
         held.take(state, chunk, i)
-        if not graph.proofs:
+        graph.played += 1
+        if graph.played > PROOFS and graph.played % AGAIN:
             return held.state, graph(chunk, i)
-        graph.proofs -= 1
         copy = tree_map(torch.clone, held.state)
         terms = graph(chunk, i)
         want_state, want_terms = self._step(copy, chunk.batch(i), *shared)
@@ -265,7 +267,7 @@ class _StepGraph:
         phases: Graphs,
         key: Callable[[Any], int],
     ) -> None:
-        self._held, self._noted, self._key, self.proofs = held, noted, key, PROOFS
+        self._held, self._noted, self._key, self.played = held, noted, key, 0
         self._drawn = [[x.clone() for x in drawn] for drawn in self._draw(chunk.keys[i])]
         numbers = chunk.numbers[i]
 

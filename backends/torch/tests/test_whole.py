@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from gankit_torch import ops as torch_ops
+from gankit_torch import whole
 from gankit_torch.graphs import PROOFS
 from gankit_torch.whole import FORMS, PATIENCE
 from test_graphs import StandIn, forgetful, numbers_are_arrays, stale  # noqa: F401
@@ -93,13 +94,13 @@ def test_a_game_is_the_same_to_the_last_bit(name, play, by):
 
 def test_a_resumed_run_is_the_uninterrupted_one(by, tmp_path):
     """It plays its first steps one by one again, and then by a graph of its own."""
-    whole = by(StandIn(), lambda: at_once(build("penalties that remember"), 2 * STEPS))
+    want = by(StandIn(), lambda: at_once(build("penalties that remember"), 2 * STEPS))
 
     def resumed() -> Any:
         build("penalties that remember").fit(steps=STEPS).save(tmp_path / "half.safetensors")
         return at_once(gankit.load(tmp_path / "half.safetensors", backend="torch"))
 
-    bit_equal(by(StandIn(), resumed), whole, "resumed")
+    bit_equal(by(StandIn(), resumed), want, "resumed")
 
 
 def test_what_came_out_of_a_run_stays_as_it_is(by):
@@ -137,6 +138,19 @@ def test_a_graph_that_computes_something_else_is_found_out_before_it_matters(lie
     with pytest.warns(UserWarning, match="other numbers") as told:
         bit_equal(by(StandIn(lie), lambda: at_once(build("penalties that remember"))), want, lie.__name__)
     assert "not whole steps" in str(told[0].message)
+
+
+def test_a_graph_is_put_to_the_proof_again(by, monkeypatch):
+    monkeypatch.setattr(whole, "AGAIN", 10)
+    stand_in = StandIn()
+
+    def play() -> Any:
+        game = build().fit(steps=9)
+        stand_in.lie = stale
+        game.fit(steps=20)
+
+    with pytest.warns(UserWarning, match="other numbers"):
+        by(stand_in, play)
 
 
 def test_where_a_step_cannot_be_captured_the_phases_are(by):
