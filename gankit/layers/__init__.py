@@ -20,7 +20,7 @@ from gankit.layers.base import (
     parameters,
     place,
 )
-from gankit.layers.composite import MinibatchStddev, Residual, SpectralNorm, largest_singular_value
+from gankit.layers.composite import MinibatchStddev, Residual, Skip, SpectralNorm, largest_singular_value
 from gankit.layers.conditioning import (
     ClassHead,
     ConcatEmbedding,
@@ -33,11 +33,13 @@ from gankit.layers.convolution import Conv, ConvTranspose
 from gankit.layers.dense import Dense, Dropout, Maxout
 from gankit.layers.normalization import (
     BatchNorm,
+    InstanceNorm,
     LayerNorm,
     require_several,
 )
 from gankit.layers.resampling import AvgPool, Downsample, GlobalPool, MaxPool, Upsample
-from gankit.layers.shaping import Bias, Features, Flatten, PixelShuffle, Reshape
+from gankit.layers.series import Conv1d
+from gankit.layers.shaping import Bias, Features, Flatten, PixelShuffle, ReflectionPad, Reshape
 
 __all__ = [
     "AvgPool",
@@ -47,6 +49,7 @@ __all__ = [
     "ConcatEmbedding",
     "ConcatLabels",
     "Conv",
+    "Conv1d",
     "ConvTranspose",
     "Dense",
     "Downsample",
@@ -54,6 +57,7 @@ __all__ = [
     "Features",
     "Flatten",
     "GlobalPool",
+    "InstanceNorm",
     "LabelAffine",
     "Layer",
     "LayerNorm",
@@ -68,11 +72,13 @@ __all__ = [
     "Placed",
     "Portable",
     "ProjectionHead",
+    "ReflectionPad",
     "Relu",
     "Reshape",
     "Residual",
     "Shape",
     "Sigmoid",
+    "Skip",
     "SpectralNorm",
     "Tanh",
     "Upsample",

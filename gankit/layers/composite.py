@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,32 +28,25 @@ from gankit.layers.shaping import Features
 
 
 @dataclass(frozen=True)
-class Residual(Layer):
-    """main(x) + shortcut(x), both ending in one shape; an empty shortcut is x itself. He et al. 2016.
-
-    Arrays are named `main/conv0/kernel`, `shortcut/conv0/kernel`.
-    """
-
-    main: Layers
-    shortcut: Layers = ()
+class Branched(Layer):
+    """Rows of layers inside one: all that they have in common. Arrays are named `main/conv0/kernel`, by branch."""
 
     def __post_init__(self) -> None:
-        for layer in (*self.main, *self.shortcut):
+        for layer in self._inside:
             if isinstance(layer, Features | ClassHead):
                 raise ConfigError(
-                    f"{type(layer).__name__} says more than the sum that Residual returns: put it behind the block."
+                    f"{type(layer).__name__} says more than the one array that {type(self).__name__} returns: put it "
+                    "behind the block."
                 )
 
     @property
+    @abstractmethod
     def branches(self) -> dict[str, Layers]:
-        """Both rows of layers, by name."""
-        return {"main": self.main, "shortcut": self.shortcut}
+        """The rows of layers, by name."""
 
-    def output_shape(self, shape: Shape) -> Shape:
-        main, shortcut = (end_shape(layers, shape) for layers in self.branches.values())
-        if main != shortcut:
-            raise ShapeError(f"Residual: main ends in shape {main}, the shortcut in {shortcut}; they are added.")
-        return main
+    @property
+    def _inside(self) -> Layers:
+        return tuple(layer for layers in self.branches.values() for layer in layers)
 
     def parameters(self, shape: Shape) -> Mapping[str, Parameter]:
         return self._named(parameters, shape)
@@ -69,11 +63,53 @@ class Residual(Layer):
 
     @property
     def mixes_samples(self) -> bool:
-        return any(layer.mixes_samples for layer in (*self.main, *self.shortcut))
+        return any(layer.mixes_samples for layer in self._inside)
 
     @property
     def takes_labels(self) -> bool:
-        return any(layer.takes_labels for layer in (*self.main, *self.shortcut))
+        return any(layer.takes_labels for layer in self._inside)
+
+
+@dataclass(frozen=True)
+class Residual(Branched):
+    """main(x) + shortcut(x), both ending in one shape; an empty shortcut is x itself. He et al. 2016."""
+
+    main: Layers
+    shortcut: Layers = ()
+
+    @property
+    def branches(self) -> dict[str, Layers]:
+        return {"main": self.main, "shortcut": self.shortcut}
+
+    def output_shape(self, shape: Shape) -> Shape:
+        main, shortcut = (end_shape(layers, shape) for layers in self.branches.values())
+        if main != shortcut:
+            raise ShapeError(f"Residual: main ends in shape {main}, the shortcut in {shortcut}; they are added.")
+        return main
+
+
+@dataclass(frozen=True)
+class Skip(Branched):
+    """x beside inner(x), channel after channel: (..., c) -> (..., c + c'). Ronneberger et al. 2015.
+
+    One inside the other, they are a U-Net: `Skip((Conv(64, 4, 2), Skip((...,)), ConvTranspose(32)))`, where each inner
+    row halves the picture and doubles it again, and what is at its end sees the picture itself as well.
+    """
+
+    inner: Layers
+
+    @property
+    def branches(self) -> dict[str, Layers]:
+        return {"inner": self.inner}
+
+    def output_shape(self, shape: Shape) -> Shape:
+        inner = end_shape(self.inner, shape)
+        if not shape or inner[:-1] != shape[:-1]:
+            raise ShapeError(
+                f"Skip: what goes in has shape {shape}, and inner ends in {inner}; they are put side by side, so they "
+                "differ in channels alone. Sides that halve and double must be even."
+            )
+        return (*shape[:-1], shape[-1] + inner[-1])
 
 
 @dataclass(frozen=True)
@@ -88,7 +124,7 @@ class SpectralNorm(Layer):
     layer: Layer
 
     def __post_init__(self) -> None:
-        if isinstance(self.layer, SpectralNorm | Residual):
+        if isinstance(self.layer, SpectralNorm | Branched):
             raise ConfigError(f"SpectralNorm goes around one layer with a kernel, not {type(self.layer).__name__}.")
         if getattr(self.layer, "kernel", None) == Constant(0.0):
             raise ConfigError(f"{self}: a kernel of zeros cannot be divided by its largest singular value, which is 0.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gankit.errors import ConfigError, ShapeError
 from gankit.initializers import Constant, Initializer
-from gankit.layers.base import Layer, Parameter, Shape
+from gankit.layers.base import Array, Layer, Parameter, Portable, Shape
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,42 @@ class LayerNorm(Layer):
 
     def parameters(self, shape: Shape) -> Mapping[str, Parameter]:
         return scale_and_bias(shape[-1], self.scale, self.bias)
+
+
+@dataclass(frozen=True)
+class InstanceNorm(Portable):
+    """Each channel of each example brought to mean 0 and variance 1 over its pixels. Ulyanov et al. 2016.
+
+    (..., c) -> (..., c) with one axis or more before c, as of images and series; scale (c,), bias (c,). The variance
+    has the divisor n. The contrast of an image is gone behind it, which is why it suits the translation of images.
+
+    scale, bias: None for none, as in Zhu et al. 2017 and in front of a layer that modulates.
+    """
+
+    eps: float = 1e-5
+    scale: Initializer | None = Constant(1.0)
+    bias: Initializer | None = Constant(0.0)
+
+    def __post_init__(self) -> None:
+        if (self.scale is None) != (self.bias is None):
+            raise ConfigError("InstanceNorm: scale and bias are both there or both None.")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if math.prod(shape[:-1]) < 2:
+            raise ShapeError(
+                f"InstanceNorm needs two or more values of each channel in an example, got shape {shape}: of one value "
+                "only 0 would be left. Put it where the picture is larger, or leave it out."
+            )
+        return shape
+
+    def parameters(self, shape: Shape) -> Mapping[str, Parameter]:
+        return scale_and_bias(shape[-1], self.scale, self.bias)
+
+    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, labels: Array | None) -> Array:
+        xp, pixels = ops.xp, tuple(range(1, x.ndim - 1))
+        centred = x - xp.mean(x, axis=pixels, keepdims=True)
+        normal = centred / xp.sqrt(xp.mean(centred * centred, axis=pixels, keepdims=True) + self.eps)
+        return normal if self.scale is None else normal * params["scale"] + params["bias"]
 
 
 def require_several(values: int) -> int:

@@ -63,6 +63,33 @@ class PixelShuffle(Portable):
 
 
 @dataclass(frozen=True)
+class ReflectionPad(Portable):
+    """Mirrors the picture at its border: (h, w, c) -> (h + 2 size, w + 2 size, c). The border's own pixels are not
+    repeated: ..., 2, 1, [0, 1, 2, ...
+
+    In front of a convolution with `padding=0` it keeps the rim from turning dark, as zeros make it.
+    """
+
+    size: int = 1
+
+    def output_shape(self, shape: Shape) -> Shape:
+        height, width, channels = require_image(self, shape)
+        if not 0 < self.size < min(height, width):
+            raise ShapeError(
+                f"{self} mirrors {self.size} pixels at each border, so an image must be larger than that; this one is "
+                f"{height}x{width}, and size must be 1 or more."
+            )
+        return (height + 2 * self.size, width + 2 * self.size, channels)
+
+    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, labels: Array | None) -> Array:
+        for axis in (1, 2):
+            lines = [x[:, i : i + 1] if axis == 1 else x[:, :, i : i + 1] for i in range(x.shape[axis])]
+            before, after = lines[self.size : 0 : -1], lines[-2 : -2 - self.size : -1]
+            x = ops.xp.concat([*before, x, *after], axis=axis)
+        return x
+
+
+@dataclass(frozen=True)
 class Bias(Portable):
     """Adds an array of the shape of an example: an untied bias. bias (*shape)."""
 

@@ -91,7 +91,45 @@ def larger(o, pieces):
     return best
 
 
+def edge_repeated(o, record, params, x, out):
+    """Padding that repeats the border's own pixels, where a mirror has the ones inside of them."""
+    s = record.size
+    for axis in (1, 2):
+        cut = [x[:, i : i + 1] if axis == 1 else x[:, :, i : i + 1] for i in range(x.shape[axis])]
+        x = o.xp.concat([*cut[:s][::-1], x, *cut[-s:][::-1]], axis=axis)
+    return x
+
+
+def over_all_channels(o, record, params, x, out):
+    """Instance norm whose statistics are those of the whole example."""
+    axes = tuple(range(1, x.ndim))
+    centred = x - o.xp.mean(x, axis=axes, keepdims=True)
+    normal = centred / (o.xp.mean(centred**2, axis=axes, keepdims=True) + record.eps) ** 0.5
+    return normal * params.get("scale", 1.0) + params.get("bias", 0.0)
+
+
+def kernel_of_time_reversed(real, o, record):
+    def init(arrays):
+        return real.init({name: a[::-1].copy() if a.ndim == 3 else a for name, a in arrays.items()})
+
+    return init
+
+
+def inner_first(real, o, record):
+    """What a skip carries comes behind what it leads around."""
+
+    def apply(params, buffers, x, labels=None, **options):
+        out, moved = real.apply(params, buffers, x, labels, **options)
+        return o.xp.concat([out[..., x.shape[-1] :], out[..., : x.shape[-1]]], axis=-1), moved
+
+    return apply
+
+
 VALUES = (
+    Mutant("reflection repeats the border", "check_layer_values", layer(layers.ReflectionPad, edge_repeated)),
+    Mutant("instance norm over all channels", "check_layer_values", layer(layers.InstanceNorm, over_all_channels)),
+    Mutant("kernels of time are turned round", "check_layer_values", only(layers.Conv1d, init=kernel_of_time_reversed)),
+    Mutant("a skip comes behind what it leads around", "check_layer_values", only(layers.Skip, apply=inner_first)),
     Mutant(
         "dense forgets its bias", "check_layer_values", layer(layers.Dense, lambda o, rec, p, x, out: x @ kernel(p, x))
     ),

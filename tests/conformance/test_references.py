@@ -20,6 +20,7 @@ from gankit.layers import (
     MinibatchStddev,
     PixelShuffle,
     Residual,
+    Skip,
     SpectralNorm,
     Upsample,
     buffers,
@@ -50,7 +51,8 @@ def records_of(rows):
     """The kinds of record in rows of them, blocks included."""
     for record in rows:
         yield type(record)
-        inside = (*record.main, *record.shortcut) if isinstance(record, Residual) else ()
+        branches = record.branches.values() if isinstance(record, Residual | Skip) else ()
+        inside = tuple(layer for branch in branches for layer in branch)
         yield from records_of((record.layer,) if isinstance(record, SpectralNorm) else inside)
 
 

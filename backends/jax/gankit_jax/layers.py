@@ -159,6 +159,16 @@ class Residual(nnx.Module):
         return self.main(x, labels) + self.shortcut(x, labels)
 
 
+class Skip(nnx.Module):
+    """x beside inner(x)."""
+
+    def __init__(self, inner: Stack) -> None:
+        self.inner = inner
+
+    def __call__(self, x: Array, labels: Array | None = None) -> Array:
+        return jnp.concatenate([x, self.inner(x, labels)], axis=-1)
+
+
 class LeakyRelu(nnx.Module):
     """x where x > 0, slope * x elsewhere."""
 
@@ -229,8 +239,8 @@ def _spectral_norm(around: Placed, layer: layers.SpectralNorm, ops: JaxOps, rngs
     return SpectralNorm(module(around._replace(layer=layer.layer), ops, rngs), kernels, ops)
 
 
-def _residual(around: Placed, layer: layers.Residual, ops: JaxOps, rngs: nnx.Rngs) -> nnx.Module:
-    return Residual(*(Stack(layers.place(branch, around.input_shape), ops, rngs) for branch in layer.branches.values()))
+def _stacks(around: Placed, ops: JaxOps, rngs: nnx.Rngs) -> list[Stack]:
+    return [Stack(layers.place(branch, around.input_shape), ops, rngs) for branch in around.layer.branches.values()]
 
 
 def _options(layer: Any, ops: JaxOps, rngs: nnx.Rngs) -> dict[str, Any]:
@@ -245,7 +255,8 @@ MODULES: dict[type[layers.Layer], Callable[[Placed, Any, JaxOps, nnx.Rngs], nnx.
     layers.BatchNorm: _batch_norm,
     layers.LayerNorm: _layer_norm,
     layers.SpectralNorm: _spectral_norm,
-    layers.Residual: _residual,
+    layers.Residual: lambda place, layer, ops, rngs: Residual(*_stacks(place, ops, rngs)),
+    layers.Skip: lambda place, layer, ops, rngs: Skip(*_stacks(place, ops, rngs)),
     layers.Dropout: lambda place, layer, ops, rngs: Dropout(layer.keep),
     layers.Relu: lambda place, layer, ops, rngs: Elementwise(jax.nn.relu),
     layers.LeakyRelu: lambda place, layer, ops, rngs: LeakyRelu(layer.slope),

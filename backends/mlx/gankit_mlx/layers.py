@@ -180,6 +180,17 @@ class Residual(nn.Module):
         return self.main(x, labels) + self.shortcut(x, labels)
 
 
+class Skip(nn.Module):
+    """x beside inner(x)."""
+
+    def __init__(self, inner: Stack) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def __call__(self, x: mx.array, labels: mx.array | None = None) -> mx.array:
+        return mx.concatenate([x, self.inner(x, labels)], axis=-1)
+
+
 class Elementwise(nn.Module):
     """A function without parameters. MLX's own activations are compiled, by the C++ compiler that it finds."""
 
@@ -214,8 +225,8 @@ def _spectral_norm(around: Placed, layer: layers.SpectralNorm, ops: MlxOps) -> n
     return SpectralNorm(module(around._replace(layer=layer.layer), ops), ops)
 
 
-def _residual(around: Placed, layer: layers.Residual, ops: MlxOps) -> nn.Module:
-    return Residual(*(Stack(layers.place(branch, around.input_shape), ops) for branch in layer.branches.values()))
+def _stacks(around: Placed, ops: MlxOps) -> list[Stack]:
+    return [Stack(layers.place(branch, around.input_shape), ops) for branch in around.layer.branches.values()]
 
 
 MODULES: dict[type[layers.Layer], Callable[[Placed, Any, MlxOps], nn.Module]] = {
@@ -226,7 +237,8 @@ MODULES: dict[type[layers.Layer], Callable[[Placed, Any, MlxOps], nn.Module]] = 
     layers.BatchNorm: _batch_norm,
     layers.LayerNorm: lambda at, layer, ops: LayerNorm(at.input_shape[-1], layer.eps),
     layers.SpectralNorm: _spectral_norm,
-    layers.Residual: _residual,
+    layers.Residual: lambda at, layer, ops: Residual(*_stacks(at, ops)),
+    layers.Skip: lambda at, layer, ops: Skip(*_stacks(at, ops)),
     layers.Dropout: lambda at, layer, ops: Dropout(layer.keep),
     layers.Relu: lambda at, layer, ops: Elementwise(ops.relu),
     layers.LeakyRelu: _leaky_relu,

@@ -210,6 +210,17 @@ class Residual(nn.Module):
         return self.main(x, labels) + self.shortcut(x, labels)
 
 
+class Skip(nn.Module):
+    """x beside inner(x)."""
+
+    def __init__(self, inner: Stack) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return torch.cat([x, self.inner(x, labels)], dim=-1)
+
+
 def canonical_names(owner: nn.Module) -> dict[str, tuple[str, tuple[int, ...] | None]]:
     """The canonical name and axes of each parameter and buffer that the module itself holds."""
     arrays: Arrays = getattr(owner, "gankit_arrays", {})
@@ -258,8 +269,8 @@ def _spectral_norm(around: Placed, layer: layers.SpectralNorm, ops: TorchOps) ->
     return SpectralNorm(module(around._replace(layer=layer.layer), ops), ops)
 
 
-def _residual(around: Placed, layer: layers.Residual, ops: TorchOps) -> nn.Module:
-    return Residual(*(Stack(layers.place(branch, around.input_shape), ops) for branch in layer.branches.values()))
+def _stacks(around: Placed, ops: TorchOps) -> list[Stack]:
+    return [Stack(layers.place(branch, around.input_shape), ops) for branch in around.layer.branches.values()]
 
 
 def _options(ops: TorchOps, layer: Any) -> dict[str, Any]:
@@ -274,7 +285,8 @@ MODULES: dict[type[layers.Layer], Callable[[Placed, Any, TorchOps], nn.Module]] 
     layers.BatchNorm: _batch_norm,
     layers.LayerNorm: lambda place, layer, ops: LayerNorm(place.input_shape, ops, eps=layer.eps),
     layers.SpectralNorm: _spectral_norm,
-    layers.Residual: _residual,
+    layers.Residual: lambda place, layer, ops: Residual(*_stacks(place, ops)),
+    layers.Skip: lambda place, layer, ops: Skip(*_stacks(place, ops)),
     layers.Dropout: lambda place, layer, ops: Dropout(layer.keep),
     layers.Relu: lambda place, layer, ops: nn.ReLU(),
     layers.LeakyRelu: lambda place, layer, ops: nn.LeakyReLU(layer.slope),

@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from gankit.conformance.reference import labels, norms, plain, windows
 from gankit.conformance.reference.differences import along, central_differences
 from gankit.conformance.reference.given import Array, Given, Moving, Still
-from gankit.layers import Features, Layer, Layers, Residual, SpectralNorm
+from gankit.layers import Features, Layer, Layers, Residual, Skip, SpectralNorm
 
 __all__ = ["MOVING", "STILL", "Given", "along", "central_differences", "row"]
 
@@ -47,6 +49,11 @@ def residual(record: Residual, given: Given) -> tuple[Array, dict[str, Array]]:
     return main + shortcut, under("main", in_main) | under("shortcut", in_shortcut)
 
 
+def skip(record: Skip, given: Given) -> tuple[Array, dict[str, Array]]:
+    inner, moved = row(record.inner, given._replace(arrays=below(given.arrays, "inner")))
+    return np.concatenate([given.x, inner], axis=-1), under("inner", moved)
+
+
 def spectral_norm(record: SpectralNorm, given: Given) -> tuple[Any, dict[str, Array]]:
     inner, vectors = norms.divided_kernels(given.arrays, given.train)
     out, moved = single(record.layer, given._replace(arrays=inner))
@@ -69,4 +76,4 @@ STILL: dict[type[Layer], Still] = {
     **labels.REFERENCES,
     **norms.STILL,
 }
-MOVING: dict[type[Layer], Moving] = {**norms.MOVING, Residual: residual, SpectralNorm: spectral_norm}
+MOVING: dict[type[Layer], Moving] = {**norms.MOVING, Residual: residual, Skip: skip, SpectralNorm: spectral_norm}

@@ -28,6 +28,15 @@ def layer_norm(layer: layers.LayerNorm, given: Given) -> Array:
     return np.asarray(np.array(normal) * given.arrays["scale"] + given.arrays["bias"])
 
 
+def instance_norm(layer: layers.InstanceNorm, given: Given) -> Array:
+    out = np.empty_like(given.x)
+    for example, result in zip(given.x, out, strict=True):
+        for c in range(example.shape[-1]):
+            channel = example[..., c]
+            result[..., c] = (channel - channel.mean()) / np.sqrt(channel.var() + layer.eps)
+    return np.asarray(out * given.arrays.get("scale", 1.0) + given.arrays.get("bias", 0.0))
+
+
 def minibatch_stddev(layer: layers.MinibatchStddev, given: Given) -> Array:
     x = given.x
     groups = len(x) // math.gcd(len(x), layer.group)
@@ -56,5 +65,9 @@ def unit(vector: Array) -> Array:
     return np.asarray(vector / np.linalg.norm(vector))
 
 
-STILL: dict[type[layers.Layer], Still] = {layers.LayerNorm: layer_norm, layers.MinibatchStddev: minibatch_stddev}
+STILL: dict[type[layers.Layer], Still] = {
+    layers.InstanceNorm: instance_norm,
+    layers.LayerNorm: layer_norm,
+    layers.MinibatchStddev: minibatch_stddev,
+}
 MOVING: dict[type[layers.Layer], Moving] = {layers.BatchNorm: batch_norm}

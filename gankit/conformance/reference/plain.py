@@ -34,6 +34,11 @@ def pixel_shuffle(layer: layers.PixelShuffle, given: Given) -> Array:
     return out
 
 
+def reflection_pad(layer: layers.ReflectionPad, given: Given) -> Array:
+    s = layer.size
+    return np.pad(given.x, ((0, 0), (s, s), (s, s), (0, 0)), mode="reflect")
+
+
 REFERENCES: dict[type[layers.Layer], Still] = {
     layers.Dense: lambda layer, given: affine(given),
     layers.Maxout: maxout,
@@ -46,6 +51,7 @@ REFERENCES: dict[type[layers.Layer], Still] = {
     layers.Flatten: lambda layer, given: given.x.reshape(len(given.x), -1),
     layers.Reshape: lambda layer, given: given.x.reshape(len(given.x), *layer.shape),
     layers.PixelShuffle: pixel_shuffle,
+    layers.ReflectionPad: reflection_pad,
     layers.Bias: lambda layer, given: given.x + given.arrays["bias"],
     layers.Features: lambda layer, given: given.x,
 }

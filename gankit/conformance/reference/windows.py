@@ -40,6 +40,16 @@ def conv_transpose(layer: layers.ConvTranspose, given: Given) -> Array:
     return np.asarray(out[:, p : height - p, p : width - p] + given.arrays.get("bias", 0.0))
 
 
+def conv1d(layer: layers.Conv1d, given: Given) -> Array:
+    kernel, d = given.arrays["kernel"], layer.dilation
+    p = d * (layer.size - 1) // 2 if layer.padding is None else layer.padding
+    x = np.pad(given.x, ((0, 0), (p, p), (0, 0)))
+    reach = d * (layer.size - 1) + 1
+    starts = range(0, x.shape[1] - reach + 1, layer.stride)
+    out = [sum(x[:, at + i * d] @ kernel[i] for i in range(layer.size)) for at in starts]
+    return np.asarray(np.stack(out, axis=1) + given.arrays.get("bias", 0.0))
+
+
 def max_pool(layer: layers.MaxPool, given: Given) -> Array:
     x = given.x
 
@@ -98,6 +108,7 @@ def global_pool(layer: layers.GlobalPool, given: Given) -> Array:
 REFERENCES: dict[type[layers.Layer], Still] = {
     layers.Conv: conv,
     layers.ConvTranspose: conv_transpose,
+    layers.Conv1d: conv1d,
     layers.MaxPool: max_pool,
     layers.AvgPool: avg_pool,
     layers.GlobalPool: global_pool,
