@@ -8,6 +8,7 @@ numbers are those of autograd, bit for bit; `GANKIT_WITHOUT=recorded` leaves eve
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,10 +16,10 @@ import torch
 from torch import Tensor
 
 from gankit.interfaces import Draw, State
-from gankit_torch.graphs import Graphed, Graphs, graphed
+from gankit_torch.graphs import Graphed, Graphs, first_line, graphed
 from gankit_torch.keys import Trail
 from gankit_torch.program import program
-from gankit_torch.tape import Tape
+from gankit_torch.tape import Tape, Unrecordable
 
 Phase = Callable[[State, Draw, Mapping[str, Any], int], Any]
 MOST_GRAPHS = 8
@@ -67,11 +68,13 @@ class Recorded:
             with Tape({"state": state, "draw": own, "numbers": read}, trail) as tape:
                 out = self._f(state, own, read, trail)
             replay = self._replay_of(tape, out)
-        except Exception:
+        except Exception as error:
             # It looks at numbers, or does what no tape has seen: then every step is as this one. If the fault is f's
             # own, this raises it.
             self.possible = False
-            return self._f(state, draw, numbers, key)
+            out = self._f(state, draw, numbers, key)
+            tell(error)
+            return out
         self._numbers = tuple(sorted({*self._numbers, *read.names}))
         self._replays[self._form(draw, numbers)] = replay
         return out
@@ -107,10 +110,24 @@ class Replayed:
             with Tape({"arguments": arguments}, Trail.start(0)) as tape:
                 out = self._f(*arguments)
             self._replays[form] = program(tape, "arguments", out)
-        except Exception:
+        except Exception as error:
             self.possible = False  # as in `Recorded`
-            return self._f(*arguments)
+            out = self._f(*arguments)
+            tell(error)
         return out
+
+
+def tell(error: Exception) -> None:
+    """Say why nothing is recorded, where that is not in the nature of what was to be: a loss that looks at numbers and
+    a module with random numbers of its own are played as they are, and that is all there is to say. Python shows a
+    warning of one text once."""
+    if not isinstance(error, Unrecordable | LookupError):
+        warnings.warn(
+            f"The torch backend leaves this to autograd: its operations could not be recorded ({first_line(error)}). "
+            "The numbers are right, and come more slowly. GANKIT_WITHOUT=recorded asks for that, and for no warning. "
+            f"With torch {torch.__version__} that is worth an issue.",
+            stacklevel=2,
+        )
 
 
 def _form(tree: Any) -> Any:

@@ -6,8 +6,9 @@ import gc
 import linecache
 import random
 import traceback
+import warnings
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -356,3 +357,20 @@ def test_a_fault_in_a_replay_shows_the_line():
     with pytest.raises(RuntimeError) as caught:
         replay((torch.ones(3, 2),), 1)
     assert "dot" in "".join(traceback.format_exception(caught.value)).split("recorded operations")[-1]
+
+
+def test_what_breaks_the_tape_is_told_once_and_costs_nothing_else(monkeypatch):
+    """As a new torch may, whose operations come in a form that no tape has seen."""
+
+    def broken(self: Any, *arguments: Any, **options: Any) -> Any:
+        raise AttributeError("no operation has an overload any more")
+
+    want = leaves(gankit.build("torch").fit(steps=3))
+    monkeypatch.setattr(Tape, "__torch_dispatch__", broken)
+    with pytest.warns(UserWarning, match=r"not be recorded \(AttributeError: no operation.*GANKIT_WITHOUT"):
+        game = gankit.build("torch").fit(steps=3)
+    for name, array in leaves(game).items():
+        np.testing.assert_array_equal(array, want[name])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        game.fit(steps=2)
