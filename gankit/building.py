@@ -23,6 +23,7 @@ from gankit.layers import Layers, buffers, draw, output_range, parameters, place
 from gankit.networks.native import Native, wrapped
 from gankit.networks.spec import GameSpec
 from gankit.rules import Game
+from gankit.spelling import check_spelling
 
 NATIVE = "native"
 """The name that a module of the user's own goes by in a config."""
@@ -182,6 +183,7 @@ def assemble(
     g_optimizer = make("optimizers", config.generator_optimizer)
     d_optimizer = make("optimizers", config.discriminator_optimizer)
     loss = make("losses", config.loss)
+    check_spelling("losses", loss)
     if getattr(loss, "needs_mismatched", False) and spec.num_classes == 1:
         raise ConfigError("mismatched=True needs wrong labels, and there is but one class.")
     if config.conditional and config.fake_labels != "data" and getattr(loss, "pairs_examples", False):
@@ -211,6 +213,8 @@ def assemble(
 
 def _distinct(kind: str, parts: Iterable[Part]) -> tuple[Any, ...]:
     made = tuple(make(kind, part) for part in parts)
+    for part in made:
+        check_spelling(kind, part)
     names = [part.name for part in made]
     if len(set(names)) < len(names):
         raise ConfigError(f"{kind}={names}: each can be there once; set its weight instead.")

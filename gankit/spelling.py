@@ -1,0 +1,34 @@
+"""What a part may say of itself beside its methods. Misspelt, it would be passed over, and the game another one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from gankit.errors import ConfigError
+
+SAYS: Mapping[str, tuple[str, ...]] = {
+    "losses": ("generator_needs_real", "conditional", "needs_mismatched", "pairs_examples"),
+    "penalties": ("name", "player", "every", "weight", "memory", "slopes_at"),
+    "constraints": ("name", "player"),
+}
+"""The attributes that the game reads of each kind of part (`gankit.interfaces`)."""
+LIKE = 0.85
+"""How like one of these a name must be to be taken for it: `needs_mismatch` is, at 0.93, and `height` is not."""
+
+
+def check_spelling(kind: str, part: Any) -> None:
+    """Raises ConfigError where a part has an attribute that is one of those but for a letter or two."""
+    known = SAYS[kind]
+    own = {name for name in (*dir(type(part)), *getattr(part, "__dict__", ())) if not name.startswith("_")}
+    for name in sorted(own - set(known)):
+        meant = get_close_matches(name, [one for one in known if one not in own], n=1, cutoff=LIKE)
+        if meant:
+            raise ConfigError(
+                f"{type(part).__name__} ({kind}) has an attribute {name!r}, which nobody reads. Did you mean "
+                f"{meant[0]!r}? A part may say: {', '.join(known)}. If {name!r} is something else, give it a name that is less alike."
+            )
+    base = getattr(part, "base", None)
+    if kind == "losses" and base is not None:
+        check_spelling(kind, base)
