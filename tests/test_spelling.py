@@ -54,12 +54,10 @@ def test_what_is_spelt_right_or_is_something_else_passes():
     check_spelling("penalties", R1())
 
 
-@pytest.mark.parametrize(
-    ("kind", "of"), [("losses", "losses"), ("penalties", "penalties"), ("constraints", "constraints")]
-)
-def test_every_part_that_is_installed_passes(kind, of):
-    for name in registry.names(of):
-        target = registry.load(of, name)
+@pytest.mark.parametrize("kind", SAYS)
+def test_every_part_that_is_installed_passes(kind):
+    for name in registry.names(kind):
+        target = registry.load(kind, name)
         try:
             part = target(base=NonSaturating()) if name == "conditional" else target()
         except TypeError:  # one that cannot be made without settings
