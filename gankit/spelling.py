@@ -26,9 +26,9 @@ def check_spelling(kind: str, part: Any) -> None:
         meant = get_close_matches(name, [one for one in known if one not in own], n=1, cutoff=LIKE)
         if meant:
             raise ConfigError(
-                f"{type(part).__name__} ({kind}) has an attribute {name!r}, which nobody reads. Did you mean "
-                f"{meant[0]!r}? A part may say: {', '.join(known)}. If {name!r} is something else, give it a name that is "
-                "less alike."
+                f"{type(part).__name__} ({kind}) has an attribute {name!r}, which nobody reads. Did you "
+                f"mean {meant[0]!r}? A part may say: {', '.join(known)}. If {name!r} is something else, give it "
+                "a name that is less alike."
             )
     base = getattr(part, "base", None)
     if kind == "losses" and base is not None:

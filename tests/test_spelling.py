@@ -11,7 +11,7 @@ from gankit import registry
 from gankit.errors import ConfigError
 from gankit.losses import Conditional, NonSaturating
 from gankit.penalties import R1
-from gankit.spelling import check_spelling
+from gankit.spelling import SAYS, check_spelling
 
 
 class Matching(NonSaturating):
