@@ -7,12 +7,11 @@ is compared with a direct sum in float64.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from benchmarks.loop import Loop, Setup
+from benchmarks.loop import Setup
 
 N = 10_000
 SIGMAS = tuple(np.logspace(-1, 0, 10).tolist())
@@ -30,31 +29,6 @@ def digits() -> dict[str, Any]:
         name: (open_data("mnist", split=split).x[:N].reshape(N, -1) / 255).astype(np.float32)
         for name, split in splits.items()
     }
-
-
-def window(setup: Setup, backend_name: str, sigmas: tuple[float, ...]) -> Loop:
-    """An iteration is the log-likelihood of every query under every sigma."""
-    from gankit.building import open_backend
-    from gankit.metrics.parzen import log_likelihoods
-    from gankit.metrics.points import Points
-
-    backend = open_backend(backend_name, "cpu", "float32")
-    queries, centres, direct = Points(setup.data["queries"]), Points(setup.data["x"]), direct_sum(setup)
-
-    def play(n: int) -> Mapping[str, float]:
-        for _ in range(n):
-            found = log_likelihoods(backend, queries, centres, sigmas)
-        return off(found[:FEW, sigmas.index(SIGMA)], direct)
-
-    return Loop(play, ())
-
-
-def ten_on_torch(setup: Setup) -> Loop:
-    return window(setup, "torch", SIGMAS)
-
-
-def ten_on_jax(setup: Setup) -> Loop:
-    return window(setup, "jax", SIGMAS)
 
 
 def direct_sum(setup: Setup) -> np.ndarray:

@@ -12,7 +12,10 @@ import numpy as np
 import gankit
 from benchmarks import parzen
 from benchmarks.loop import Loop, Setup
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import find
+from gankit.building import open_backend
+from gankit.metrics.parzen import log_likelihoods
+from gankit.metrics.points import Points
 from gankit.records import MetricsLog
 from gankit.runs import Run
 
@@ -38,11 +41,36 @@ def on_jax(setup: Setup) -> Loop:
     return game(setup, "jax")
 
 
+def ten_on_torch(setup: Setup) -> Loop:
+    return window(setup, "torch", parzen.SIGMAS)
+
+
+def ten_on_jax(setup: Setup) -> Loop:
+    return window(setup, "jax", parzen.SIGMAS)
+
+
+def window(setup: Setup, backend_name: str, sigmas: tuple[float, ...]) -> Loop:
+    """An iteration is the log-likelihood of every query under every sigma."""
+    backend = open_backend(backend_name, setup.device, "float32", setup.precision)
+    queries, centres = Points(setup.data["queries"]), Points(setup.data["x"])
+    direct = parzen.direct_sum(setup)
+
+    def play(n: int) -> Mapping[str, float]:
+        for _ in range(n):
+            found = log_likelihoods(backend, queries, centres, sigmas)
+        return parzen.off(found[: parzen.FEW, sigmas.index(parzen.SIGMA)], direct)
+
+    return Loop(play, ())
+
+
 def game(setup: Setup, backend: str) -> Loop:
-    if setup.workload == "parzen":
-        return parzen.window(setup, backend, (parzen.SIGMA,))
-    settings = dict(WORKLOADS[setup.workload].settings)
-    trainer = gankit.build(backend=backend, **settings)
+    workload = find(setup.workload)
+    if workload.family == "parzen":
+        return window(setup, backend, (parzen.SIGMA,))
+    settings = dict(workload.settings)
+    if "@" in workload.data:
+        settings["data"] = setup.data["x"]
+    trainer = gankit.build(backend=backend, device=setup.device, precision=setup.precision, **settings)
     parameters = (trainer.generator.num_parameters, trainer.discriminator.num_parameters)
     samples = setup.sizes["samples"]
 

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,15 @@ COLD = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
 
 
 class Worker:
-    """A contender's process; `ready` once it has played an iteration."""
+    """A contender's process.
 
-    def __init__(self, name: str, workload: str, data: Path, errors: Path, cores: int) -> None:
+    start: what it took to play an iteration; waits until it has. together: don't wait yet when it is made, so that
+    others can start meanwhile. Raises Unable where it waits.
+    """
+
+    def __init__(
+        self, name: str, workload: str, data: Path, errors: Path, cores: int, *, together: bool = False
+    ) -> None:
         self.name, self._errors = name, errors
         environment = {**os.environ, **COLD, **CONTENDERS[name].environment}
         with errors.open("w") as stderr:
@@ -38,7 +45,12 @@ class Worker:
                 cwd=HERE,
                 env=environment,
             )
-        self.start = self._answer()
+        if not together:
+            _ = self.start
+
+    @cached_property
+    def start(self) -> dict[str, Any]:
+        return self._answer()
 
     def play(self, iterations: int) -> dict[str, Any]:
         """Play so many, and return the seconds they took and the losses after them."""
@@ -78,23 +90,32 @@ def play(
     seconds: float,
     cores: int,
     say: Callable[[str], None],
+    together: bool = False,
 ) -> dict[str, Any]:
     """{contender: its record} of one workload: start-up, it/s in each round, losses, peak memory; or its error.
 
     seconds: about how long a turn is; each contender plays as many whole iterations as fit, at least one.
     cores: that a contender may use; 0 is all there are.
+    together: start all at once: sooner done, but their start-up times are then those of a busy machine.
     """
     records: dict[str, dict[str, Any]] = {}
     workers: dict[str, Worker] = {}
+
+    def started(name: str) -> Worker:
+        return Worker(name, workload, data, data.with_name(f"{name}.stderr"), cores, together=together)
+
     try:
+        if together:
+            for name in names:
+                workers[name] = started(name)
         for name in names:
             try:
-                worker = Worker(name, workload, data, data.with_name(f"{name}.stderr"), cores)
+                workers[name] = workers.get(name) or started(name)
+                records[name] = {**workers[name].start, "it_per_s": []}
             except Unable as reason:
+                workers.pop(name, None)
                 records[name] = {"error": str(reason)}
                 say(f"{workload}: {name} does not run: {reason}")
-                continue
-            workers[name], records[name] = worker, {**worker.start, "it_per_s": []}
         turns = {name: _iterations(worker, seconds) for name, worker in workers.items()}
         for i in range(rounds):
             for name in list(workers)[:: 1 if i % 2 == 0 else -1]:  # there and back, so that drift favours nobody

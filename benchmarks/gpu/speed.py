@@ -5,180 +5,78 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from benchmarks.gpu import hand
 from benchmarks.gpu.stages import Options, Save
 
 ROUNDS = 5
-TURN = 0.4
-"""Seconds of each turn."""
+TURN = 0.5
+"""Seconds."""
+PRECISIONS = {"gpu-modern-32": ("full", "tf32", "bfloat16")}
 JPEGS, SIDE = 3000, 64
-TOY = {"hidden": [64, 64]}
-
-
-@dataclass(frozen=True)
-class Workload:
-    """settings: of `gankit.build`. family: of the games by hand."""
-
-    family: str
-    batch: int
-    data: str
-    settings: Mapping[str, Any]
-    precision: str = "full"
-    ways: tuple[str, ...] = ("eager", "graphed")
-    by_jax: bool = True
-
-
-DCGAN = {"recipe": "dcgan"}
-WORKLOADS = {
-    "gan-2014, batch 100": Workload("gan-2014", 100, "mnist", {"recipe": "gan-2014"}),
-    "toy, batch 256": Workload(
-        "toy",
-        256,
-        "ring",
-        {
-            "recipe": "mlp",
-            "generator": {"name": "mlp", **TOY},
-            "discriminator": {"name": "mlp", **TOY},
-            "penalties": (),
-            "ema": 0.0,
-            "latent_dim": 8,
-        },
-    ),
-    "modern-small, batch 64": Workload("modern-small", 64, "mnist", {"recipe": "modern-small"}),
-    "dcgan 28 px, batch 128": Workload("dcgan", 128, "mnist", DCGAN),
-    "modern 28 px, full width, batch 256": Workload("modern", 256, "mnist", {"recipe": "modern"}),
-    "modern 28 px, full width, batch 256, bfloat16": Workload(
-        "modern", 256, "mnist", {"recipe": "modern"}, "bfloat16", by_jax=False
-    ),
-    "modern 28 px, full width, batch 256, tf32": Workload(
-        "modern", 256, "mnist", {"recipe": "modern"}, "tf32", by_jax=False
-    ),
-    "gan-2014, batch 1,000": Workload("gan-2014", 1000, "mnist", {"recipe": "gan-2014"}),
-    "dcgan 64 px, batch 128": Workload("dcgan", 128, "cifar@64", DCGAN, by_jax=False),
-    "gan-2014, batch 100, compiled": Workload(
-        "gan-2014", 100, "mnist", {"recipe": "gan-2014"}, ways=("compiled",), by_jax=False
-    ),
-}
-QUICK = ("toy, batch 256",)
 
 
 def speed(options: Options, save: Save) -> None:
-    """Each workload's contenders in turn, in one process: on a GPU there are no cores to share."""
-    import torch
+    """Every workload, in turn. Where one has several precisions, each is a table of its own."""
+    from benchmarks import contenders, report, turns
+    from benchmarks.workloads import GPU_WORKLOADS
 
     found: dict[str, Any] = {"rounds": ROUNDS, "seconds": TURN, "workloads": {}, "wrong": []}
-    cuda = options.device == "cuda"
-    for name, workload in WORKLOADS.items():
-        if options.quick and name not in QUICK:
+    os.environ["GANKIT_BENCHMARK_DEVICE"] = options.device
+    for name, workload in GPU_WORKLOADS.items():
+        if options.quick and name not in ("gpu-toy", "gpu-gan-2014"):
             continue
-        begun = time.perf_counter()
-        data = arrays(workload.data)
-        full = workload.precision == "full"
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = not full
-        torch.backends.cudnn.benchmark = cuda
-        contenders: dict[str, Callable[[int], Any]] = {}
-        rows: dict[str, Any] = {}
-        for label, make in contenders_of(workload, data, options):
+        for precision in PRECISIONS.get(name, ("full",)):
+            os.environ["GANKIT_BENCHMARK_PRECISION"] = precision
+            names = [c for c in contenders.of(workload) if options.device == "cuda" or c not in GRAPHS]
+            if options.quick:
+                names = [c for c in names if c in ("gankit-torch", "gankit-jax", "torch-eager", "jax")]
+            with tempfile.TemporaryDirectory() as folder:
+                data = Path(folder) / "data.npz"
+                write_data(name, workload.data, data)
+                rounds, seconds = (1, 0.2) if options.quick else (ROUNDS, TURN)
+                records = turns.play(
+                    name, names, data, rounds=rounds, seconds=seconds, cores=0, say=print, together=True
+                )
+            result = {"load": [0.0, os.getloadavg()[0]], "contenders": records}
+            label = name if precision == "full" else f"{name} {precision}"
+            found["workloads"][label] = result
+            for contender, record in records.items():
+                if "error" in record:
+                    found["wrong"].append(f"{label}: {contender} does not run: {record['error']}")
             try:
-                one = make()
-                one(3)
-                contenders[label], rows[label] = one, {"it_per_s": []}
-            except Exception as error:
-                traceback.print_exc()
-                rows[label] = {"error": f"{type(error).__name__}: {error}".split("\n")[0]}
-                found["wrong"].append(f"{name}: {label} does not run: {rows[label]['error']}")
-        turn = 0.1 if options.quick else TURN
-        counts = {label: fitting(one, turn) for label, one in contenders.items()}
-        for i in range(1 if options.quick else ROUNDS):
-            for label in list(contenders)[:: 1 if i % 2 == 0 else -1]:  # there and back, so that drift favours nobody
-                start = time.perf_counter()
-                rows[label]["losses"] = dict(contenders[label](counts[label]))
-                rows[label]["it_per_s"].append(round(counts[label] / (time.perf_counter() - start), 2))
-        found["workloads"][name] = {"batch": workload.batch, "contenders": rows, "took_s": time.perf_counter() - begun}
-        print(name, {label: median(row["it_per_s"]) for label, row in rows.items() if "error" not in row}, flush=True)
-        save(found)
-        contenders.clear()
-        if cuda:
-            torch.cuda.empty_cache()
+                print(report.table(label, result), flush=True)
+            except Exception as error:  # the table is for reading; the numbers are in the file
+                print(f"{label}: no table: {error}", flush=True)
+            save(found)
 
 
-def contenders_of(workload: Workload, data: Mapping[str, np.ndarray], options: Options) -> Any:
-    """(name, what makes it) of each: gankit on both, and by hand."""
-    precision = workload.precision
-    for backend in ("torch", "jax"):
-        yield f"gankit-{backend}", partial(gankit_game, backend, workload, data, options)
-    for way in workload.ways:
-        if way == "eager" or options.device == "cuda":
-            game = partial(hand.torch_game, way=way, precision=precision)
-            yield f"torch-{way}", partial(game, workload.family, workload.batch, data, options.device)
-    if workload.by_jax:
-        yield "jax-by-hand", partial(hand.jax_game, workload.family, workload.batch, data)
+GRAPHS = ("torch-graphed", "torch-graphed-last", "torch-compiled", "torch-overhead")
+"""Which need CUDA."""
 
 
-def gankit_game(backend: str, workload: Workload, data: Mapping[str, np.ndarray], options: Options) -> Any:
-    import gankit
-
-    x = (data["x"], data["labels"]) if workload.family == "modern-small" else data["x"]
-    settings = {**workload.settings, "num_classes": 10} if workload.family == "modern-small" else workload.settings
-    game = gankit.build(
-        backend, data=x, device=options.device, precision=workload.precision, batch_size=workload.batch, **settings
-    )
-    last = Last()
-
-    def play(n: int) -> Mapping[str, float]:
-        last.every = game.steps_done + n  # due once, at the end
-        game.fit(steps=n, callbacks=[last])
-        return {name: last.terms[name] for name in ("d_loss", "g_loss")}
-
-    play(70)  # until everything that is captured or compiled is so
-    return play
-
-
-class Last:
-    """Remembers the terms of the last step of a turn."""
-
-    every, terms = 1, dict[str, float]()
-
-    def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
-        self.terms = dict(terms)
-
-
-def fitting(play: Callable[[int], Any], seconds: float) -> int:
-    """How many iterations fill a turn, from a second look: the first still warms up."""
-    count = 10
-    for _ in range(2):
-        start = time.perf_counter()
-        play(count)
-        count = max(1, min(100_000, int(count * seconds / (time.perf_counter() - start))))
-    return count
-
-
-def arrays(name: str) -> dict[str, np.ndarray]:
-    """x and labels of a workload."""
+def write_data(workload: str, name: str, file: Path) -> None:
+    """The examples of a workload, in a file that hand-written loops read without gankit."""
     from PIL import Image
 
+    from benchmarks import parzen
     from gankit.data import open_data
 
-    if name.startswith("cifar@"):
+    if workload == "gpu-parzen":
+        np.savez(file, **parzen.digits())
+    elif name.startswith("cifar@"):
         with np.load(Path(os.environ["GANKIT_DATA"], "cifar10", "cifar10_lossless4k.npz")) as archive:
             x, labels, side = archive["images"], archive["labels"].astype(np.int64), int(name.partition("@")[2])
-        return {
-            "x": np.stack([np.asarray(Image.fromarray(image).resize((side, side))) for image in x]),
-            "labels": labels,
-        }
-    data = open_data(name)
-    labels = np.zeros(len(data.x), np.int64) if data.labels is None else data.labels
-    return {"x": np.asarray(data.x), "labels": labels}
+        if side != x.shape[1]:
+            x = np.stack([np.asarray(Image.fromarray(image).resize((side, side))) for image in x])
+        np.savez(file, x=x, labels=labels)
+    else:
+        data = open_data(name)
+        np.savez(file, x=data.x, labels=data.labels)
 
 
 def busy(options: Options, save: Save) -> None:

@@ -50,7 +50,9 @@ def adam(grads: Any, params: Any, slots: Any, count: Array, lr: float, b1: float
 
 
 def stepped(step: Step, state: Any, data: Any) -> Loop:
-    """One jitted step at a time: XLA then runs its operations on all cores."""
+    """One jitted step at a time: XLA then runs its operations on all cores. On a GPU, `looped`."""
+    if jax.default_backend() != "cpu":
+        return looped(step, state, data)
     jitted, held = jax.jit(step, donate_argnums=0), {"state": state}
 
     def play(n: int) -> dict[str, float]:

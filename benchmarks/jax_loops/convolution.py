@@ -1,4 +1,7 @@
-"""Convolutions on (N, h, w, c) as products of patches: XLA's own are slow on a CPU, slowest inside a loop."""
+"""Convolutions on (N, h, w, c) as products of patches: XLA's own are slow on a CPU, slowest inside a loop.
+
+On a GPU, `conv`, `grouped_conv` and `conv_transpose` are XLA's own.
+"""
 
 from __future__ import annotations
 
@@ -81,9 +84,16 @@ def product(rows: Array, matrix: Array) -> Array:
     return flat.reshape(*rows.shape[:-1], -1)
 
 
+def native() -> bool:
+    """Whether XLA's own convolutions are the fast ones."""
+    return jax.default_backend() != "cpu"
+
+
 def conv(x: Array, kernel: Array, stride: int = 1, pad: int = 0) -> Array:
     """kernel (size, size, in, out); stride 2 on blocks of pixels, so its gradient adds up 4 images, not 16."""
     size, _, _, out = kernel.shape
+    if native():
+        return native_conv(x, kernel, stride, pad)
     if size == 1:
         return x @ kernel[0, 0]
     if stride == 2:
@@ -97,6 +107,8 @@ def conv(x: Array, kernel: Array, stride: int = 1, pad: int = 0) -> Array:
 
 def grouped_conv(x: Array, kernel: Array, pad: int, groups: int) -> Array:
     """kernel (size, size, in / groups, out), stride 1; one batched product over the groups."""
+    if native():
+        return native_conv(x, kernel, 1, pad, groups)
     n, h, w, c = x.shape
     x = jnp.moveaxis(x.reshape(n, h, w, groups, c // groups), 3, 0)
     kernel = jnp.moveaxis(kernel.reshape(*kernel.shape[:3], groups, -1), 3, 0)
@@ -106,13 +118,18 @@ def grouped_conv(x: Array, kernel: Array, pad: int, groups: int) -> Array:
 
 def conv_transpose(x: Array, kernel: Array) -> Array:
     """4x4, stride 2, padding 1: doubles the sides. kernel (4, 4, in, out)."""
+    if native():
+        return native_conv_transpose(x, kernel)
     n, h, w, _ = x.shape
     image = jax.ShapeDtypeStruct((n, 2 * h, 2 * w, kernel.shape[3]), x.dtype)
     return jax.linear_transpose(lambda y: conv(y, jnp.swapaxes(kernel, 2, 3), 2, 1), image)(x)[0]
 
 
-def native_conv(x: Array, kernel: Array, stride: int = 1, pad: int = 0) -> Array:
-    return lax.conv_general_dilated(x, kernel, (stride, stride), [(pad, pad)] * 2, dimension_numbers=LAYOUT)
+def native_conv(x: Array, kernel: Array, stride: int = 1, pad: int = 0, groups: int = 1) -> Array:
+    pads = [(pad, pad)] * 2
+    return lax.conv_general_dilated(
+        x, kernel, (stride, stride), pads, dimension_numbers=LAYOUT, feature_group_count=groups
+    )
 
 
 def native_conv_transpose(x: Array, kernel: Array) -> Array:

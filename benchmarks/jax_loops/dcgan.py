@@ -1,8 +1,9 @@
-"""DCGAN on 28x28, with and without labels, in JAX."""
+"""DCGAN on 28x28 or 64x64, with and without labels, in JAX."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -11,13 +12,13 @@ from jax import Array
 
 from benchmarks.jax_loops import convolution
 from benchmarks.jax_loops.common import adam, draw, looped, resident, stepped, uniform_noise, zeros
-from benchmarks.loop import Loop, Setup
+from benchmarks.loop import Loop, Setup, halvings
 
 LATENT = 100
 
 
 def best(setup: Setup) -> Loop:
-    """Convolutions as products of patches, many steps in one call."""
+    """Convolutions as products of patches on a CPU, many steps in one call."""
     return game(setup, convolution.conv, convolution.conv_transpose, looped)
 
 
@@ -37,16 +38,25 @@ def batch_norm(x: Array, scale: Array, bias: Array, running: Any) -> tuple[Array
 
 def game(setup: Setup, conv: Callable[..., Array], conv_transpose: Callable[..., Array], played: Any) -> Loop:
     m, classes, data = setup.batch, setup.sizes.get("classes", 0), resident(setup.data)
+    side, channels, width = (setup.sizes.get(*size) for size in (("side", 28), ("channels", 1), ("width", 64)))
+    base, levels = halvings(side)
+    widths = [width * 2**i for i in range(levels)]
 
     def generator(p: Any, running: Any, z: Array) -> tuple[Array, Any]:
-        h, r0 = batch_norm((z @ p["dense"]).reshape(-1, 7, 7, 128), *p["norm0"], running[0])
-        h, r1 = batch_norm(conv_transpose(jax.nn.relu(h), p["up0"]), *p["norm1"], running[1])
-        return jnp.tanh(conv_transpose(jax.nn.relu(h), p["up1"]) + p["bias"]), (r0, r1)
+        h, after = (z @ p["dense"]).reshape(-1, base, base, widths[-1]), []
+        for norm, old, kernel in zip(p["norms"], running, p["ups"], strict=True):
+            h, new = batch_norm(h, *norm, old)
+            h = conv_transpose(jax.nn.relu(h), kernel)
+            after.append(new)
+        return jnp.tanh(h + p["bias"]), after
 
     def discriminator(p: Any, running: Any, x: Array) -> tuple[Array, Any]:
-        h = jax.nn.leaky_relu(conv(x, p["down0"], 2, 1) + p["bias0"], 0.2)
-        h, running = batch_norm(conv(h, p["down1"], 2, 1), *p["norm"], running)
-        return (jax.nn.leaky_relu(h, 0.2).reshape(len(x), -1) @ p["dense"] + p["bias1"])[:, 0], running
+        h, after = jax.nn.leaky_relu(conv(x, p["down0"], 2, 1) + p["bias0"], 0.2), []
+        for kernel, norm, old in zip(p["downs"], p["norms"], running, strict=True):
+            h, new = batch_norm(conv(h, kernel, 2, 1), *norm, old)
+            h = jax.nn.leaky_relu(h, 0.2)
+            after.append(new)
+        return (h.reshape(len(x), -1) @ p["dense"] + p["bias1"])[:, 0], after
 
     def told(x: Array, labels: Array) -> Array:
         """The one-hot label behind a vector, or as planes behind an image."""
@@ -95,21 +105,19 @@ def game(setup: Setup, conv: Callable[..., Array], conv_transpose: Callable[...,
         return jnp.zeros(channels), jnp.ones(channels)
 
     g = {
-        "dense": w(0, LATENT + classes, 7 * 7 * 128),
-        "norm0": norm(1, 128),
-        "up0": w(2, 4, 4, 128, 64),
-        "norm1": norm(3, 64),
-        "up1": w(4, 4, 4, 64, 1),
-        "bias": jnp.zeros(1),
+        "dense": w(0, LATENT + classes, base * base * widths[-1]),
+        "norms": [norm(10 + i, widths[-1 - i]) for i in range(levels)],
+        "ups": [w(20 + i, 4, 4, old, new) for i, (old, new) in enumerate(pairwise([*widths[::-1], channels]))],
+        "bias": jnp.zeros(channels),
     }
     d = {
-        "down0": w(5, 4, 4, 1 + classes, 64),
-        "bias0": jnp.zeros(64),
-        "down1": w(6, 4, 4, 64, 128),
-        "norm": norm(7, 128),
-        "dense": w(8, 7 * 7 * 128, 1),
+        "down0": w(5, 4, 4, channels + classes, width),
+        "bias0": jnp.zeros(width),
+        "downs": [w(30 + i, 4, 4, old, new) for i, (old, new) in enumerate(pairwise(widths))],
+        "norms": [norm(40 + i, new) for i, new in enumerate(widths[1:])],
+        "dense": w(8, base * base * widths[-1], 1),
         "bias1": jnp.zeros(1),
     }
     state = {"g": g, "d": d, "g_slots": (zeros(g), zeros(g)), "d_slots": (zeros(d), zeros(d))}
-    state |= {"g_running": (fresh(128), fresh(64)), "d_running": fresh(128)}
+    state |= {"g_running": [fresh(c) for c in widths[::-1]], "d_running": [fresh(c) for c in widths[1:]]}
     return played(step, {**state, "count": jnp.int32(0), "key": jax.random.key(9)}, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -11,7 +12,7 @@ from jax import Array
 
 from benchmarks.jax_loops.common import adam, draw, looped, resident, zeros
 from benchmarks.jax_loops.convolution import grouped_conv
-from benchmarks.loop import Loop, Setup
+from benchmarks.loop import Loop, Setup, halvings
 
 LATENT, GAMMA = 64, 0.1
 
@@ -63,10 +64,17 @@ def halved(x: Array) -> Array:
     return x.reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))
 
 
+def projected(x: Array, matrix: Array | None) -> Array:
+    return x if matrix is None else x @ matrix
+
+
 def generator(p: Any, z: Array) -> Array:
-    x = (z @ p["dense"] + p["bias"]).reshape(len(z), 7, 7, -1)
+    x = z @ p["dense"] + p["bias"]
+    channels = len(p["blocks"][0][0]["wider"])
+    base = round((x.shape[1] // channels) ** 0.5)
+    x = x.reshape(len(z), base, base, channels)
     for i, blocks in enumerate(p["blocks"]):
-        x = doubled(x @ p["project"][i - 1]) if i else x
+        x = doubled(projected(x, p["project"][i - 1])) if i else x
         for one in blocks:
             x = block(one, x)
     return x @ p["last"] + p["bias_last"]
@@ -75,29 +83,35 @@ def generator(p: Any, z: Array) -> Array:
 def discriminator(p: Any, x: Array) -> Array:
     x = x @ p["first"] + p["bias"]
     for i, blocks in enumerate(p["blocks"]):
-        x = halved(x) @ p["project"][i - 1] if i else x
+        x = projected(halved(x), p["project"][i - 1]) if i else x
         for one in blocks:
             x = block(one, x)
     return (jnp.einsum("nhwc,hwc->nc", x, p["last"]) @ p["dense"] + p["bias_last"])[:, 0]
 
 
-def start(width: int, blocks: int) -> tuple[Any, Any]:
-    w = Weights(0)
+def start(width: int, blocks: int, side: int = 28, channels: int = 1) -> tuple[Any, Any]:
+    w, (base, levels) = Weights(0), halvings(side)
+    widths = [width * min(4, 2**i) for i in range(levels + 1)]
+    coarse = widths[-1]
+
+    def between(old: int, new: int) -> Array | None:
+        return None if old == new else w(old, new)
+
     g = {
-        "dense": w(LATENT, 7 * 7 * 4 * width),
-        "bias": jnp.zeros(7 * 7 * 4 * width),
-        "blocks": [[w.block(c * width) for _ in range(blocks)] for c in (4, 2, 1)],
-        "project": [w(4 * width, 2 * width), w(2 * width, width)],
-        "last": w(width, 1),
-        "bias_last": jnp.zeros(1),
+        "dense": w(LATENT, base * base * coarse),
+        "bias": jnp.zeros(base * base * coarse),
+        "blocks": [[w.block(c) for _ in range(blocks)] for c in widths[::-1]],
+        "project": [between(old, new) for old, new in pairwise(widths[::-1])],
+        "last": w(width, channels),
+        "bias_last": jnp.zeros(channels),
     }
     d = {
-        "first": w(1, width),
+        "first": w(channels, width),
         "bias": jnp.zeros(width),
-        "blocks": [[w.block(c * width) for _ in range(blocks)] for c in (1, 2, 4)],
-        "project": [w(width, 2 * width), w(2 * width, 4 * width)],
-        "last": w(7, 7, 4 * width, gain=(4 * width) ** 0.5),
-        "dense": w(4 * width, 1),
+        "blocks": [[w.block(c) for _ in range(blocks)] for c in widths],
+        "project": [between(old, new) for old, new in pairwise(widths)],
+        "last": w(base, base, coarse, gain=coarse**0.5),
+        "dense": w(coarse, 1),
         "bias_last": jnp.zeros(1),
     }
     return g, d
@@ -106,7 +120,8 @@ def start(width: int, blocks: int) -> tuple[Any, Any]:
 def best(setup: Setup) -> Loop:
     """Both penalties from D's one pass over real and fake; convolutions as products; many steps in one call."""
     m, data = setup.batch, resident(setup.data)
-    g, d = start(setup.sizes["width"], setup.sizes["blocks"])
+    side, channels = setup.sizes.get("side", 28), setup.sizes.get("channels", 1)
+    g, d = start(setup.sizes["width"], setup.sizes["blocks"], side, channels)
 
     def step(state: Any, data: Any) -> Any:
         key, k_data, k_real, k_d, k_g = jax.random.split(state["key"], 5)

@@ -8,6 +8,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -41,14 +42,18 @@ class Game:
 
 def game_of(setup: Setup) -> Game:
     """gan-2014 or dcgan as a peer's user would write it; images are floats, scaled beforehand."""
-    x = torch.from_numpy(setup.data["x"]).float() / 255
-    if setup.workload == "gan-2014":
+    device = torch.get_default_device()
+    x = torch.from_numpy(setup.data["x"]).to(device).float() / 255
+    if setup.family == "gan_2014":
         sgd = torch.optim.SGD, {"lr": 0.1, "momentum": 0.5}
-        made = gan_2014.generator, gan_2014.discriminator, lambda n: gan_2014.uniform_noise(n, 100)
+        made = gan_2014.generator, gan_2014.discriminator, lambda n: gan_2014.uniform_noise(n, 100, device)
         return Game(*made, *sgd, 100, 0.5, x.reshape(len(x), -1))
     adam = torch.optim.Adam, {"lr": 2e-4, "betas": (0.5, 0.999)}
-    made = dcgan.generator, dcgan.discriminator, lambda n: dcgan.uniform_noise(n, 100)
-    return Game(*made, *adam, 100, 1.0, x.reshape(-1, 1, 28, 28) * 2 - 1)
+    sizes = {name: setup.sizes[name] for name in ("side", "channels", "width") if name in setup.sizes}
+    nets = partial(dcgan.generator, **sizes), partial(dcgan.discriminator, **sizes)
+    made = *nets, lambda n: dcgan.uniform_noise(n, 100, device)
+    x = x.reshape(-1, sizes.get("side", 28), sizes.get("side", 28), sizes.get("channels", 1))
+    return Game(*made, *adam, 100, 1.0, x.permute(0, 3, 1, 2).contiguous() * 2 - 1)
 
 
 class Loader:
@@ -62,9 +67,11 @@ class Loader:
         return self.batches
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        labels = torch.zeros(self.batch_size, dtype=torch.long)
+        device = self.images.device
+        labels = torch.zeros(self.batch_size, dtype=torch.long, device=device)
         for _ in range(self.batches):
-            yield self.images.index_select(0, torch.randint(len(self.images), (self.batch_size,))), labels
+            at = torch.randint(len(self.images), (self.batch_size,), device=device)
+            yield self.images.index_select(0, at), labels
 
 
 def bare(*packages: str) -> None:

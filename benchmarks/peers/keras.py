@@ -151,7 +151,7 @@ class Both:
 
 def game(setup: Setup) -> Loop:
     x = setup.data["x"].astype(np.float32) / 255
-    if setup.workload == "gan-2014":
+    if setup.family == "gan_2014":
         (g, d), half, x = gan_2014(), 0.5, x.reshape(len(x), -1)
         made = lambda: keras.optimizers.SGD(0.1, 0.5)  # noqa: E731
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import pytorch_lightning
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,8 +13,13 @@ from benchmarks.loop import Loop, Setup
 from benchmarks.peers.common import Game, Loader, game_of
 from benchmarks.torch_loops.common import count
 
+try:
+    import lightning.pytorch as pl
+except ImportError:  # the same, under its older name
+    import pytorch_lightning as pl
 
-class Adversarial(pytorch_lightning.LightningModule):
+
+class Adversarial(pl.LightningModule):
     def __init__(self, rules: Game) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -44,14 +48,16 @@ class Adversarial(pytorch_lightning.LightningModule):
 
 
 def game(setup: Setup) -> Loop:
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    for name in ("lightning.pytorch", "pytorch_lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     rules = game_of(setup)
     module, loader = Adversarial(rules), Loader(rules.images, setup.batch)
 
     def play(n: int) -> dict[str, float]:
         loader.batches = n
-        trainer = pytorch_lightning.Trainer(
-            accelerator="cpu",
+        trainer = pl.Trainer(
+            accelerator="cpu" if setup.device == "cpu" else "gpu",
+            devices=1,
             max_epochs=1,
             logger=False,
             enable_checkpointing=False,

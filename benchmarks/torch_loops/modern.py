@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.loop import Loop, Setup
-from benchmarks.torch_loops.common import Feed, average, frozen, loop
+from benchmarks.loop import Loop, Setup, halvings
+from benchmarks.torch_loops.common import Feed, adam, average, frozen, loop, pictures, prepared
 
 LATENT, GAMMA = 64, 0.1
 
@@ -30,39 +30,57 @@ class Block(nn.Module):
         return x + self.back(h)
 
 
-def generator(width: int, blocks: int) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Linear(LATENT, 7 * 7 * 4 * width), nn.Unflatten(1, (4 * width, 7, 7))]
-    for old, new in ((4 * width, 4 * width), (4 * width, 2 * width), (2 * width, width)):
-        if old != new:
-            layers += [nn.Conv2d(old, new, 1, bias=False), nn.Upsample(scale_factor=2, mode="bilinear")]
-        layers += [Block(new) for _ in range(blocks)]
-    return nn.Sequential(*layers, nn.Conv2d(width, 1, 1))
+def widths(side: int, width: int) -> list[int]:
+    """Channels at each resolution, from the finest on."""
+    return [width * min(4, 2**i) for i in range(halvings(side)[1] + 1)]
 
 
-def discriminator(width: int, blocks: int) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Conv2d(1, width, 1)]
-    for old, new in ((width, width), (width, 2 * width), (2 * width, 4 * width)):
-        if old != new:
-            layers += [nn.AvgPool2d(2), nn.Conv2d(old, new, 1, bias=False)]
+def projection(old: int, new: int) -> list[nn.Module]:
+    return [] if old == new else [nn.Conv2d(old, new, 1, bias=False)]
+
+
+def generator(width: int, blocks: int, side: int = 28, channels: int = 1) -> nn.Sequential:
+    base, coarse_first = halvings(side)[0], widths(side, width)[::-1]
+    old = coarse_first[0]
+    layers: list[nn.Module] = [nn.Linear(LATENT, base * base * old), nn.Unflatten(1, (old, base, base))]
+    for i, new in enumerate(coarse_first):
+        if i:
+            layers += [*projection(old, new), nn.Upsample(scale_factor=2, mode="bilinear")]
         layers += [Block(new) for _ in range(blocks)]
-    last = nn.Conv2d(4 * width, 4 * width, 7, groups=4 * width, bias=False)
-    return nn.Sequential(*layers, last, nn.Flatten(), nn.Linear(4 * width, 1), nn.Flatten(0))
+        old = new
+    return nn.Sequential(*layers, nn.Conv2d(width, channels, 1))
+
+
+def discriminator(width: int, blocks: int, side: int = 28, channels: int = 1) -> nn.Sequential:
+    old = width
+    layers: list[nn.Module] = [nn.Conv2d(channels, old, 1)]
+    for i, new in enumerate(widths(side, width)):
+        if i:
+            layers += [nn.AvgPool2d(2), *projection(old, new)]
+        layers += [Block(new) for _ in range(blocks)]
+        old = new
+    last = nn.Conv2d(old, old, halvings(side)[0], groups=old, bias=False)
+    return nn.Sequential(*layers, last, nn.Flatten(), nn.Linear(old, 1), nn.Flatten(0))
 
 
 def best(setup: Setup) -> Loop:
     """Both penalties from D's one pass over real and fake; D frozen in G's phase; fused Adam."""
-    m, feed = setup.batch, Feed({**setup.data, "x": setup.data["x"].reshape(-1, 1, 28, 28)}, setup.batch)
-    sizes = setup.sizes["width"], setup.sizes["blocks"]
-    g, d = generator(*sizes), discriminator(*sizes)
-    g_optimizer, d_optimizer = (
-        torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.0, 0.9), fused=True) for net in (g, d)
-    )
+    m, side, channels = setup.batch, setup.sizes.get("side", 28), setup.sizes.get("channels", 1)
+    feed = Feed(pictures(setup.data, side, channels), m)
+    sizes = setup.sizes["width"], setup.sizes["blocks"], side, channels
+    layout = torch.channels_last if setup.layout == "last" else torch.contiguous_format
+    g, d = (net(*sizes).to(memory_format=layout) for net in (generator, discriminator))
+    g_optimizer, d_optimizer = (adam(net, 2e-4, 0.0, 0.9) for net in (g, d))
     ema = list(copy.deepcopy(g).parameters())
+    called, judge = prepared(g, setup), prepared(d, setup)
+
+    def generate() -> Tensor:
+        return called(torch.randn(m, LATENT, device=feed.device))
 
     def iteration() -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            both = torch.cat([feed.images()[0], g(torch.randn(m, LATENT))])
-        logits = d(both.requires_grad_())
+            both = torch.cat([feed.images()[0], generate()]).contiguous(memory_format=layout)
+        logits = judge(both.requires_grad_())
         (slope,) = torch.autograd.grad(logits.sum(), both, create_graph=True)
         d_loss = F.softplus(logits[m:] - logits[:m]).mean()
         d_optimizer.zero_grad()
@@ -70,8 +88,8 @@ def best(setup: Setup) -> Loop:
         d_optimizer.step()
         with frozen(d):
             with torch.no_grad():
-                on_real = d(feed.images()[0])
-            g_loss = F.softplus(on_real - d(g(torch.randn(m, LATENT)))).mean()
+                on_real = judge(feed.images()[0].contiguous(memory_format=layout))
+            g_loss = F.softplus(on_real - judge(generate())).mean()
             g_optimizer.zero_grad()
             g_loss.backward()
         g_optimizer.step()

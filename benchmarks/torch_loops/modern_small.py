@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.loop import Loop, Setup
-from benchmarks.torch_loops.common import Feed, average, frozen, loop
+from benchmarks.torch_loops.common import Feed, adam, average, frozen, loop, pictures, prepared
 
 LATENT, CLASSES, GAMMA, EVERY = 64, 10, 0.1, 8
 
@@ -45,15 +45,14 @@ class Discriminator(nn.Module):
 
 def best(setup: Setup) -> Loop:
     """Both penalties from D's one pass over real and fake; D frozen in G's phase; fused Adam."""
-    m, feed = setup.batch, Feed({**setup.data, "x": setup.data["x"].reshape(-1, 1, 28, 28)}, setup.batch)
+    m, feed = setup.batch, Feed(pictures(setup.data, 28, 1), setup.batch)
     g, d, done = generator(), Discriminator(), 0
-    g_optimizer, d_optimizer = (
-        torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.0, 0.99), fused=True) for net in (g, d)
-    )
+    g_optimizer, d_optimizer = (adam(net, 1e-3, 0.0, 0.99) for net in (g, d))
     ema = list(copy.deepcopy(g).parameters())
+    called, judge = prepared(g, setup), prepared(d, setup)
 
     def generate(labels: Tensor) -> Tensor:
-        return g(torch.cat([torch.randn(m, LATENT), F.one_hot(labels, CLASSES)], 1))
+        return called(torch.cat([torch.randn(m, LATENT, device=feed.device), F.one_hot(labels, CLASSES)], 1))
 
     def iteration() -> tuple[Tensor, Tensor]:
         nonlocal done
@@ -61,7 +60,7 @@ def best(setup: Setup) -> Loop:
         real, labels = feed.images()
         with torch.no_grad():
             both = torch.cat([real, generate(labels)])
-        logits = d(both.requires_grad_(penalised), torch.cat([labels, labels]))
+        logits = judge(both.requires_grad_(penalised), torch.cat([labels, labels]))
         d_loss = objective = F.softplus(logits[m:] - logits[:m]).mean()
         if penalised:
             (slope,) = torch.autograd.grad(logits.sum(), both, create_graph=True)
@@ -72,12 +71,12 @@ def best(setup: Setup) -> Loop:
         real, labels = feed.images()
         with frozen(d):
             with torch.no_grad():
-                on_real = d(real, labels)
-            g_loss = F.softplus(on_real - d(generate(labels), labels)).mean()
+                on_real = judge(real, labels)
+            g_loss = F.softplus(on_real - judge(generate(labels), labels)).mean()
             g_optimizer.zero_grad()
             g_loss.backward()
         g_optimizer.step()
         average(ema, g, 0.999)
         return d_loss.detach(), g_loss.detach()
 
-    return loop(iteration, g, d)
+    return loop(iteration, g, d, period=EVERY)

@@ -11,8 +11,10 @@ ROWS = 1000
 
 
 def best(setup: Setup) -> Loop:
-    """In blocks that stay in the cache, by the fastest product there is."""
-    queries, centres = (torch.from_numpy(setup.data[name]).split(ROWS) for name in ("queries", "x"))
+    """On a CPU in blocks that stay in the cache, on CUDA all at once; by the fastest product there is."""
+    device = torch.get_default_device()
+    rows = ROWS if device.type == "cpu" else len(setup.data["x"])
+    queries, centres = (torch.from_numpy(setup.data[name]).to(device).split(rows) for name in ("queries", "x"))
 
     @torch.no_grad()
     def play(n: int) -> dict[str, float]:
@@ -20,6 +22,8 @@ def best(setup: Setup) -> Loop:
             for y in centres:
                 for x in queries:
                     product(x, y.T)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         return {}
 
     return Loop(play, ())
