@@ -68,12 +68,11 @@ class Draws:
 class Whole:
     """The steps of one game on one device, each by one graph as soon as there is one.
 
-    phases: what captures, and by which the phases know that they are inside a step. tensorlike: whether a number of
-    that name reaches the device as an array; others are part of a graph.
+    phases: what captures, and by which the phases know that they are inside a step. key: of a step, from its two words.
     """
 
     def __init__(self, step: StepFunction, phases: Graphs, key: Callable[[Any], int], dtype: torch.dtype) -> None:
-        self._step, self._phases, self._key, self._dtype = step, phases, key, dtype
+        self._step, self._phases, self._key = step, phases, key
         self._seen: dict[Any, int] = {}
         self._noted: dict[Any, list[tuple[Graphed, tuple[int, ...]]]] = {}
         self._graphs: dict[Any, _StepGraph] = {}
@@ -86,10 +85,11 @@ class Whole:
     def run(self, state: State, chunk: Chunk, shared: Sequence[Tensor], capacity: int) -> tuple[State, Terms]:
         terms: Terms = {}
         by_graph = False
-        if self._held is not None and not self._held.fits(chunk):
+        fits = self._held is None or self._held.fits(chunk)
+        if not fits:
             self._phases.wait = False  # minibatches of another size
         for i in range(len(chunk)):
-            graph = self._ready(state, chunk, i, shared, capacity) if self.possible else None
+            graph = self._ready(state, chunk, i, shared, capacity) if self.possible and fits else None
             if graph is None:
                 state, terms = self._plain(state, chunk, i, shared)
             else:
@@ -126,8 +126,6 @@ class Whole:
 
     def _ready(self, state: State, chunk: Chunk, i: int, shared: Sequence[Tensor], capacity: int) -> _StepGraph | None:
         """The graph of the i-th step of a chunk, captured now if it is time."""
-        if self._held is not None and not self._held.fits(chunk):
-            return None
         form = self._form(chunk.numbers[i])
         graph = self._graphs.get(form)
         if graph is not None and not graph.reads(shared):
@@ -156,10 +154,10 @@ class Whole:
         graph.played += 1
         if graph.played > PROOFS and graph.played % AGAIN:
             return held.state, graph(chunk, i)
-        copy = tree_map(torch.clone, held.state)
+        before, copy = (tree_map(torch.clone, held.state) for _ in range(2))
         terms = graph(chunk, i)
         want_state, want_terms = self._step(copy, chunk.batch(i), *shared)
-        if _agree(held.state, terms, want_state, want_terms, max(map(abs, chunk.numbers[i].values()))):
+        if agree([terms], [want_terms]) and _moved_alike(before, held.state, want_state):
             return held.state, terms
         self._fail("a step computed other numbers whole than its operations do one by one")
         return want_state, want_terms
@@ -320,12 +318,32 @@ def _copy(pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
         torch._foreach_copy_([x for x, _ in pairs], clones([y for _, y in pairs]))
 
 
-def _agree(state: State, terms: Terms, want_state: State, want_terms: Terms, lr: float) -> bool:
-    """As for a phase; but where a gradient is 0 but for rounding, Adam takes its whole step to either side."""
-    if not agree([terms], [want_terms]):
-        return False
-    for x, y in zip(leaves(state), leaves(want_state), strict=True):
-        x, y = x.double(), y.double()
-        if not torch.allclose(x, y, rtol=1e-3, atol=3 * min(lr, 1.0) + 1e-3 * float(y.abs().max()), equal_nan=True):
+def _moved_alike(before: State, after: State, want: State) -> bool:
+    """Whether each part of a state has moved as it should, to a twentieth of the way it went.
+
+    Not number by number: where a gradient is 0 but for rounding, Adam takes its whole step to either side.
+    """
+    for old, new, wanted in zip(*map(_parts, (before, after, want)), strict=True):
+        moved, apart, size = (_norm(pairs) for pairs in ((wanted, old), (new, wanted), (wanted, None)))
+        if not apart <= 0.05 * moved + 1e-5 * size:
             return False
     return True
+
+
+def _parts(state: State) -> list[list[Tensor]]:
+    """Parameters, buffers and each slot of each player, the average, what each penalty remembers."""
+    players = [
+        part for p in (state.generator, state.discriminator) for part in (p.params, p.buffers, *p.slots.values())
+    ]
+    return [[*leaves(part)] for part in (*players, state.ema, *state.memory.values())]
+
+
+def _norm(pair: tuple[list[Tensor], list[Tensor] | None]) -> float:
+    """Of a part of a state, or of the difference of two; what is not finite in both of them counts for nothing."""
+    first, second = pair
+    total = 0.0
+    for i, x in enumerate(first):
+        y = torch.zeros_like(x) if second is None else second[i]
+        same = ~torch.isfinite(x) & (~torch.isfinite(y) if second is not None else True)
+        total += float(torch.where(same, torch.zeros_like(x), x - y).double().square().sum())
+    return total**0.5
