@@ -16,8 +16,8 @@ from benchmarks.workloads import find
 from gankit.building import open_backend
 from gankit.metrics.parzen import log_likelihoods
 from gankit.metrics.points import Points
-from gankit.records import MetricsLog
-from gankit.runs import Run
+from gankit.runs.folder import Run
+from gankit.runs.records import MetricsLog
 
 LOG_EVERY = 100
 

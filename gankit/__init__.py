@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from gankit.building import build, load
     from gankit.config import Config
     from gankit.data.dataset import Dataset
-    from gankit.hookspecs import PLUGIN_API, Entry, hookimpl
-    from gankit.images import grid
-    from gankit.listing import plugins, recipes
+    from gankit.data.images import grid
     from gankit.metrics.evaluation import evaluate
     from gankit.networks.native import Native
+    from gankit.plug.hookspecs import PLUGIN_API, Entry, hookimpl
+    from gankit.plug.listing import plugins, recipes
 
 __version__ = "0.1.0"
 
@@ -64,14 +64,14 @@ _HOMES = {
     "load": "gankit.building",
     "Config": "gankit.config",
     "Dataset": "gankit.data.dataset",
-    "Entry": "gankit.hookspecs",
-    "PLUGIN_API": "gankit.hookspecs",
-    "hookimpl": "gankit.hookspecs",
-    "grid": "gankit.images",
+    "Entry": "gankit.plug.hookspecs",
+    "PLUGIN_API": "gankit.plug.hookspecs",
+    "hookimpl": "gankit.plug.hookspecs",
+    "grid": "gankit.data.images",
     "Native": "gankit.networks.native",
     "evaluate": "gankit.metrics.evaluation",
-    "plugins": "gankit.listing",
-    "recipes": "gankit.listing",
+    "plugins": "gankit.plug.listing",
+    "recipes": "gankit.plug.listing",
 }
 
 

@@ -9,21 +9,22 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, cast
 
-from gankit import checkpoint, registry
-from gankit.capabilities import FLOAT64, PRECISIONS, demand, needs
+from gankit import checkpoint
 from gankit.config import Config, Part, Setting, check_choice
 from gankit.data.dataset import Dataset, scaling
 from gankit.data.sources import data_name
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream, examples_of, open_training
 from gankit.errors import CheckpointError, ConfigError, DataError, did_you_mean, one_of
-from gankit.game import Assembled, Start
 from gankit.interfaces import Backend, Network, Trainer
 from gankit.layers import Layers, buffers, draw, output_range, parameters, place
 from gankit.networks.native import Native, wrapped
 from gankit.networks.spec import GameSpec
-from gankit.rules import Game
-from gankit.spelling import check_spelling
+from gankit.play.game import Assembled, Start
+from gankit.play.rules import Game
+from gankit.plug import registry
+from gankit.plug.capabilities import FLOAT64, PRECISIONS, demand, needs
+from gankit.plug.spelling import check_spelling
 
 NATIVE = "native"
 """The name that a module of the user's own goes by in a config."""

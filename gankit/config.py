@@ -128,7 +128,7 @@ def _is_conditional(loss: str) -> bool:
     """Whether the loss of that name plays with labels; one that is not installed is believed not to."""
     if loss == "conditional":
         return True
-    from gankit import registry
+    from gankit.plug import registry
 
     try:
         return getattr(registry.load("losses", loss), "conditional", False) is True

@@ -23,7 +23,7 @@ class PluginError(GankitError):
 
 
 class CapabilityError(ConfigError):
-    """The backend that was chosen does not have what the game needs; `lacks` names it, as in `gankit.capabilities`."""
+    """The backend that was chosen does not have what the game needs; `lacks`: names from `gankit.plug.capabilities`."""
 
     def __init__(self, message: str, *lacks: str) -> None:
         super().__init__(message)

@@ -241,7 +241,7 @@ class Network(Protocol):
 
 
 class OptimizerSpec(Protocol):
-    """An optimizer as plain data; see `gankit.optimizers`."""
+    """An optimizer as plain data; see `gankit.parts.optimizers`."""
 
     name: ClassVar[str]
     slots: ClassVar[tuple[str, ...]]
@@ -292,7 +292,7 @@ class Backend(Protocol):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What it can do on this device, of the names in `gankit.capabilities`."""
+        """What it can do on this device, of the names in `gankit.plug.capabilities`."""
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -334,7 +334,7 @@ class Penalty(Protocol):
     name: the term's name in the log.
     player: whose objective it joins.
     every: it acts at every so many iterations, `every` times as strong; in between it is reported as it last was.
-    weight: what the step multiplies it by; a number or a schedule (`gankit.schedules.schedule`).
+    weight: what the step multiplies it by; a number or a schedule (`gankit.parts.schedules.schedule`).
 
     A penalty with a `memory`, a mapping of names to the numbers it starts from, is called with it as one more argument,
     as 0-d arrays, and returns (term, new memory), whatever the weight at that step. Checkpoints keep it.

@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
-HEADER = "from gankit.hookspecs import Entry, hookimpl\n"
+HEADER = "from gankit.plug.hookspecs import Entry, hookimpl\n"
 GOOD = """
     @hookimpl
     def gankit_losses():
@@ -219,7 +219,7 @@ def damaged(site: Site) -> list[Told]:
     (site.metadata("damaged-value", point) / "entry_points.txt").write_text("[gankit]\nplug = not a module!\n")
     (site.metadata("damaged-empty", point) / "entry_points.txt").write_text("[gankit]\nplug =\n")
     (site.metadata("damaged-elsewhere", point) / "entry_points.txt").write_text("[gankit]\nplug = json\n")
-    (site.metadata("damaged-builtin", point) / "entry_points.txt").write_text("[gankit]\nplug = gankit.builtin\n")
+    (site.metadata("damaged-builtin", point) / "entry_points.txt").write_text("[gankit]\nplug = gankit.plug.builtin\n")
     (site.metadata("damaged-terminal", point) / "entry_points.txt").write_text("[gankit]\n\x1b[2Jplug = nowhere\n")
     unsaid = site.metadata("damaged-without-metadata", "[gankit]\nplug = nowhere\n", version="2.0")
     (unsaid / "METADATA").unlink()
@@ -290,5 +290,5 @@ def install_broken(site: Site) -> list[Told]:
 
 def install_good(site: Site) -> None:
     """Install a plugin that works: the loss `good`."""
-    site.write("good_parts", "from gankit.losses import NonSaturating\nclass Good(NonSaturating): pass")
+    site.write("good_parts", "from gankit.parts.losses import NonSaturating\nclass Good(NonSaturating): pass")
     site.install("gankit-good", GOOD)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from gankit.config import Config
-from gankit.runs import Run
+from gankit.runs.folder import Run
 
 
 def begun(folder: Path) -> Run:

@@ -23,8 +23,8 @@ from gankit.building import make
 from gankit.config import Config, Part
 from gankit.data.dataset import Dataset, Scaling
 from gankit.errors import DataError
-from gankit.losses import Conditional, Minimax, NonSaturating
-from gankit.runs import Run
+from gankit.parts.losses import Conditional, Minimax, NonSaturating
+from gankit.runs.folder import Run
 
 # ---- what a loss's number says
 
@@ -139,7 +139,7 @@ def test_scores_at_the_ends_of_their_range_are_taken_as_near_them() -> None:
     ],
 )
 def test_losses_of_other_packages(name: str, settings: dict[str, Any], even: float, won: float | None) -> None:
-    from gankit import registry
+    from gankit.plug import registry
 
     if name not in registry.names("losses"):
         pytest.skip(f"{name} is not installed")
@@ -274,7 +274,7 @@ def test_a_look_survives_json() -> None:
 
 
 def test_advice_names_settings_that_exist_and_parts_that_are_known() -> None:
-    from gankit import registry
+    from gankit.plug import registry
 
     look = Look(100, ("d_loss",), "r1", 1e5, 0.99, 0.01, 0.05, 0.05)
     configs = [

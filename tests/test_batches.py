@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from gankit.batches import Batches
 from gankit.config import Config
-from gankit.losses import Conditional, NonSaturating
-from gankit.optimizers import Adam, Sgd
-from gankit.penalties import R1, R2
-from gankit.schedules import Ramp
-from gankit.streams import Streams
+from gankit.parts.losses import Conditional, NonSaturating
+from gankit.parts.optimizers import Adam, Sgd
+from gankit.parts.penalties import R1, R2
+from gankit.parts.schedules import Ramp
+from gankit.play.batches import Batches
+from gankit.play.streams import Streams
 
 CLASSES, EXAMPLES, M, K = 4, 50, 8, 3
 SGD = (Sgd(), Sgd())

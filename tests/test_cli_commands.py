@@ -12,7 +12,7 @@ import pytest
 
 from gankit import __version__, checkpoint
 from gankit.config import Config
-from gankit.runs import Run
+from gankit.runs.folder import Run
 from tests.cli_runner import Cli, run
 
 
@@ -138,7 +138,7 @@ def test_sample_says_what_is_missing(cli: Cli, tmp_path: Path, arguments: list[s
 
 
 def test_doctor_without_a_backend_says_what_to_type(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gankit import registry
+    from gankit.plug import registry
 
     names = registry.names
     monkeypatch.setattr(registry, "names", lambda kind: () if kind == "backends" else names(kind))
@@ -148,7 +148,7 @@ def test_doctor_without_a_backend_says_what_to_type(cli: Cli, monkeypatch: pytes
 
 
 def test_doctor_finds_a_broken_backend(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gankit import registry
+    from gankit.plug import registry
 
     def load(kind: str, name: str) -> object:
         if kind == "backends":

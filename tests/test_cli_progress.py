@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gankit import progress
-from gankit.progress import Bar, Lines
+from gankit.runs.folder import progress
+from gankit.runs.progress import Bar, Lines
 
 TERMS = {"d_loss": 1.386, "g_loss": 0.693, "D(x)": 0.5, "D(G(z))": 0.25, "r1": 0.1}
 
@@ -13,7 +13,7 @@ TERMS = {"d_loss": 1.386, "g_loss": 0.693, "D(x)": 0.5, "D(G(z))": 0.25, "r1": 0
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr("gankit.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gankit.runs.progress.time.monotonic", lambda: now[0])
     return now
 
 

@@ -82,7 +82,7 @@ class OfLabels:
 
 
 def install(monkeypatch, kind, name, target):
-    from gankit import registry
+    from gankit.plug import registry
 
     real = registry.load
     monkeypatch.setattr(registry, "load", lambda k, n: target if (k, n) == (kind, name) else real(k, n))

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gankit.batches import Batches
 from gankit.config import Config
 from gankit.data import batches, open_data
 from gankit.data.dataset import Array, Dataset, Scaling
@@ -21,9 +20,10 @@ from gankit.data.sources import can_reopen, data_name
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream, examples_of, open_training
 from gankit.errors import DataError
-from gankit.feed import Feed, StreamFeed
 from gankit.interfaces import Batch
-from gankit.optimizers import Adam
+from gankit.parts.optimizers import Adam
+from gankit.play.batches import Batches
+from gankit.play.feed import Feed, StreamFeed
 
 OPS: Any = SimpleNamespace(asarray=lambda x: np.array(x))
 M = 4
@@ -76,7 +76,7 @@ def seen(feed: StreamFeed, *cuts: int) -> list[float]:
 
 def sent_along(monkeypatch: pytest.MonkeyPatch) -> Feed:
     """50 numbered examples that go along with each chunk."""
-    monkeypatch.setattr("gankit.feed.RESIDENT_BYTES", 0)
+    monkeypatch.setattr("gankit.play.feed.RESIDENT_BYTES", 0)
     return Feed(Dataset(numbered(50)), plan(k=2), OPS, conditional=False, units=(0.0, 1.0))
 
 
@@ -147,7 +147,7 @@ def failing_disk(x: Array) -> Array:
 def test_what_cannot_be_made_ready_leaves_the_feed_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     feed = sent_along(monkeypatch)
     with monkeypatch.context() as broken:
-        broken.setattr("gankit.feed.native_floats", failing_disk)
+        broken.setattr("gankit.play.feed.native_floats", failing_disk)
         with pytest.raises(OSError, match="Input/output error"):
             on_a_thread(feed.prepare, 0, 5)
     assert_same_batches(feed.chunk(0, 5), sent_along(monkeypatch).chunk(0, 5))

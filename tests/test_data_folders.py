@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gankit import registry
 from gankit.data import folder, open_data
 from gankit.data.dataset import Array
 from gankit.data.sources import can_reopen, data_name
 from gankit.errors import DataError, UnknownNameError
+from gankit.plug import registry
 
 RNG = np.random.default_rng(0)
 

@@ -48,9 +48,9 @@ class DLPackOnly:
 def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Installed datasets by name, in the place of the real registry."""
     installed: dict[str, Any] = {}
-    module = ModuleType("gankit.registry")
+    module = ModuleType("gankit.plug.registry")
     module.load = lambda kind, name: installed[f"{kind}/{name}"]  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "gankit.registry", module)
+    monkeypatch.setitem(sys.modules, "gankit.plug.registry", module)
     return installed
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from gankit import ConfigError
 from gankit.cli.duration import seconds, spoken
-from gankit.interrupt import Deadline, TimeIsUp
+from gankit.play.interrupt import Deadline, TimeIsUp
 
 
 @pytest.mark.parametrize(

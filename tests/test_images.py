@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gankit.data.images import GAP, GAP_GREY, Array, grid, save_png, scatter
 from gankit.errors import DataError, ShapeError
-from gankit.images import GAP, GAP_GREY, Array, grid, save_png, scatter
 
 Image = pytest.importorskip("PIL.Image", reason="pictures are written with Pillow")
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from gankit.errors import ConfigError, ShapeError
-from gankit.initializers import Constant, GlorotUniform, HeNormal, LogitOfMean, Normal, Sparse, Uniform
 from gankit.layers import (
     AvgPool,
     BatchNorm,
@@ -50,7 +49,8 @@ from gankit.layers import (
     parameters,
     place,
 )
-from gankit.streams import Streams
+from gankit.parts.initializers import Constant, GlorotUniform, HeNormal, LogitOfMean, Normal, Sparse, Uniform
+from gankit.play.streams import Streams
 
 LAYERS = (Flatten(), ConcatLabels(10), Dense(5), Relu(), Maxout(3, 2), Dense(1, bias=None), Reshape(()))
 

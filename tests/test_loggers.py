@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from gankit import registry
 from gankit.config import Config
 from gankit.errors import PluginError, UnknownNameError
-from gankit.loggers import Loggers, TensorBoard, open_loggers
+from gankit.plug import registry
+from gankit.runs.loggers import Loggers, TensorBoard, open_loggers
 from tests.cli_runner import Cli
 from tests.playing import Playing, begun
 

@@ -5,8 +5,8 @@ import pytest
 
 from gankit.building import configure, make
 from gankit.errors import ConfigError
-from gankit.optimizers import Adam, Sgd
-from gankit.schedules import Decay, Ramp
+from gankit.parts.optimizers import Adam, Sgd
+from gankit.parts.schedules import Decay, Ramp
 
 
 def test_momentum_scaled_for_native_optimizers_is_pylearn2_s():

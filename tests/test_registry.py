@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 
 import gankit.errors
-from gankit import registry
 from gankit.errors import PluginError, UnknownNameError
-from gankit.hookspecs import Entry, hookimpl
+from gankit.plug import registry
+from gankit.plug.hookspecs import Entry, hookimpl
 from tests.broken_plugins import BROKEN, GOOD, Site, loss
 
 
 class World(Site):
-    """A `site-packages` of our own, with a fake `gankit.builtin` and none of the venv's distributions."""
+    """A `site-packages` of our own, with a fake `gankit.plug.builtin` and none of the venv's distributions."""
 
     def install_good(self) -> None:
         self.write("good_parts", "class Good: pass")
@@ -34,7 +34,7 @@ class World(Site):
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    builtin = types.ModuleType("gankit.builtin")
+    builtin = types.ModuleType("gankit.plug.builtin")
 
     @hookimpl
     def gankit_losses() -> list[Entry]:
@@ -42,7 +42,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
     builtin.gankit_losses = gankit_losses  # type: ignore[attr-defined]
     modules = set(sys.modules)
-    monkeypatch.setitem(sys.modules, "gankit.builtin", builtin)
+    monkeypatch.setitem(sys.modules, "gankit.plug.builtin", builtin)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *(path for path in sys.path if "site-packages" not in path)])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     for variable in ("GANKIT_DISABLE_PLUGINS", "GANKIT_STRICT_PLUGINS"):
@@ -228,7 +228,7 @@ def test_a_hook_that_raises_does_not_cost_the_plugin_its_other_hooks(world: Worl
 
 def test_a_broken_core_is_a_problem_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.install_good()
-    monkeypatch.setitem(sys.modules, "gankit.builtin", None)
+    monkeypatch.setitem(sys.modules, "gankit.plug.builtin", None)
     assert len(warned(registry.listing)) == 1
     assert registry.problems()[0].entry_point == "builtin"
     assert registry.names("losses") == ("good",)
@@ -396,8 +396,8 @@ def test_listing_imports_no_framework(world: World) -> None:
     world.install("gankit-jax", loss("mine", "jax:jit"))
     code = """
         import sys, types
-        sys.modules["gankit.builtin"] = types.ModuleType("gankit.builtin")
-        from gankit import registry
+        sys.modules["gankit.plug.builtin"] = types.ModuleType("gankit.plug.builtin")
+        from gankit.plug import registry
         assert "mine" in registry.names("losses"), registry.listing()
         print(sorted({"torch", "jax", "flax"} & set(sys.modules)))
     """

@@ -16,8 +16,8 @@ from gankit import checkpoint
 from gankit.config import Config
 from gankit.data.dataset import Scaling
 from gankit.errors import CheckpointError, ConfigError, ShapeError
-from gankit.records import Checkpoints, MetricsLog, SampleGrid, draw, layout
-from gankit.runs import Run, differences, fresh
+from gankit.runs.folder import Run, differences, fresh
+from gankit.runs.records import Checkpoints, MetricsLog, SampleGrid, draw, layout
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_conditional_pictures_have_a_column_for_each_class() -> None:
 def test_points_of_the_plane_are_drawn_above_the_real_ones(run: Run) -> None:
     from PIL import Image
 
-    from gankit.images import POINT, REFERENCE
+    from gankit.data.images import POINT, REFERENCE
 
     SampleGrid(run, 10)(FakeTrainer((2,), data="ring"), 10, {})
     with Image.open(run.sample_file(10)) as image:

@@ -9,10 +9,11 @@ from dataclasses import is_dataclass
 
 import pytest
 
-from gankit import ConfigError, registry
+from gankit import ConfigError
 from gankit.conformance.testing import distribution_around, subjects_of
 from gankit.errors import PluginError
 from gankit.networks.spec import GameSpec
+from gankit.plug import registry
 from gankit.scaffold import KINDS, write_plugin
 from tests.cli_runner import Cli
 

@@ -5,7 +5,7 @@ import pytest
 
 from gankit.building import configure, make
 from gankit.errors import ConfigError
-from gankit.schedules import Cosine, Decay, Ramp, at, require_between, schedule
+from gankit.parts.schedules import Cosine, Decay, Ramp, at, require_between, schedule
 
 
 def test_decay_follows_the_closed_form_down_to_its_floor():

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from gankit import registry
 from gankit.errors import ConfigError
-from gankit.losses import Conditional, NonSaturating
-from gankit.penalties import R1
-from gankit.spelling import SAYS, check_spelling
+from gankit.parts.losses import Conditional, NonSaturating
+from gankit.parts.penalties import R1
+from gankit.plug import registry
+from gankit.plug.spelling import SAYS, check_spelling
 
 
 class Matching(NonSaturating):

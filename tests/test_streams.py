@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gankit.errors import ConfigError
-from gankit.streams import BLOCK, Streams
+from gankit.play.streams import BLOCK, Streams
 
 CUTS = [(0, 1), (1, 7), (7, BLOCK - 1), (BLOCK - 1, BLOCK + 1), (BLOCK + 1, 3 * BLOCK)]
 

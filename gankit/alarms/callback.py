@@ -20,7 +20,7 @@ from gankit.data.dataset import Dataset, extremes
 from gankit.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:
-    from gankit.runs import Run
+    from gankit.runs.folder import Run
 
 Array = np.ndarray[Any, Any]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from gankit.conformance.tiny import TinyOps
 from gankit.interfaces import Loss, Scores
-from gankit.tiny import TinyOps
 
 EXTREME = 40.0
 """Of a logit: sigmoid(-40) is 4e-18, less than float32 can tell from 0 beside 1."""

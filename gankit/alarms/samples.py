@@ -10,7 +10,7 @@ import numpy as np
 from gankit.alarms.variety import Variety
 from gankit.config import Config
 from gankit.data.dataset import Dataset
-from gankit.streams import Streams
+from gankit.play.streams import Streams
 
 Array = np.ndarray[Any, Any]
 

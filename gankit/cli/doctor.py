@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from gankit import __version__, registry
+from gankit import __version__
 from gankit.errors import GankitError, PluginError
-from gankit.isolation import describe
-from gankit.registry import Problem
+from gankit.plug import registry
+from gankit.plug.isolation import describe
+from gankit.plug.registry import Problem
 
 Say = Callable[[str], None]
 

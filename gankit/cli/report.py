@@ -13,7 +13,7 @@ from gankit.errors import ConfigError
 def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
     """Write a run's report.html and README.md anew."""
     from gankit.report import write
-    from gankit.runs import Run
+    from gankit.runs.folder import Run
 
     if not Run(run).exists():
         raise ConfigError(f"{run} is no run folder: it has no config.toml. `gankit train` makes one.")

@@ -18,7 +18,7 @@ from gankit.errors import ConfigError, GankitError, one_of
 
 if TYPE_CHECKING:
     from gankit.metrics.rows import Evaluation
-    from gankit.reproductions import Reproduction
+    from gankit.runs.reproductions import Reproduction
 
 FOR_MEASURING, AT_LEAST, AT_MOST = 0.2, 75.0, 420.0
 """The share of a budget that is kept back for what comes after training, and its least and most seconds: ten thousand
@@ -42,7 +42,7 @@ def reproduce(
     list_: Annotated[bool, typer.Option("--list", help="Name everything that can be reproduced.")] = False,
 ) -> None:
     """Play a published result again. The same command goes on where it was left."""
-    from gankit.reproductions import FILE, REPRODUCTIONS, find
+    from gankit.runs.reproductions import FILE, REPRODUCTIONS, find
 
     if list_:
         for row in REPRODUCTIONS.values():
@@ -51,7 +51,7 @@ def reproduce(
     if name is None:
         raise ConfigError(f"Reproduce what? Possible: {one_of(REPRODUCTIONS)}.")
     from gankit.checkpoint import write_atomically
-    from gankit.runs import Run
+    from gankit.runs.folder import Run
 
     wanted = find(name)
     span = None if budget is None else seconds(budget)
@@ -94,7 +94,7 @@ def _for_training(span: float) -> float:
 def _check(run: Any, options: Options) -> None:
     """Raise ConfigError for a folder that holds another game."""
     from gankit.building import configure
-    from gankit.runs import differences
+    from gankit.runs.folder import differences
 
     if not run.exists():
         return
@@ -108,7 +108,7 @@ def _check(run: Any, options: Options) -> None:
 
 
 def _first() -> str:
-    from gankit import registry
+    from gankit.plug import registry
 
     return (registry.names("backends") or ("none",))[0]
 

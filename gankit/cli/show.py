@@ -39,7 +39,7 @@ def sample(
     if out.suffix in ARRAYS:
         _write_arrays(out, samples, classes)
     else:
-        from gankit.records import draw, reference
+        from gankit.runs.records import draw, reference
 
         draw(out, samples, trainer, _columns(labels, n, trainer), reference(trainer))
     typer.echo(f"{out}: {n} samples after {trainer.steps_done:,} steps")
@@ -47,7 +47,7 @@ def sample(
 
 def _checkpoint(run: Path, step: int | None) -> Path:
     from gankit import checkpoint
-    from gankit.runs import Run
+    from gankit.runs.folder import Run
 
     if step is None:
         return checkpoint.find(run)
@@ -133,7 +133,7 @@ def doctor() -> None:
 def _listing() -> Any:
     import warnings
 
-    from gankit import registry
+    from gankit.plug import registry
 
     with warnings.catch_warnings():  # the problems are printed, one line each
         warnings.simplefilter("ignore", registry.GankitPluginWarning)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from gankit.config import Config
     from gankit.interfaces import Logger
     from gankit.metrics.best import Evaluate
-    from gankit.records import Checkpoints
-    from gankit.runs import Run
+    from gankit.runs.folder import Run
+    from gankit.runs.records import Checkpoints
 
 DEMO_STEPS = 3_000
 """By trial: 98 of 100 samples then lie nearest to a real digit of the class asked for; 95 after 1,000 steps."""
@@ -41,7 +41,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Train on the built-in digits for a minute at most, and look at what comes out."""
-    from gankit.runs import fresh
+    from gankit.runs.folder import fresh
 
     # Matrices this small are multiplied sooner by one thread than shared out: 5 ms a step against 8 (torch, 2 cores).
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -120,7 +120,7 @@ def play(options: Options, *, new: bool = False) -> None:
 def _opened(options: Options, new: bool) -> tuple[Run, Any]:
     """The run folder, and its game at the step where it goes on; no game where there is nothing left to do."""
     from gankit.building import configure
-    from gankit.runs import Run, fresh
+    from gankit.runs.folder import Run, fresh
 
     config = configure(options.recipe or "mlp", options.data, **options.settings())
     folder = options.out or Path("runs") / f"{config.recipe}-{Path(config.data).stem}"
@@ -139,7 +139,7 @@ def _opened(options: Options, new: bool) -> tuple[Run, Any]:
 def _resumed(run: Run, config: Config, options: Options) -> Any:
     """The game of a run folder at its latest checkpoint; None when it is done."""
     from gankit.building import load
-    from gankit.runs import differences
+    from gankit.runs.folder import differences
 
     old = run.config()
     if not options.names_a_game():
@@ -175,17 +175,17 @@ def _built(config: Config, options: Options) -> Any:
 
 
 def _note(run: Run, trainer: Any, options: Options) -> None:
-    from gankit.runs import environment
+    from gankit.runs.folder import environment
 
     run.note_environment(environment(trainer, options.without_paths().command()), trainer.steps_done)
 
 
 def _trained(run: Run, trainer: Any, options: Options, loggers: Mapping[str, Logger]) -> None:
     from gankit.alarms import Alarms
-    from gankit.interrupt import Deadline, StoppedAtOnce, TimeIsUp
-    from gankit.loggers import Loggers
-    from gankit.progress import progress
-    from gankit.records import Checkpoints, MetricsLog, SampleGrid
+    from gankit.play.interrupt import Deadline, StoppedAtOnce, TimeIsUp
+    from gankit.runs.loggers import Loggers
+    from gankit.runs.progress import progress
+    from gankit.runs.records import Checkpoints, MetricsLog, SampleGrid
 
     grid = SampleGrid(run, options.sample_every, typer.echo)
     checkpoints = Checkpoints(run, options.checkpoint_every)
@@ -253,7 +253,7 @@ def _loggers(options: Options) -> dict[str, Logger]:
     """Opened before anything else, so that a misspelt one leaves no folder behind."""
     if not options.logger:
         return {}
-    from gankit.loggers import open_loggers
+    from gankit.runs.loggers import open_loggers
 
     return open_loggers(options.logger)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from gankit import registry
 from gankit.conformance.results import Result
 from gankit.conformance.subject import Candidate, Subject, registered
 from gankit.conformance.suite import PARTS, run_checks, shortfalls
 from gankit.errors import ConfigError, UnknownNameError
+from gankit.plug import registry
 
 KINDS: dict[str, tuple[str, ...]] = {
     "loss": ("losses",),

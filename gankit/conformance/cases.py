@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gankit.capabilities import EVERY_LAYER, demand, needs
 from gankit.conformance.compare import Array
 from gankit.conformance.examples import CLASSES, EXAMPLES, Example
 from gankit.conformance.reference import Given, row
 from gankit.conformance.subject import Subject
 from gankit.interfaces import Backend, Network
 from gankit.layers import Layer, Layers, Shape, buffers, parameters, place
+from gankit.plug.capabilities import EVERY_LAYER, demand, needs
 
 N = 6
 """Examples in a batch: groups of a minibatch standard deviation can be of 2 and of 3."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gankit.capabilities import ALL, BFLOAT16, needs
 from gankit.conformance.cases import drawn
 from gankit.conformance.compare import agree_by_name
 from gankit.conformance.examples import EXAMPLES
@@ -10,6 +9,7 @@ from gankit.conformance.promises import undoubted
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.interfaces import Backend
+from gankit.plug.capabilities import ALL, BFLOAT16, needs
 
 
 def check_layers_that_work_are_declared(subject: Subject) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from gankit import layers
-from gankit.capabilities import demand, needs
 from gankit.conformance.compare import Array, agree, require
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.interfaces import Backend
 from gankit.layers import Layer, place
+from gankit.plug.capabilities import demand, needs
 
 N, FEATURES = 200, 100
 

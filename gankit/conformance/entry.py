@@ -12,15 +12,15 @@ import subprocess
 import sys
 from importlib import metadata
 
-from gankit import registry
 from gankit.building import open_backend
 from gankit.conformance import manners, promises
 from gankit.conformance.compare import require
 from gankit.conformance.installed import distribution_of, imports, packages_of, required, row_of, tops_of
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
-from gankit.discovery import DISABLE, normalise
 from gankit.errors import ConfigError, DeviceError, UnknownNameError
+from gankit.plug import registry
+from gankit.plug.discovery import DISABLE, normalise
 
 PATIENCE = 300
 """Seconds given to a new process."""

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from gankit import checkpoint
-from gankit.batches import Batches
 from gankit.building import assemble, make
 from gankit.config import Config
 from gankit.conformance.oracle import Adam, Minibatches, Momentum, Oracle, Rule
@@ -19,6 +18,7 @@ from gankit.data.dataset import Dataset, scaling
 from gankit.data.digits import load as digits
 from gankit.data.spec import DataSpec
 from gankit.interfaces import Backend
+from gankit.play.batches import Batches
 
 Array = np.ndarray[Any, Any]
 CLASSES = 3

@@ -10,11 +10,11 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from gankit import registry
 from gankit.conformance.compare import require
 from gankit.conformance.subject import Subject
-from gankit.discovery import normalise
-from gankit.registry import Row
+from gankit.plug import registry
+from gankit.plug.discovery import normalise
+from gankit.plug.registry import Row
 
 
 def row_of(subject: Subject) -> Row:

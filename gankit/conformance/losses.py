@@ -28,8 +28,8 @@ from gankit.conformance.ops_math import sigmoid
 from gankit.conformance.penalties import evaluate_penalty
 from gankit.conformance.results import Check, NotApplicable
 from gankit.conformance.subject import Subject
+from gankit.conformance.tiny import TinyOps
 from gankit.interfaces import Loss, Scores
-from gankit.tiny import TinyOps
 
 
 def cross_entropy(real: Array, fake: Array) -> tuple[Any, Array, Array]:

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from gankit.capabilities import FLOAT64
 from gankit.conformance.compare import bit_equal, require
 from gankit.conformance.games import leaves, small, start
 from gankit.conformance.installed import imports
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.interfaces import Backend
+from gankit.plug.capabilities import FLOAT64
 
 PATIENCE = 300
 """Seconds given to a new process."""

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from gankit.conformance.compare import Array, agree, epsilon, require
+from gankit.conformance.tiny import TinyOps
 from gankit.interfaces import Backend, Loss, Scores
-from gankit.losses import Conditional
-from gankit.tiny import TinyOps
+from gankit.parts.losses import Conditional
 
 Situations = Mapping[str, tuple[Array, Array]]
 """Logits of real and of fake, by what is special about them."""

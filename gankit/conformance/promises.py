@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from gankit import registry
-from gankit.capabilities import ALL, FLOAT64, OWN_MODULES
 from gankit.conformance.compare import Array, agree, require
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.errors import CapabilityError, ConfigError
 from gankit.interfaces import Backend, Network
 from gankit.layers import Dense, LeakyRelu, place
+from gankit.plug import registry
+from gankit.plug.capabilities import ALL, FLOAT64, OWN_MODULES
 
 
 def check_capabilities_exist(subject: Subject) -> None:
@@ -20,7 +20,7 @@ def check_capabilities_exist(subject: Subject) -> None:
     require(
         isinstance(subject.capabilities, frozenset), "`capabilities` must be a frozenset: it is the backend's word."
     )
-    require(not unknown, f"There is no capability {', '.join(map(repr, unknown))}. See gankit.capabilities.")
+    require(not unknown, f"There is no capability {', '.join(map(repr, unknown))}. See gankit.plug.capabilities.")
 
 
 def check_float64_is_declared_as_it_is(subject: Subject) -> None:

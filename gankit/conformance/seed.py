@@ -14,7 +14,7 @@ from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.layers import place
 from gankit.networks import GameSpec
-from gankit.streams import Streams
+from gankit.play.streams import Streams
 
 
 def check_initial_parameters_are_cores(subject: Subject) -> None:

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from gankit.building import make, open_backend
-from gankit.capabilities import FLOAT64, PRECISIONS
 from gankit.config import Part
 from gankit.errors import CapabilityError
 from gankit.interfaces import Backend
+from gankit.plug.capabilities import FLOAT64, PRECISIONS
 
 
 class NotApplicable(Exception):
@@ -93,7 +93,7 @@ class Candidate:
     @property
     def known_failures(self) -> Mapping[str, str]:
         """Checks that the part's class says it does not pass, each with the reason."""
-        from gankit import registry
+        from gankit.plug import registry
 
         return getattr(registry.load(self.kind, self.name), "known_failures", {})
 

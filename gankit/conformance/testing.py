@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from gankit import registry
 from gankit.conformance.asking import KINDS, backends
 from gankit.conformance.results import run
 from gankit.conformance.subject import Candidate, Subject
 from gankit.conformance.suite import checks_for
-from gankit.discovery import normalise
 from gankit.errors import PluginError
+from gankit.plug import registry
+from gankit.plug.discovery import normalise
 
 __all__ = ["pytest_generate_tests", "test_conformance"]
 

@@ -26,9 +26,9 @@ from gankit.conformance.subject import Subject
 from gankit.data.dataset import Dataset, scaling
 from gankit.data.spec import DataSpec
 from gankit.data.toys import ring, ring_centres
-from gankit.initializers import Constant
 from gankit.interfaces import Backend
 from gankit.layers import Dense, Layers, Reshape
+from gankit.parts.initializers import Constant
 
 EXAMPLES = 4_000
 GRID = np.linspace(-16.0, 16.0, 6_401)

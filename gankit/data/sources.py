@@ -62,7 +62,7 @@ def can_reopen(name: str) -> bool:
     """Whether `open_data` finds again, from here, what a config calls by that name."""
     if name in NAMELESS:
         return False
-    from gankit.registry import names
+    from gankit.plug.registry import names
 
     return name in names("data") or Path(name).expanduser().exists() or folder_by_text(name) is not None
 
@@ -125,7 +125,7 @@ def _is_name(source: str) -> bool:
         return False
     if not Path(source).is_dir():
         return True
-    from gankit.registry import names
+    from gankit.plug.registry import names
 
     return source in names("data")
 
@@ -140,7 +140,7 @@ def _is_pair(source: Any) -> bool:
 
 
 def _registered(name: str, split: str) -> Dataset:
-    from gankit.registry import load  # here, so that arrays need no plugin discovery
+    from gankit.plug.registry import load  # here, so that arrays need no plugin discovery
 
     load_split = load("data", name)
     if not callable(load_split):

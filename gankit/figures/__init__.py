@@ -5,6 +5,7 @@
 Each is a function from a trainer (`curves`: from a run folder) to a picture that a notebook shows.
 """
 
+from gankit.data.images import Picture
 from gankit.figures.animation import Animation
 from gankit.figures.class_grid import classes
 from gankit.figures.fitness import applicable
@@ -14,7 +15,6 @@ from gankit.figures.one_dimension import game_1d
 from gankit.figures.plane import scatter
 from gankit.figures.sample_grid import samples
 from gankit.figures.training_curves import curves
-from gankit.images import Picture
 
 __all__ = [
     "KINDS",

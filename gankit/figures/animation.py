@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from gankit.checkpoint import write_atomically
+from gankit.data.images import Picture, png
 from gankit.errors import ConfigError
-from gankit.images import Picture, png
 
 Array = np.ndarray[Any, Any]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from gankit.data.images import Picture
 from gankit.figures.fitness import require
 from gankit.figures.subjects import at_least
 from gankit.figures.tiles import headed, sheet
-from gankit.images import Picture
-from gankit.streams import Streams
+from gankit.play.streams import Streams
 
 MOST = 32
 """Classes that fit beside each other; of more, the first are shown."""

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from gankit.data.images import Picture
 from gankit.errors import UnknownNameError, did_you_mean, one_of
 from gankit.figures import class_grid, latent_paths, one_dimension, plane, sample_grid, training_curves
 from gankit.figures.animation import Animation
-from gankit.images import Picture
 
 
 @dataclass(frozen=True)

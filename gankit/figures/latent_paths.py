@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from gankit.data.images import Picture
 from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.figures.fitness import require
 from gankit.figures.subjects import Array, at_least
 from gankit.figures.tiles import sheet
-from gankit.images import Picture
-from gankit.streams import Streams
+from gankit.play.streams import Streams
 
 
 def interpolation(

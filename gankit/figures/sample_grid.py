@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from gankit.data.images import Picture
 from gankit.figures.fitness import require
 from gankit.figures.nearest import nearest
 from gankit.figures.subjects import at_least, examples
 from gankit.figures.tiles import YELLOW, beside, framed, sheet
-from gankit.images import Picture
-from gankit.streams import Streams
+from gankit.play.streams import Streams
 
 
 def samples(

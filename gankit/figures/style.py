@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from gankit.data.images import Picture
 from gankit.errors import GankitError
-from gankit.images import Picture
 
 # Okabe & Ito 2008: colour-blind eyes tell them apart too. As in the paper's figure 1, data is black, p_g green, D blue.
 BLACK, GREY, BLUE, GREEN, ORANGE = "#000000", "#767676", "#0072B2", "#009E73", "#D55E00"

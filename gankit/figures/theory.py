@@ -10,8 +10,8 @@ from gankit.building import NATIVE, make
 from gankit.config import Config
 from gankit.errors import GankitError
 from gankit.layers import ClassHead
-from gankit.losses import CrossEntropy
 from gankit.networks.spec import GameSpec
+from gankit.parts.losses import CrossEntropy
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gankit.images import GAP, WHITE, Picture, grid
+from gankit.data.images import GAP, WHITE, Picture, grid
 
 Array = np.ndarray[Any, Any]
 Colour = tuple[int, int, int]

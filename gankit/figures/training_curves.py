@@ -12,12 +12,12 @@ import numpy as np
 
 from gankit import checkpoint
 from gankit.config import Config
+from gankit.data.images import Picture
 from gankit.data.spec import DataSpec
 from gankit.errors import CheckpointError, ConfigError
 from gankit.figures import style
 from gankit.figures.theory import Equilibrium, equilibrium
-from gankit.images import Picture
-from gankit.runs import Run
+from gankit.runs.folder import Run
 
 Array = np.ndarray[Any, Any]
 

@@ -2,8 +2,8 @@
 
 A network is a tuple of records. Core infers the shapes and draws the initial numbers; a backend turns each record
 into a native module, except the `Portable` ones, whose mathematics is written here once. Shapes leave out the batch
-axis; images are (height, width, channels). Kernels are in the canonical layout (see `gankit.initializers`), which is
-what checkpoints store.
+axis; images are (height, width, channels). Kernels are in the canonical layout (see `gankit.initializers`), which is what
+checkpoints store.
 """
 
 from gankit.layers.activations import LeakyRelu, MaxPieces, Relu, Sigmoid, Tanh, output_range

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gankit.errors import ShapeError
-from gankit.initializers import Initializer
-from gankit.streams import Streams
+from gankit.parts.initializers import Initializer
+from gankit.play.streams import Streams
 
 Array = Any
 Shape = tuple[int, ...]

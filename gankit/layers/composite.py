@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gankit.errors import ConfigError, ShapeError
-from gankit.initializers import Constant, Normal
 from gankit.layers.base import (
     Array,
     Layer,
@@ -25,6 +24,7 @@ from gankit.layers.base import (
 )
 from gankit.layers.conditioning import ClassHead
 from gankit.layers.shaping import Features
+from gankit.parts.initializers import Constant, Normal
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gankit.initializers import Constant, HeNormal, Initializer, Normal
 from gankit.layers.base import Array, Layers, Parameter, Portable, Shape, require_flat
 from gankit.layers.normalization import BatchNorm
+from gankit.parts.initializers import Constant, HeNormal, Initializer, Normal
 
 
 @dataclass(frozen=True)

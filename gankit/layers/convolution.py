@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gankit.errors import ConfigError, ShapeError
-from gankit.initializers import Constant, HeNormal, Initializer
 from gankit.layers.base import Layer, Parameter, Shape, require_image
 from gankit.layers.dense import affine
+from gankit.parts.initializers import Constant, HeNormal, Initializer
 
 
 @dataclass(frozen=True)

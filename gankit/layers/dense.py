@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gankit.errors import ConfigError
-from gankit.initializers import Constant, HeNormal, Initializer
 from gankit.layers.base import Layer, Parameter, Shape, require_flat
+from gankit.parts.initializers import Constant, HeNormal, Initializer
 
 
 @dataclass(frozen=True)

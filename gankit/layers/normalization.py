@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gankit.errors import ConfigError, ShapeError
-from gankit.initializers import Constant, Initializer
 from gankit.layers.base import Array, Layer, Parameter, Portable, Shape
+from gankit.parts.initializers import Constant, Initializer
 
 
 @dataclass(frozen=True)

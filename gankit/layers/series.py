@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gankit.errors import ConfigError, ShapeError
-from gankit.initializers import Constant, HeNormal, Initializer
 from gankit.layers.base import Array, Parameter, Portable, Shape
 from gankit.layers.dense import affine
+from gankit.parts.initializers import Constant, HeNormal, Initializer
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gankit.errors import ShapeError
-from gankit.initializers import Constant, Initializer
 from gankit.layers.base import Array, Parameter, Portable, Shape, require_image, size_of
+from gankit.parts.initializers import Constant, Initializer
 
 
 @dataclass(frozen=True)

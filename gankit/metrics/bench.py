@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from gankit import registry
 from gankit.config import Part
 from gankit.data.dataset import Dataset
 from gankit.data.sources import can_reopen, open_data
@@ -19,7 +18,8 @@ from gankit.interfaces import Backend
 from gankit.metrics.base import Evidence, Extractor, Measurement, Metric, NotMeasurable
 from gankit.metrics.looking import Looker, find_extractor
 from gankit.metrics.rows import Row, Weights
-from gankit.streams import Streams
+from gankit.play.streams import Streams
+from gankit.plug import registry
 
 Array = np.ndarray[Any, Any]
 MetricLike = str | Mapping[str, Any] | Metric

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gankit import checkpoint, registry
+from gankit import checkpoint
 from gankit.errors import CheckpointError, ConfigError, one_of
 from gankit.metrics.base import Measurement
 from gankit.metrics.bench import Bench, MetricLike, made
 from gankit.metrics.rows import plain, plain_measurement
-from gankit.records import Checkpoints
-from gankit.runs import Run
+from gankit.plug import registry
+from gankit.runs.folder import Run
+from gankit.runs.records import Checkpoints
 
 Line = dict[str, Any]
 

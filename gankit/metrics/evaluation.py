@@ -16,7 +16,7 @@ from typing import Any
 from gankit.errors import CheckpointError, ConfigError
 from gankit.metrics.bench import Bench, MetricLike
 from gankit.metrics.rows import Evaluation, Row, Weights
-from gankit.runs import Run
+from gankit.runs.folder import Run
 
 Watch = Callable[[int, int, str], None]
 """(done, of how many, what comes next), called before each metric."""

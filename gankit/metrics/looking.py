@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from gankit import registry
 from gankit.data.spec import DataSpec
 from gankit.errors import PluginError, ShapeError
 from gankit.interfaces import Backend
 from gankit.metrics.base import Extractor
+from gankit.plug import registry
 
 Array = np.ndarray[Any, Any]
 Seen = tuple[Array, Array | None]

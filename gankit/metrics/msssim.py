@@ -16,7 +16,7 @@ from gankit.errors import ConfigError
 from gankit.metrics.base import Evidence, Measurement, NotMeasurable, Setting
 from gankit.metrics.distances import spans
 from gankit.metrics.points import Points, real, sampled
-from gankit.streams import Streams
+from gankit.play.streams import Streams
 
 Array = np.ndarray[Any, Any]
 

@@ -12,7 +12,7 @@ from gankit.data.dataset import blocks
 from gankit.data.spec import DataSpec
 from gankit.errors import DataError
 from gankit.metrics.base import Evidence, NotMeasurable
-from gankit.streams import Streams
+from gankit.play.streams import Streams
 
 Array = np.ndarray[Any, Any]
 

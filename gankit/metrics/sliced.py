@@ -11,7 +11,7 @@ import numpy as np
 from gankit.errors import ConfigError
 from gankit.metrics.base import Evidence, Measurement
 from gankit.metrics.points import Points, real, sampled
-from gankit.streams import Streams
+from gankit.play.streams import Streams
 
 Array = np.ndarray[Any, Any]
 

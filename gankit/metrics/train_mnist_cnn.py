@@ -22,9 +22,9 @@ from gankit.data.mnist import load
 from gankit.interfaces import Backend, Batch, Draw, Player, Terms
 from gankit.layers import buffers, draw, parameters, place
 from gankit.metrics.mnist_cnn import LAYERS, NUM_CLASSES, SHAPE, WEIGHTS, MnistCnn, to_unit
-from gankit.optimizers import Adam
-from gankit.schedules import Cosine
-from gankit.streams import BLOCK, Streams
+from gankit.parts.optimizers import Adam
+from gankit.parts.schedules import Cosine
+from gankit.play.streams import BLOCK, Streams
 
 Array = np.ndarray[Any, Any]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from gankit.errors import ConfigError
-from gankit.initializers import Normal
 from gankit.layers import (
     BatchNorm,
     ConcatLabels,
@@ -22,6 +21,7 @@ from gankit.layers import (
     Tanh,
 )
 from gankit.networks.spec import GameSpec
+from gankit.parts.initializers import Normal
 
 W = Normal(0.02)
 NORM = BatchNorm(scale=Normal(0.02, mean=1.0))  # the authors' released code; biases start at 0

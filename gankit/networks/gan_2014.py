@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-from gankit.initializers import Constant, LogitOfMean, Sparse, Uniform
 from gankit.layers import (
     Bias,
     Conv,
@@ -25,6 +24,7 @@ from gankit.layers import (
     Sigmoid,
 )
 from gankit.networks.spec import GameSpec
+from gankit.parts.initializers import Constant, LogitOfMean, Sparse, Uniform
 
 
 def generator(spec: GameSpec, *, units: int = 1200) -> Layers:

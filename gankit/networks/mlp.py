@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gankit.initializers import HeNormal
 from gankit.layers import Dense, Features, Flatten, Layer, Layers, LeakyRelu, Relu, Reshape, Sigmoid
 from gankit.networks.spec import GameSpec
+from gankit.parts.initializers import HeNormal
 
 
 def generator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256)) -> Layers:

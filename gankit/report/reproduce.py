@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gankit import registry
 from gankit.config import Config
+from gankit.plug import registry
 from gankit.report.story import Story, usual
 
 WIDTH = 100

@@ -13,8 +13,8 @@ from gankit import checkpoint
 from gankit.alarms.objective import Objective, objective
 from gankit.config import Config
 from gankit.errors import GankitError
-from gankit.reproductions import FILE as PUBLISHED
-from gankit.runs import Run, flat
+from gankit.runs.folder import Run, flat
+from gankit.runs.reproductions import FILE as PUBLISHED
 
 Line = dict[str, Any]
 

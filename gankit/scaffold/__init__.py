@@ -9,9 +9,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
-from gankit import __version__, registry
+from gankit import __version__
 from gankit.errors import ConfigError, did_you_mean, one_of
-from gankit.hookspecs import PLUGIN_API
+from gankit.plug import registry
+from gankit.plug.hookspecs import PLUGIN_API
 
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "loss": ("loss", ("losses",)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gankit import registry
+from gankit.plug import registry
 
 INSTALLED = registry.names("backends")
 

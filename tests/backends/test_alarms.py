@@ -74,7 +74,7 @@ def test_a_win_of_d_over_a_good_g_is_told(backend: str) -> None:
 
 @pytest.mark.parametrize("loss", ["wasserstein"])
 def test_a_critic_far_ahead_is_no_win(backend: str, loss: str) -> None:
-    from gankit import registry
+    from gankit.plug import registry
 
     if loss not in registry.names("losses"):
         pytest.skip(f"{loss} is not installed")

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 import gankit
-from gankit.augmentations import colour, cutout, translation
 from gankit.building import open_backend
 from gankit.conformance.compare import agree, agree_by_name
 from gankit.conformance.games import Recorder, examples, minibatches, oracle_of, small, start
 from gankit.conformance.reference import central_differences
 from gankit.interfaces import Draw
-from gankit.judging import judge
 from gankit.networks import GameSpec
-from gankit.trainer import AdversarialTrainer
+from gankit.parts.augmentations import colour, cutout, translation
+from gankit.play.judging import judge
+from gankit.play.trainer import AdversarialTrainer
 
 RNG = np.random.default_rng(4)
 N, ALMOST_ONE = 7, 1 - 2.0**-24

@@ -11,9 +11,9 @@ import gankit
 from gankit.building import open_backend
 from gankit.conformance.compare import agree_by_name, bit_equal
 from gankit.conformance.games import IDLE, leaves, small, start
-from gankit.constraints import MaxNorm
 from gankit.layers import Bias, Conv, ConvTranspose, Dense, Flatten, LeakyRelu, ProjectionHead, Reshape, SpectralNorm
-from gankit.trainer import AdversarialTrainer
+from gankit.parts.constraints import MaxNorm
+from gankit.play.trainer import AdversarialTrainer
 
 G = (Dense(8), Reshape((2, 1, 4)), ConvTranspose(3, size=4, stride=2), Conv(1, size=2, padding=0), Bias())
 G = (*G, Flatten(), Dense(6), Reshape((3, 2, 1)))

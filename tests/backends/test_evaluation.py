@@ -14,10 +14,10 @@ import pytest
 
 import gankit
 from gankit import checkpoint
-from gankit.capabilities import BFLOAT16
 from gankit.metrics import Evaluate, Evidence, Measurement, NotMeasurable
 from gankit.metrics.bench import Bench
-from gankit.runs import Run
+from gankit.plug.capabilities import BFLOAT16
+from gankit.runs.folder import Run
 from tests.backends.capable import need
 from tests.cli_runner import Cli
 

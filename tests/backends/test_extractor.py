@@ -9,12 +9,13 @@ import pytest
 from safetensors import safe_open
 
 import gankit
-from gankit import checkpoint, registry
+from gankit import checkpoint
 from gankit.building import open_backend
 from gankit.conformance.reference import Given, row
 from gankit.data.mnist import load
 from gankit.layers import buffers, parameters, place
 from gankit.metrics.mnist_cnn import AT_ONCE, LAYERS, SHAPE, WEIGHTS, MnistCnn
+from gankit.plug import registry
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,11 @@ import pytest
 
 import gankit
 from gankit import switches
-from gankit.batches import Batches
 from gankit.building import open_backend
 from gankit.conformance.compare import agree_by_name, bit_equal
 from gankit.conformance.games import CONDITIONAL, Recorder, leaves, small, start
 from gankit.data.digits import load as digits
-from gankit.feed import Feed
 from gankit.interfaces import Scores
-from gankit.judging import Critic, Slope
 from gankit.layers import (
     BatchNorm,
     Conv,
@@ -32,9 +29,12 @@ from gankit.layers import (
     Sigmoid,
     SpectralNorm,
 )
-from gankit.losses import NonSaturating
-from gankit.penalties import R1, R2, half_squared_gradient, input_gradient
-from gankit.trainer import AdversarialTrainer
+from gankit.parts.losses import NonSaturating
+from gankit.parts.penalties import R1, R2, half_squared_gradient, input_gradient
+from gankit.play.batches import Batches
+from gankit.play.feed import Feed
+from gankit.play.judging import Critic, Slope
+from gankit.play.trainer import AdversarialTrainer
 
 BOTH = [{"name": "r1", "weight": 0.7}, {"name": "r2", "weight": 0.3}]  # unlike: a mix-up must not cancel out
 HEAD = (Dense(1), Reshape(()))
@@ -242,7 +242,7 @@ def test_convolutions_of_every_kind_are_the_same_game_without_each_path(backend,
 def test_looking_ahead_changes_no_bit_of_a_run_or_a_sample(backend, monkeypatch, resident):
     """Over 150 steps, which cross the blocks that noise is drawn in, in chunks of many lengths."""
     if not resident:
-        monkeypatch.setattr("gankit.feed.RESIDENT_BYTES", 0)
+        monkeypatch.setattr("gankit.play.feed.RESIDENT_BYTES", 0)
     states = []
     for without in ("", "ahead"):
         monkeypatch.setenv("GANKIT_WITHOUT", without)

@@ -15,7 +15,7 @@ from gankit.data.toys import gaussian
 from gankit.figures.one_dimension import replayed
 from gankit.figures.plane import surface
 from gankit.figures.theory import Equilibrium, equilibrium
-from gankit.streams import Streams
+from gankit.play.streams import Streams
 from tests.cli_runner import Cli
 
 SMALL: dict[str, Any] = {"generator": {"hidden": [16]}, "discriminator": {"hidden": [16]}}

@@ -12,7 +12,7 @@ from gankit.conformance.results import run
 from gankit.conformance.showing import line
 from gankit.conformance.subject import Candidate, registered
 from gankit.layers import Dense, Flatten, LeakyRelu
-from gankit.losses import NonSaturating
+from gankit.parts.losses import NonSaturating
 
 DOCS = Path(__file__).parents[2] / "docs"
 

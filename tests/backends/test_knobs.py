@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from gankit.building import open_backend
-from gankit.capabilities import BFLOAT16
 from gankit.conformance.compare import agree, agree_by_name, bit_equal
 from gankit.conformance.games import (
     ADAM_D,
@@ -32,10 +31,11 @@ from gankit.layers import (
     MinibatchStddev,
     Reshape,
 )
-from gankit.losses import Conditional, NonSaturating
-from gankit.step import clipped
-from gankit.streams import Streams
-from gankit.trainer import AdversarialTrainer
+from gankit.parts.losses import Conditional, NonSaturating
+from gankit.play.step import clipped
+from gankit.play.streams import Streams
+from gankit.play.trainer import AdversarialTrainer
+from gankit.plug.capabilities import BFLOAT16
 from tests.backends.capable import need
 
 DESCENT = {f"{role}_optimizer": {"name": "sgd", "lr": 0.1} for role in ("generator", "discriminator")}

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 import gankit
-from gankit import checkpoint, registry
+from gankit import checkpoint
 from gankit.building import open_backend
-from gankit.capabilities import BFLOAT16
 from gankit.conformance.compare import agree, bit_equal
 from gankit.conformance.games import CLASSES, IDLE, Recorder, examples, leaves, small, start
 from gankit.layers import BatchNorm, ConcatLabels, Dense, Flatten, LeakyRelu, Relu, Reshape, Sigmoid
+from gankit.plug import registry
+from gankit.plug.capabilities import BFLOAT16
 from tests.backends import native_pairs
 from tests.backends.capable import need
 

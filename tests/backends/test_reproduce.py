@@ -7,9 +7,9 @@ import json
 import pytest
 import typer
 
-import gankit.reproductions
-from gankit.reproductions import Published, Reproduction
-from gankit.runs import Run
+import gankit.runs.reproductions
+from gankit.runs.folder import Run
+from gankit.runs.reproductions import Published, Reproduction
 from tests.cli_runner import Cli
 
 ENOUGH = 40
@@ -29,7 +29,7 @@ def cli(monkeypatch, capsys, tmp_path):
         figures=("scatter",),
         published=(Published("modes-covered", "a paper, table 1", 8.0, 0.5),),
     )
-    monkeypatch.setattr(gankit.reproductions, "REPRODUCTIONS", {"small": small})
+    monkeypatch.setattr(gankit.runs.reproductions, "REPRODUCTIONS", {"small": small})
     return Cli(monkeypatch, capsys)
 
 

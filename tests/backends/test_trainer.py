@@ -8,9 +8,9 @@ import pytest
 
 import gankit
 from gankit import checkpoint
-from gankit.batches import Batches
-from gankit.streams import Streams
-from gankit.trainer import PARTS_AHEAD
+from gankit.play.batches import Batches
+from gankit.play.streams import Streams
+from gankit.play.trainer import PARTS_AHEAD
 
 SMALL = {"generator": {"hidden": [16]}, "discriminator": {"hidden": [16]}}
 
@@ -81,7 +81,7 @@ def test_step_on_the_same_examples_is_fit(backend, tmp_path):
 
 def test_data_too_large_for_the_device_trains_the_same(backend, tmp_path, monkeypatch):
     resident = game(backend).fit(steps=70)
-    monkeypatch.setattr("gankit.feed.RESIDENT_BYTES", 0)
+    monkeypatch.setattr("gankit.play.feed.RESIDENT_BYTES", 0)
     sent = game(backend).fit(steps=70)
     a, b = state(resident, tmp_path), state(sent, tmp_path)
     assert max(np.abs(a[name] - b[name]).max() for name in a) < 1e-4

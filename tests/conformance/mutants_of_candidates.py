@@ -13,7 +13,6 @@ from planting import network
 
 from gankit import ConfigError, layers
 from gankit.building import open_backend
-from gankit.initializers import Constant, HeNormal, Normal
 from gankit.layers import (
     Dense,
     Flatten,
@@ -25,9 +24,10 @@ from gankit.layers import (
     Sigmoid,
     Tanh,
 )
-from gankit.losses import Conditional, NonSaturating
 from gankit.networks import Native
-from gankit.penalties import R1, OnDiscriminator, half_squared_gradient, input_gradient, safe_norm
+from gankit.parts.initializers import Constant, HeNormal, Normal
+from gankit.parts.losses import Conditional, NonSaturating
+from gankit.parts.penalties import R1, OnDiscriminator, half_squared_gradient, input_gradient, safe_norm
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def cross_entropy(ops, c, right):
 
 
 HEAVY = """
-from gankit.losses import NonSaturating
+from gankit.parts.losses import NonSaturating
 
 for framework in ("jax", "torch", "mlx.core"):  # whichever is here
     try:
@@ -432,9 +432,9 @@ def kept(self, ops, net, draw, fake, key):
     return (logit - self.mean) ** 2 + r1(ops, net, draw, fake, key)
 
 
-HEAVY_PENALTY = HEAVY.replace("from gankit.losses import NonSaturating", "from gankit.penalties import R1").replace(
-    "class Part(NonSaturating):\n    pass", 'class Part(R1):\n    name = "broken"'
-)
+HEAVY_PENALTY = HEAVY.replace(
+    "from gankit.parts.losses import NonSaturating", "from gankit.parts.penalties import R1"
+).replace("class Part(NonSaturating):\n    pass", 'class Part(R1):\n    name = "broken"')
 
 PENALTIES = penalties(
     ("says nothing of itself", "check_penalty_contract", Bare),

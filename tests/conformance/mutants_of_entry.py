@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from planting import Changed, Mutant, patch, run
 
-from gankit import registry
-from gankit.capabilities import ALL, FLOAT64, OWN_MODULES
-from gankit.discovery import discover
 from gankit.errors import DeviceError
+from gankit.plug import registry
+from gankit.plug.capabilities import ALL, FLOAT64, OWN_MODULES
+from gankit.plug.discovery import discover
 
 PLUGIN = """
-from gankit.hookspecs import Entry, hookimpl
+from gankit.plug.hookspecs import Entry, hookimpl
 {before}
 @hookimpl
 def gankit_backends():
@@ -110,7 +110,7 @@ def opened(change):
     def load(real):
         return lambda kind, name: change(real(kind, name)) if kind == "backends" else real(kind, name)
 
-    return patch("gankit.registry", "load", load)
+    return patch("gankit.plug.registry", "load", load)
 
 
 def any_device(real):
@@ -228,12 +228,12 @@ ENTRY = (
     Mutant(
         "nothing is meant",
         "check_near_misses_of_its_name_are_answered",
-        core=patch("gankit.registry", "did_you_mean", lambda real: lambda *a: ""),
+        core=patch("gankit.plug.registry", "did_you_mean", lambda real: lambda *a: ""),
     ),
     Mutant(
         "the nearest name is opened",
         "check_near_misses_of_its_name_are_answered",
-        core=patch("gankit.registry", "load", closest),
+        core=patch("gankit.plug.registry", "load", closest),
     ),
     Mutant("no Requires-Python", "check_distribution_says_what_it_is", core=forged(said=without("Requires-Python"))),
     Mutant("no description", "check_distribution_says_what_it_is", core=forged(said=without("Summary"))),

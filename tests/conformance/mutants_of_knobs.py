@@ -10,8 +10,8 @@ import numpy as np
 from mutants_of_play import numbers
 from planting import Changed, Mutant, network, ops, optimizer, patch, run, step
 
-from gankit.judging import scores
-from gankit.step import first, under
+from gankit.play.judging import scores
+from gankit.play.step import first, under
 
 
 def after_each_step(change):
@@ -174,14 +174,14 @@ def without_slots(real):
     return pack
 
 
-TRAINER = "gankit.trainer:AdversarialTrainer"
+TRAINER = "gankit.play.trainer:AdversarialTrainer"
 PHASES, EVALUATION = "check_running_statistics_move_in_their_own_phase", "check_evaluation_leaves_running_statistics"
 PENALTY = "check_penalty_follows_the_oracle"
 
 KNOBS = (
     Mutant("G's phase moves D's running statistics", PHASES, core=after_each_step(d_judges_fakes_again)),
     Mutant("D's phase moves G's running statistics", PHASES, core=after_each_step(g_moves_with_d_s_fakes)),
-    Mutant("fakes go through D before reals", PHASES, core=patch("gankit.step", "judge", fakes_first)),
+    Mutant("fakes go through D before reals", PHASES, core=patch("gankit.play.step", "judge", fakes_first)),
     Mutant("reals and fakes are normalised together", PHASES, network(mixes_samples=lambda real, o, placed: False)),
     Mutant("scoring moves D's running statistics", EVALUATION, core=patch(TRAINER, "score", scoring_moves_d)),
     Mutant(
@@ -197,14 +197,16 @@ KNOBS = (
         "the data's position is lost", "check_resumed_by_another_trainer", core=patch(TRAINER, "restore", position_lost)
     ),
     Mutant(
-        "slots are not saved", "check_every_leaf_is_saved", core=patch("gankit.game:Assembled", "pack", without_slots)
+        "slots are not saved",
+        "check_every_leaf_is_saved",
+        core=patch("gankit.play.game:Assembled", "pack", without_slots),
     ),
     Mutant("the penalty is a step of its own", PENALTY, core=step(penalty_apart)),
-    Mutant("the penalty is on parameters", PENALTY, core=patch("gankit.step", "penalize", penalty_on_parameters)),
+    Mutant("the penalty is on parameters", PENALTY, core=patch("gankit.play.step", "penalize", penalty_on_parameters)),
     Mutant(
         "slopes of the judging pass are constants",
         "check_penalty_of_every_step_follows_the_oracle",
-        core=patch("gankit.penalties", "input_gradient", slopes_held),
+        core=patch("gankit.parts.penalties", "input_gradient", slopes_held),
     ),
     Mutant("a constraint's layout has a memory", "check_a_constrained_game_is_resumed", network(own=drifting_layout)),
     Mutant(
@@ -225,7 +227,7 @@ KNOBS = (
     Mutant(
         "the step compares D with itself",
         "check_minimax_follows_the_oracle",
-        core=patch("gankit.step", "judge", with_itself),
+        core=patch("gankit.play.step", "judge", with_itself),
     ),
     Mutant("data are changed in place", "check_minimax_follows_the_oracle", data_changed_in_place),
     Mutant(

@@ -198,8 +198,8 @@ def in_parameters(real):
     return changed
 
 
-LOSS = "gankit.losses:CrossEntropy"
-SAT, NON, COND = "gankit.losses:Minimax", "gankit.losses:NonSaturating", "gankit.losses:Conditional"
+LOSS = "gankit.parts.losses:CrossEntropy"
+SAT, NON, COND = "gankit.parts.losses:Minimax", "gankit.parts.losses:NonSaturating", "gankit.parts.losses:Conditional"
 
 LOSSES = (
     Mutant("minimax is halved", "check_minimax", core=patch(SAT, "generator", times(0.5))),
@@ -256,7 +256,7 @@ LOSSES = (
         "penalties average over pixels",
         "check_gradient_penalties",
         core=patch(
-            "gankit.penalties",
+            "gankit.parts.penalties",
             "half_squared_gradient",
             lambda real: lambda o, net, x, y: real(o, net, x, y) / x.shape[1],
         ),
@@ -264,13 +264,13 @@ LOSSES = (
     Mutant(
         "penalties are on parameters instead of inputs",
         "check_gradient_penalties",
-        core=patch("gankit.penalties", "half_squared_gradient", in_parameters),
+        core=patch("gankit.parts.penalties", "half_squared_gradient", in_parameters),
     ),
     Mutant(
         "R2 at real examples",
         "check_gradient_penalties",
         core=patch(
-            "gankit.penalties:R2",
+            "gankit.parts.penalties:R2",
             "__call__",
             lambda real: lambda self, o, net, draw, fake, key: real(self, o, net, draw, draw.real, key),
         ),

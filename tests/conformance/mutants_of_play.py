@@ -154,8 +154,8 @@ def flat(result):
 
 
 def columns_everywhere(monkeypatch):
-    patch("gankit.step", "scores", columns_pass)(monkeypatch)
-    patch("gankit.trainer", "scores", columns_pass)(monkeypatch)
+    patch("gankit.play.step", "scores", columns_pass)(monkeypatch)
+    patch("gankit.play.trainer", "scores", columns_pass)(monkeypatch)
 
 
 def shifted_given(real):
@@ -186,7 +186,7 @@ STEP = (
     Mutant(
         "momentum in the form u = mu u + g while lr changes",
         "check_sgd_momentum_follows_the_oracle",
-        core=patch("gankit.optimizers:Sgd", "numbers", lambda real: plain_momentum),
+        core=patch("gankit.parts.optimizers:Sgd", "numbers", lambda real: plain_momentum),
     ),
     Mutant("labels of other examples", "check_conditional_sgd_follows_the_oracle", run(rolled_labels)),
     Mutant(
@@ -197,13 +197,15 @@ STEP = (
     Mutant(
         "D's loss is negated inside the step",
         "check_minimax_follows_the_oracle",
-        core=patch("gankit.losses:CrossEntropy", "discriminator", lambda real: lambda *a: -real(*a)),
+        core=patch("gankit.parts.losses:CrossEntropy", "discriminator", lambda real: lambda *a: -real(*a)),
     ),
     Mutant(
         "G plays the non-saturating loss",
         "check_minimax_follows_the_oracle",
         core=patch(
-            "gankit.losses:Minimax", "generator", lambda real: lambda self, o, r, f: o.xp.mean(o.softplus(-f.logits))
+            "gankit.parts.losses:Minimax",
+            "generator",
+            lambda real: lambda self, o, r, f: o.xp.mean(o.softplus(-f.logits)),
         ),
     ),
     Mutant(
@@ -230,7 +232,7 @@ STEP = (
     Mutant(
         "step draws the noise of the next step",
         "check_step_on_given_examples",
-        core=patch("gankit.batches:Batches", "given", shifted_given),
+        core=patch("gankit.play.batches:Batches", "given", shifted_given),
     ),
     Mutant("D's phase moves G", "check_only_the_discriminator_moves_in_its_phase", core=nudged("generator")),
     Mutant("G's phase moves D", "check_only_the_generator_moves_in_its_phase", core=nudged("discriminator")),
@@ -250,7 +252,7 @@ STEP = (
 
 
 def plain_momentum(self, steps):
-    from gankit.schedules import at
+    from gankit.parts.schedules import at
 
     return {"lr": at(self.lr, steps), "momentum": at(self.momentum, steps)}
 
@@ -297,7 +299,7 @@ SEED = (
         "samples are not from the average",
         "check_samples_are_the_same",
         core=patch(
-            "gankit.trainer:AdversarialTrainer",
+            "gankit.play.trainer:AdversarialTrainer",
             "generate",
             lambda real: lambda self, z, y=None, *, ema=None: real(self, z, y, ema=False),
         ),

@@ -16,7 +16,7 @@ RING = "check_ring_is_covered"
 def d_loss(function):
     """D's objective is function(the real one, ops, real, fake)."""
     return patch(
-        "gankit.losses:CrossEntropy",
+        "gankit.parts.losses:CrossEntropy",
         "discriminator",
         lambda real: lambda self, o, x, g: function(lambda x, g: real(self, o, x, g), o, x, g),
     )
@@ -24,7 +24,9 @@ def d_loss(function):
 
 def g_loss(function):
     """G's objective is function(ops, fake logits)."""
-    return patch("gankit.losses:NonSaturating", "generator", lambda real: lambda self, o, x, g: function(o, g.logits))
+    return patch(
+        "gankit.parts.losses:NonSaturating", "generator", lambda real: lambda self, o, x, g: function(o, g.logits)
+    )
 
 
 def with_logits(scores, change):
@@ -128,7 +130,7 @@ THEORY = (
     Mutant(
         "examples in other units than G's",
         EQUAL,
-        core=patch("gankit.feed", "in_model_units", lambda real: lambda x, *u: x),
+        core=patch("gankit.play.feed", "in_model_units", lambda real: lambda x, *u: x),
     ),
     Mutant("G helps D", RING, core=g_loss(lambda o, logits: o.xp.mean(o.softplus(logits)))),
     Mutant("G stands still", RING, numbers(generator_lr=lambda x: 0 * x)),
@@ -140,11 +142,11 @@ THEORY = (
     Mutant(
         "R1 is a hundred times as strong",
         RING,
-        core=patch("gankit.penalties", "half_squared_gradient", lambda real: lambda *a: 100 * real(*a)),
+        core=patch("gankit.parts.penalties", "half_squared_gradient", lambda real: lambda *a: 100 * real(*a)),
     ),
     Mutant(
         "R1 rewards steep slopes",
         RING,
-        core=patch("gankit.penalties", "half_squared_gradient", lambda real: lambda *a: -real(*a)),
+        core=patch("gankit.parts.penalties", "half_squared_gradient", lambda real: lambda *a: -real(*a)),
     ),
 )

@@ -136,9 +136,9 @@ def step(change):
     """Algorithm 1 is change(the real algorithm_1)(game)."""
 
     def plant(monkeypatch):
-        import gankit.trainer
+        import gankit.play.trainer
 
-        monkeypatch.setattr(gankit.trainer, "algorithm_1", change(gankit.trainer.algorithm_1))
+        monkeypatch.setattr(gankit.play.trainer, "algorithm_1", change(gankit.play.trainer.algorithm_1))
 
     return plant
 

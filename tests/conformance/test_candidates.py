@@ -12,12 +12,12 @@ from typing import ClassVar
 import pytest
 from mutants_of_candidates import LOSSES, NETWORKS, PENALTIES, module_of
 
-from gankit import registry
 from gankit.conformance.parts import loss, network, penalty
 from gankit.conformance.results import judge
 from gankit.conformance.subject import Candidate, registered
 from gankit.layers import Dense, LeakyRelu
-from gankit.penalties import OnDiscriminator, safe_norm
+from gankit.parts.penalties import OnDiscriminator, safe_norm
+from gankit.plug import registry
 
 CHECKS = {
     "losses": loss.CHECKS,

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from gankit import registry
 from gankit.conformance.parts import metric
 from gankit.conformance.results import judge
 from gankit.conformance.subject import Candidate, registered
 from gankit.metrics import Measurement, NotMeasurable
+from gankit.plug import registry
 
 CHECKS = {check.__name__: check for check in metric.CHECKS}
 BACKENDS = registry.names("backends")

@@ -13,11 +13,11 @@ from mutants_of_parts import LOSSES, OPS
 from mutants_of_play import RESUME, SEED, STEP
 from mutants_of_theory import THEORY
 
-from gankit import registry
 from gankit.conformance import GROUPS, registered
 from gankit.conformance.results import judge
 from gankit.conformance.subject import SINGULAR
 from gankit.conformance.suite import FLOORS, PARTS
+from gankit.plug import registry
 
 MUTANTS = (*ENTRY, *OPS, *LAYERS, *LOSSES, *STEP, *SEED, *RESUME, *KNOBS, *THEORY)
 CHECKS = {check.__name__: check for checks in GROUPS.values() for check in checks}

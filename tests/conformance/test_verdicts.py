@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gankit.capabilities import ALL, EVERY_LAYER
 from gankit.conformance import Candidate, NotApplicable, Subject, run_checks
 from gankit.conformance.__main__ import main
 from gankit.conformance.results import run
 from gankit.conformance.showing import as_json, line, write_junit
 from gankit.conformance.subject import SINGULAR
 from gankit.conformance.suite import FLOORS, GROUPS, PARTS, shortfalls, summary
+from gankit.plug.capabilities import ALL, EVERY_LAYER
 
 
 def backend(capabilities=ALL, **attributes):

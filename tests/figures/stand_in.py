@@ -11,7 +11,7 @@ import numpy as np
 from gankit.config import Config
 from gankit.data.dataset import Dataset, Scaling
 from gankit.data.spec import DataSpec
-from gankit.streams import Streams
+from gankit.play.streams import Streams
 
 Array = np.ndarray[Any, Any]
 PLAIN = Scaling(np.zeros(()), np.ones(()))

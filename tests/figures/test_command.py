@@ -9,7 +9,7 @@ import pytest
 
 from gankit.config import Config
 from gankit.figures import KINDS
-from gankit.runs import Run
+from gankit.runs.folder import Run
 from tests.cli_runner import Cli
 
 

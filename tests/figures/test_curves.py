@@ -15,7 +15,7 @@ from gankit import figures
 from gankit.config import Config
 from gankit.errors import ConfigError
 from gankit.figures.training_curves import apart, logged, running_mean
-from gankit.runs import Run
+from gankit.runs.folder import Run
 
 
 def run_of(folder: Path, lines: list[dict[str, Any]], tail: str = "", **settings: Any) -> Path:

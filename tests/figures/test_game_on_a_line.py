@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from gankit import figures
+from gankit.data.images import Picture
 from gankit.data.toys import gaussian
 from gankit.errors import ConfigError
 from gankit.figures.animation import Animation
 from gankit.figures.densities import estimated
 from gankit.figures.one_dimension import ARROWS, latents, line, moments
-from gankit.images import Picture
 from tests.figures.stand_in import StandIn, points
 
 

@@ -8,12 +8,12 @@ import pytest
 from gankit import figures
 from gankit.data import dataset
 from gankit.data.dataset import Dataset
+from gankit.data.images import GAP
 from gankit.errors import ConfigError, DataError
 from gankit.figures.latent_paths import between
 from gankit.figures.nearest import nearest
 from gankit.figures.tiles import CELL, HEAD, LINE, SPACE, YELLOW
-from gankit.images import GAP
-from gankit.streams import Streams
+from gankit.play.streams import Streams
 from tests.figures.stand_in import StandIn, images, points
 
 Array = np.ndarray

@@ -14,8 +14,8 @@ from PIL import Image
 
 import gankit
 from gankit.config import Config
-from gankit.images import Picture
-from gankit.notebook import as_table
+from gankit.data.images import Picture
+from gankit.runs.notebook import as_table
 
 
 def images(n: int = 4) -> np.ndarray:

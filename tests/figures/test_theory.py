@@ -12,7 +12,7 @@ from gankit.config import Config
 from gankit.figures import theory
 from gankit.figures.theory import Equilibrium, equilibrium, is_probability
 from gankit.layers import ClassHead, Dense, Flatten
-from gankit.losses import NonSaturating
+from gankit.parts.losses import NonSaturating
 
 make = theory.make
 SHAPE = (8, 8, 1)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from gankit.conformance.tiny import TinyOps
 from gankit.data.dataset import Dataset, Scaling
 from gankit.data.spec import DataSpec
 from gankit.errors import DataError
 from gankit.metrics import Evidence
-from gankit.tiny import TinyOps
 
 Array = np.ndarray[Any, Any]
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gankit.conformance.tiny import TinyOps
 from gankit.errors import ConfigError
 from gankit.metrics import NotMeasurable
 from gankit.metrics.parzen import GRID, Parzen, Sums, log_likelihoods
 from gankit.metrics.points import Points
-from gankit.tiny import TinyOps
 
 from .stand_in import NumPyBackend, evidence
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gankit import registry
+from gankit.plug import registry
 
 FOLDERS = sorted(path.parent.name for path in (Path(__file__).parents[2] / "backends").glob("*/pyproject.toml"))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from itertools import product
 
-from gankit import registry
 from gankit.conformance.short_games import stays_finite
+from gankit.plug import registry
 
 DIVERGENCES = ("kl", "reverse-kl", "pearson", "neyman", "squared-hellinger", "jensen-shannon", "total-variation")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import gankit
-from gankit.registry import KNOWN
+from gankit.plug.registry import KNOWN
 from tests.cli_runner import COMMAND
 
 FOLDERS = sorted(path.parent.name for path in (Path(__file__).parents[2] / "plugins").glob("*/pyproject.toml"))

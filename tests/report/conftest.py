@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gankit import checkpoint
-from gankit.images import save_png
-from gankit.runs import Run
+from gankit.data.images import save_png
+from gankit.runs.folder import Run
 from tests.report.folders import MEASURED, begin, write_lines
 
 

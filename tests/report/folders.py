@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gankit.config import Config
-from gankit.runs import Run
+from gankit.runs.folder import Run
 
 HOSTILE = '<script>alert("x")</script> & `rm` | [a](b) \n *x*'
 

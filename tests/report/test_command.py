@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gankit.runs import Run
+from gankit.runs.folder import Run
 from tests.cli_runner import Cli
 from tests.playing import Playing, begun
 from tests.report.folders import Page

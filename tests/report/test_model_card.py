@@ -9,7 +9,7 @@ import yaml
 
 from gankit.config import Config
 from gankit.report import markdown, write
-from gankit.runs import Run
+from gankit.runs.folder import Run
 from tests.report.folders import HOSTILE
 
 

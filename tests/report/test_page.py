@@ -11,7 +11,7 @@ from gankit.building import configure
 from gankit.config import Config
 from gankit.errors import ConfigError
 from gankit.report import write
-from gankit.runs import Run
+from gankit.runs.folder import Run
 from tests.report.folders import HOSTILE, MEASURED, Page, begin, write_lines
 
 

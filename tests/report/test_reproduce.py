@@ -15,7 +15,7 @@ from gankit.building import configure
 from gankit.cli.settings import Options
 from gankit.report.reproduce import commands
 from gankit.report.story import read
-from gankit.runs import Run
+from gankit.runs.folder import Run
 from tests.report.folders import begin
 
 
@@ -63,7 +63,7 @@ def test_a_command_changes_no_more_than_it_must(tmp_path: Path) -> None:
 
 
 def test_the_packages_of_parts_are_installed_too(tmp_path: Path) -> None:
-    from gankit import registry
+    from gankit.plug import registry
 
     if "relativistic" not in registry.names("losses"):
         pytest.skip("gankit-relativistic is not installed")

@@ -14,10 +14,10 @@ import numpy as np
 from flax import nnx
 from platformdirs import user_cache_dir
 
-from gankit.capabilities import BFLOAT16, EVERY_LAYER, FLOAT64, OWN_MODULES, TF32
 from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import OptimizerSpec
 from gankit.layers import Placed
+from gankit.plug.capabilities import BFLOAT16, EVERY_LAYER, FLOAT64, OWN_MODULES, TF32
 from gankit_jax.layers import Stack
 from gankit_jax.network import JaxNetwork
 from gankit_jax.ops import JaxOps

@@ -14,7 +14,7 @@ from gankit_jax.backend import JaxBackend
 from jax import lax
 
 from gankit import layers
-from gankit.streams import Streams
+from gankit.play.streams import Streams
 
 SHAPES = {  # (image, kernel, strides, padding, groups)
     "4x4 stride 2": ((6, 4, 3), (4, 4, 3, 5), (2, 2), [(1, 1), (1, 1)], 1),

@@ -11,10 +11,10 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
-from gankit.capabilities import EVERY_LAYER, FLOAT64, OWN_MODULES
 from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import OptimizerSpec
 from gankit.layers import Placed
+from gankit.plug.capabilities import EVERY_LAYER, FLOAT64, OWN_MODULES
 from gankit_mlx.layers import Stack
 from gankit_mlx.network import MlxNetwork, WrappedNetwork
 from gankit_mlx.ops import MlxOps

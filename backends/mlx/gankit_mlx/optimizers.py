@@ -10,7 +10,7 @@ import mlx.optimizers as optim
 
 from gankit.errors import ConfigError
 from gankit.interfaces import OptimizerSpec
-from gankit.optimizers import Adam, Sgd
+from gankit.parts.optimizers import Adam, Sgd
 
 Tensors = dict[str, mx.array]
 

@@ -6,8 +6,8 @@ import pytest
 from gankit_mlx.backend import MlxBackend, find_device
 
 import gankit
-from gankit.capabilities import FLOAT64
 from gankit.errors import CapabilityError
+from gankit.plug.capabilities import FLOAT64
 
 GPUS = mx.device_count(mx.gpu)
 

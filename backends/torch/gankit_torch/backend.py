@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from gankit.capabilities import BFLOAT16, EVERY_LAYER, FLOAT64, OWN_MODULES, TF32
 from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import OptimizerSpec
 from gankit.layers import Placed
+from gankit.plug.capabilities import BFLOAT16, EVERY_LAYER, FLOAT64, OWN_MODULES, TF32
 from gankit_torch.layers import Stack
 from gankit_torch.network import TorchNetwork, WrappedNetwork
 from gankit_torch.ops import TorchOps

@@ -12,7 +12,7 @@ from torch.optim.sgd import sgd
 
 from gankit.errors import ConfigError
 from gankit.interfaces import OptimizerSpec
-from gankit.optimizers import Adam, Sgd
+from gankit.parts.optimizers import Adam, Sgd
 
 Tensors = dict[str, Tensor]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gankit.hookspecs import Entry, hookimpl
+from gankit.plug.hookspecs import Entry, hookimpl
 
 
 @hookimpl

@@ -4,7 +4,7 @@ import pytest
 import torch
 from gankit_torch.optimizers import optimizer
 
-from gankit.optimizers import Adam, Sgd
+from gankit.parts.optimizers import Adam, Sgd
 
 NUMBERS = {"lr": 0.1, "momentum": 0.5}
 

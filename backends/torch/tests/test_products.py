@@ -14,7 +14,7 @@ from gankit_torch.layers import Conv, Dense, Dropout, Maxout
 from gankit_torch.products import NARROW, WORTH_IT, faster, linear
 
 import gankit
-from gankit.optimizers import Adam
+from gankit.parts.optimizers import Adam
 
 ROWS, INPUTS, OUTPUTS = 96, 250, 256
 

@@ -22,11 +22,11 @@ from gankit_torch.tape import Tape, Unrecordable
 from torch import nn
 
 import gankit
-from gankit import losses
 from gankit.conformance.compare import bit_equal
 from gankit.conformance.games import CONDITIONAL, leaves, small, start, with_dropout
 from gankit.conformance.games import examples as digits
-from gankit.trainer import AdversarialTrainer
+from gankit.parts import losses
+from gankit.play.trainer import AdversarialTrainer
 from tests.recipe_games import GAMES, examples
 
 R1 = {"name": "r1", "weight": 0.7}

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from gankit import registry
-from gankit.capabilities import FLOAT64
 from gankit.conformance.compare import require
 from gankit.conformance.games import Recorder, small, start
 from gankit.conformance.subject import Candidate
 from gankit.interfaces import Backend
+from gankit.plug import registry
+from gankit.plug.capabilities import FLOAT64
 
 FRAMEWORKS = ("torch", "jax", "jaxlib", "flax", "mlx", "tensorflow", "cupy")
 """Modules that a part written once for every backend must not import."""

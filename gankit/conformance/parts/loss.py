@@ -33,8 +33,8 @@ from gankit.conformance.parts.scores import (
     within,
 )
 from gankit.conformance.subject import Candidate, NotApplicable
-from gankit.losses import Conditional
-from gankit.tiny import TinyOps
+from gankit.conformance.tiny import TinyOps
+from gankit.parts.losses import Conditional
 
 
 def check_loss_contract(candidate: Candidate) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from gankit.capabilities import demand, needs
 from gankit.conformance.cases import by_name
 from gankit.conformance.compare import Array, require
 from gankit.conformance.parts.common import target
@@ -20,7 +19,8 @@ from gankit.interfaces import Backend, Network
 from gankit.layers import Layer, Layers, Shape, buffers, draw, parameters, place
 from gankit.networks import GameSpec, Native
 from gankit.networks.native import wrapped
-from gankit.streams import Streams
+from gankit.play.streams import Streams
+from gankit.plug.capabilities import demand, needs
 
 N, LATENT, CLASSES = 6, 5, 3
 SHAPES: tuple[tuple[Shape, bool], ...] = (

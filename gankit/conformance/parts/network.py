@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from gankit.capabilities import OWN_MODULES, demand
 from gankit.conformance.compare import Array, require
 from gankit.conformance.parts import network_training
 from gankit.conformance.parts.common import exact
@@ -32,6 +31,7 @@ from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.errors import CapabilityError
 from gankit.layers import end_shape, output_range
 from gankit.networks import Native
+from gankit.plug.capabilities import OWN_MODULES, demand
 
 RANGES = {"unit": (0.0, 1.0), "symmetric": (-1.0, 1.0)}
 NAME = re.compile(r"\w+(/\w+)*")

@@ -23,8 +23,8 @@ from gankit.conformance.parts.common import exact, imports_no_framework, made, p
 from gankit.conformance.parts.probe import Held, call, draws, given, mean_outcome, on_generator, outcome, value
 from gankit.conformance.reference import along
 from gankit.conformance.subject import Candidate, NotApplicable
-from gankit.schedules import at
-from gankit.trainer import TERMS
+from gankit.parts.schedules import at
+from gankit.play.trainer import TERMS
 
 
 def check_penalty_contract(candidate: Candidate) -> None:
@@ -34,7 +34,7 @@ def check_penalty_contract(candidate: Candidate) -> None:
         require(
             hasattr(penalty, attribute),
             f"{kind}.{attribute} is missing. A penalty has name, player, every and weight: derive it from "
-            "gankit.penalties.OnDiscriminator, which has all but the name.",
+            "gankit.parts.penalties.OnDiscriminator, which has all but the name.",
         )
     require(
         penalty.name == candidate.name,
@@ -76,7 +76,7 @@ def check_penalty_settings(candidate: Candidate) -> None:
         except Exception as error:
             raise AssertionError(
                 f"{type(penalty).__name__}(weight={weight!r}) cannot be followed over the steps: {error}. Take it "
-                "through gankit.schedules.schedule, or derive from gankit.penalties.OnDiscriminator."
+                "through gankit.parts.schedules.schedule, or derive from gankit.parts.penalties.OnDiscriminator."
             ) from error
         agree(numbers, np.array(want), f"{type(penalty).__name__}(weight={weight!r}): the weight", rtol=1e-12)
     lazy = candidate.made(**must, every=4)
@@ -136,7 +136,7 @@ def check_penalty_where_nothing_changes(candidate: Candidate) -> None:
             "its last layer is 0": {**here.params, "v": 0 * here.params["v"]},
         }
         for situation, params in flat.items():
-            cause = "a root of 0, whose derivative is infinite; use gankit.penalties.safe_norm."
+            cause = "a root of 0, whose derivative is infinite; use gankit.parts.penalties.safe_norm."
             _finite(ops, penalty, replace(here, params=params), f"{dtype}, where {situation}", cause)
 
 
@@ -198,7 +198,7 @@ def check_penalty_slopes(candidate: Candidate) -> None:
     here = given(penalty)
     without, known, false = (outcome(ops, penalty, here, slopes) for slopes in (None, 1.0, 3.0))
     eps = epsilon(exact(candidate).dtype)
-    cause = "it finds the slopes of the wrong place; ask for them by gankit.penalties.input_gradient."
+    cause = "it finds the slopes of the wrong place; ask for them by gankit.parts.penalties.input_gradient."
     agree(known.value, without.value, f"{kind}: value with known slopes", rtol=256 * eps, atol=16 * eps, cause=cause)
     for name, want in without.gradient.items():
         what = f"{kind}: gradient in {name} with known slopes"
@@ -206,7 +206,7 @@ def check_penalty_slopes(candidate: Candidate) -> None:
     require(
         abs(float(false.value - known.value)) > 1e-6 * abs(float(known.value)),
         f"{kind} says slopes_at = {places!r} and takes no slopes from there. Ask for them by "
-        "gankit.penalties.input_gradient at draw.real or fake itself, or leave out slopes_at.",
+        "gankit.parts.penalties.input_gradient at draw.real or fake itself, or leave out slopes_at.",
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gankit.conformance.compare import Array
 from gankit.interfaces import Draw, Scores
-from gankit.judging import Critic, Slope
+from gankit.play.judging import Critic, Slope
 
 SHAPE, LATENT, HIDDEN, CLASSES = (3, 2, 1), 4, 5, 3
 

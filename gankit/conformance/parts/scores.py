@@ -15,8 +15,8 @@ import numpy as np
 
 from gankit.conformance.compare import Array, require
 from gankit.conformance.subject import NotApplicable
+from gankit.conformance.tiny import TinyOps
 from gankit.interfaces import Scores
-from gankit.tiny import TinyOps
 
 PLAYERS = ("discriminator", "generator")
 N, CLASSES = 6, 3

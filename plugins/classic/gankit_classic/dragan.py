@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gankit.interfaces import Array, Draw, Key, Ops, Scores
-from gankit.penalties import OnDiscriminator, input_gradient, safe_norm
-from gankit.schedules import Number, require_between
+from gankit.parts.penalties import OnDiscriminator, input_gradient, safe_norm
+from gankit.parts.schedules import Number, require_between
 
 
 @dataclass(frozen=True)

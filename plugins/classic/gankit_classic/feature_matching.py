@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from gankit.errors import ConfigError
 from gankit.interfaces import Array, Loss, Ops, Scores
-from gankit.losses import NonSaturating
+from gankit.parts.losses import NonSaturating
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from gankit.interfaces import Array, Draw, Key, Ops, Scores, Tensors
-from gankit.penalties import OnDiscriminator
-from gankit.schedules import Number, require_between
+from gankit.parts.penalties import OnDiscriminator
+from gankit.parts.schedules import Number, require_between
 
 
 @dataclass(frozen=True)

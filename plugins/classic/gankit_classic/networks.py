@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-from gankit.initializers import GlorotUniform
 from gankit.layers import (
     AvgPool,
     Conv,
@@ -26,6 +25,7 @@ from gankit.layers import (
     conditional_batch_norm,
 )
 from gankit.networks import GameSpec
+from gankit.parts.initializers import GlorotUniform
 
 W = GlorotUniform(math.sqrt(2.0))
 LINEAR = GlorotUniform()

@@ -17,7 +17,7 @@ from gankit.conformance.penalties import (
     points_of_norm_penalty,
     quadratic,
 )
-from gankit.penalties import input_gradient, safe_norm
+from gankit.parts.penalties import input_gradient, safe_norm
 
 ALL_ALIKE = np.full((5, 2, 3, 1), 1.5)  # a batch without deviation, which is not perturbed
 

@@ -7,12 +7,13 @@ import pytest
 from gankit_classic.lecam import LeCam
 
 import gankit
-from gankit import checkpoint, registry
+from gankit import checkpoint
 from gankit.building import make
 from gankit.config import Part
 from gankit.conformance.compare import agree, bit_equal, epsilon
 from gankit.conformance.penalties import evaluate_penalty
 from gankit.conformance.short_games import SMALL
+from gankit.plug import registry
 
 
 def linear(xp, params, x, labels):

@@ -12,7 +12,7 @@ from gankit.config import Config
 from gankit.conformance.games import Recorder
 from gankit.layers import buffers, parameters, place
 from gankit.networks import GameSpec
-from gankit.schedules import at, schedule
+from gankit.parts.schedules import at, schedule
 
 CIFAR = GameSpec((32, 32, 3), 128)
 BY_CLASS = GameSpec((32, 32, 3), 128, num_classes=10)

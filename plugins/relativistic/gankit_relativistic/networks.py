@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 
-from gankit.initializers import Constant, HeNormal
 from gankit.layers import (
     ConcatEmbedding,
     Conv,
@@ -26,6 +25,7 @@ from gankit.layers import (
     Upsample,
 )
 from gankit.networks import GameSpec
+from gankit.parts.initializers import Constant, HeNormal
 
 EXPANSION = 2  # of the width inside a block
 GROUP = 16  # channels of one group of a block's 3x3 convolution

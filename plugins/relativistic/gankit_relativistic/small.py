@@ -6,7 +6,6 @@ and a D of two strided convolutions, which has none, as penalties on single exam
 
 from __future__ import annotations
 
-from gankit.initializers import HeNormal
 from gankit.layers import (
     BatchNorm,
     Conv,
@@ -22,6 +21,7 @@ from gankit.layers import (
     Sigmoid,
 )
 from gankit.networks import GameSpec
+from gankit.parts.initializers import HeNormal
 
 LINEAR = HeNormal(gain=1.0)
 

@@ -10,13 +10,13 @@ import pytest
 from gankit_relativistic.losses import Relativistic, RelativisticAverage
 
 import gankit
-from gankit import registry
 from gankit.building import make, open_backend
 from gankit.config import Part
 from gankit.conformance.compare import agree, epsilon
 from gankit.conformance.losses import SITUATIONS, evaluate
+from gankit.conformance.tiny import TinyOps
 from gankit.interfaces import Scores
-from gankit.tiny import TinyOps
+from gankit.plug import registry
 
 PARTS = ("value", "gradient in real logits", "gradient in fake logits")
 

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from gankit.constraints import require_player
 from gankit.errors import ConfigError
 from gankit.interfaces import Ops, Tensors
+from gankit.parts.constraints import require_player
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gankit import registry
 from gankit.building import open_backend
+from gankit.plug import registry
 
 INSTALLED = registry.names("backends") or ("torch",)  # where none is, opening it says what to install
 

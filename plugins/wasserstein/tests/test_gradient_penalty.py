@@ -19,7 +19,7 @@ from gankit.conformance.penalties import (
     points_of_norm_penalty,
     quadratic,
 )
-from gankit.penalties import input_gradient, safe_norm
+from gankit.parts.penalties import input_gradient, safe_norm
 
 
 def batch(*shape, seed=3):

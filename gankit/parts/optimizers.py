@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gankit.errors import ConfigError
-from gankit.schedules import Decay, Number, at, require_between, schedule
+from gankit.parts.schedules import Decay, Number, at, require_between, schedule
 
 Array = np.ndarray[Any, Any]
 

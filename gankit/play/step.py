@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from gankit.interfaces import Array, Batch, Draw, Key, Ops, Penalty, Player, Scores, State, Step, Tensors, Terms
-from gankit.judging import Critic, judge, scores, slopes_wanted
-from gankit.rules import Game
+from gankit.play.judging import Critic, judge, scores, slopes_wanted
+from gankit.play.rules import Game
 
 ROLES = ("discriminator", "generator")
 

@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 
 from gankit import checkpoint, switches
-from gankit.batches import Batches
 from gankit.config import Config
 from gankit.data.dataset import Dataset
 from gankit.data.stream import Stream, examples_of
 from gankit.errors import ConfigError
-from gankit.feed import Feed, StreamFeed, on_examples_in_user_units
-from gankit.game import Assembled
-from gankit.inputs import Inputs
 from gankit.interfaces import Callback, Terms
-from gankit.interrupt import deferred_interrupt
-from gankit.judging import scores
-from gankit.notebook import as_table
-from gankit.players import PlayerView
-from gankit.step import algorithm_1
-from gankit.streams import BLOCK, Streams
+from gankit.play.batches import Batches
+from gankit.play.feed import Feed, StreamFeed, on_examples_in_user_units
+from gankit.play.game import Assembled
+from gankit.play.inputs import Inputs
+from gankit.play.interrupt import deferred_interrupt
+from gankit.play.judging import scores
+from gankit.play.players import PlayerView
+from gankit.play.step import algorithm_1
+from gankit.play.streams import BLOCK, Streams
+from gankit.runs.notebook import as_table
 
 Array = np.ndarray[Any, Any]
 

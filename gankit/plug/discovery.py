@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions, version
 
 from gankit.errors import PluginError
-from gankit.hookspecs import GROUP, KINDS
-from gankit.isolation import Row, Source, at_arms_length, describe, one_line, read, safely
+from gankit.plug.hookspecs import GROUP, KINDS
+from gankit.plug.isolation import Row, Source, at_arms_length, describe, one_line, read, safely
 
 DISABLE = "GANKIT_DISABLE_PLUGINS"
 """`1` or `all`: no third party at all. Otherwise names of distributions, separated by commas."""
@@ -95,7 +95,9 @@ def _discover() -> Listing:
 def _builtin() -> Source:
     """Core's own parts: the same road as a stranger's, so that the road is known to work."""
     own_version = safely(lambda: version("gankit"), "unknown")
-    return Source("gankit", own_version, "builtin", lambda: importlib.import_module("gankit.builtin"), builtin=True)
+    return Source(
+        "gankit", own_version, "builtin", lambda: importlib.import_module("gankit.plug.builtin"), builtin=True
+    )
 
 
 def third_parties() -> list[Source]:

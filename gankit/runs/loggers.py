@@ -10,7 +10,7 @@ from typing import Any, cast
 from gankit.config import Config, Part
 from gankit.errors import PluginError
 from gankit.interfaces import Logger
-from gankit.isolation import describe
+from gankit.plug.isolation import describe
 
 Say = Callable[[str], None]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 from functools import cache, reduce
 
-from gankit.discovery import DISABLE, GankitPluginWarning, Listing, Problem, discover
 from gankit.errors import PluginError, UnknownNameError, did_you_mean, one_of
-from gankit.hookspecs import KINDS
-from gankit.isolation import Row, describe, same_random_numbers, show, stdout_to_stderr
+from gankit.plug.discovery import DISABLE, GankitPluginWarning, Listing, Problem, discover
+from gankit.plug.hookspecs import KINDS
+from gankit.plug.isolation import Row, describe, same_random_numbers, show, stdout_to_stderr
 
 __all__ = ["GankitPluginWarning", "Listing", "Problem", "Row", "listing", "load", "names", "problems", "refresh"]
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from gankit.batches import Batches
 from gankit.config import Config
 from gankit.data.dataset import Dataset
 from gankit.data.sources import can_reopen
@@ -14,6 +13,7 @@ from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream, examples_of, open_training
 from gankit.errors import ConfigError, DataError
 from gankit.interfaces import Batch
+from gankit.play.batches import Batches
 
 Array = np.ndarray[Any, Any]
 

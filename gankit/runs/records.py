@@ -13,8 +13,8 @@ import numpy as np
 from gankit import checkpoint
 from gankit.data.sources import open_data
 from gankit.errors import DataError, ShapeError
-from gankit.images import save_png, scatter
-from gankit.runs import Run
+from gankit.data.images import save_png, scatter
+from gankit.runs.folder import Run
 
 Array = np.ndarray[Any, Any]
 

@@ -15,8 +15,8 @@ from gankit.data.dataset import Dataset, feature_mean
 from gankit.data.spec import DataSpec
 from gankit.errors import CheckpointError
 from gankit.interfaces import Backend, Network, Optimizer, OptimizerSpec, Player, State, Tensors
-from gankit.rules import Game
-from gankit.streams import Streams
+from gankit.play.rules import Game
+from gankit.play.streams import Streams
 
 Array = np.ndarray[Any, Any]
 Start = Callable[[str, Streams, Array | None], dict[str, Array]]

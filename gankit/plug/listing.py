@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gankit import registry
-from gankit.registry import Listing
+from gankit.plug import registry
+from gankit.plug.registry import Listing
 
 
 def plugins() -> Listing:

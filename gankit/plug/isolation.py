@@ -16,7 +16,7 @@ from typing import Any, TextIO, TypeVar, cast
 import pluggy
 
 from gankit.errors import PluginError, did_you_mean
-from gankit.hookspecs import GROUP, KINDS, PLUGIN_API, Entry, Specs
+from gankit.plug.hookspecs import GROUP, KINDS, PLUGIN_API, Entry, Specs
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gankit.hookspecs import PLUGIN_API, Entry, hookimpl
+from gankit.plug.hookspecs import PLUGIN_API, Entry, hookimpl
 
 
 def _entry(name: str, target: str, summary: str) -> Entry:
@@ -35,38 +35,38 @@ def gankit_discriminators() -> Iterator[Entry]:
 
 @hookimpl
 def gankit_losses() -> Iterator[Entry]:
-    yield _entry("minimax", "losses:Minimax", "G minimises log(1 - D(G(z))), which saturates (eq. 1)")
-    yield _entry("non-saturating", "losses:NonSaturating", "G maximises log D(G(z)) (section 3)")
-    yield _entry("conditional", "losses:Conditional", "any other loss on D(x|y) and G(z|y)")
+    yield _entry("minimax", "parts.losses:Minimax", "G minimises log(1 - D(G(z))), which saturates (eq. 1)")
+    yield _entry("non-saturating", "parts.losses:NonSaturating", "G maximises log D(G(z)) (section 3)")
+    yield _entry("conditional", "parts.losses:Conditional", "any other loss on D(x|y) and G(z|y)")
 
 
 @hookimpl
 def gankit_penalties() -> Iterator[Entry]:
-    yield _entry("r1", "penalties:R1", "squared gradient of D at real examples")
-    yield _entry("r2", "penalties:R2", "squared gradient of D at generated examples")
+    yield _entry("r1", "parts.penalties:R1", "squared gradient of D at real examples")
+    yield _entry("r2", "parts.penalties:R2", "squared gradient of D at generated examples")
 
 
 @hookimpl
 def gankit_constraints() -> Iterator[Entry]:
-    yield _entry("max-norm", "constraints:MaxNorm", "incoming weights of a unit no longer than a limit")
+    yield _entry("max-norm", "parts.constraints:MaxNorm", "incoming weights of a unit no longer than a limit")
 
 
 @hookimpl
 def gankit_augmentations() -> Iterator[Entry]:
-    yield _entry("colour", "augmentations:colour", "brightness, saturation and contrast (DiffAugment)")
-    yield _entry("translation", "augmentations:translation", "shifts of an eighth of the side (DiffAugment)")
-    yield _entry("cutout", "augmentations:cutout", "a square of half the side blanked (DiffAugment)")
+    yield _entry("colour", "parts.augmentations:colour", "brightness, saturation and contrast (DiffAugment)")
+    yield _entry("translation", "parts.augmentations:translation", "shifts of an eighth of the side (DiffAugment)")
+    yield _entry("cutout", "parts.augmentations:cutout", "a square of half the side blanked (DiffAugment)")
 
 
 @hookimpl
 def gankit_optimizers() -> Iterator[Entry]:
-    yield _entry("sgd", "optimizers:Sgd", "gradient descent with momentum")
-    yield _entry("adam", "optimizers:Adam", "Adam, betas of DCGAN by default")
+    yield _entry("sgd", "parts.optimizers:Sgd", "gradient descent with momentum")
+    yield _entry("adam", "parts.optimizers:Adam", "Adam, betas of DCGAN by default")
 
 
 @hookimpl
 def gankit_trainers() -> Iterator[Entry]:
-    yield _entry("adversarial", "trainer:AdversarialTrainer", "Algorithm 1")
+    yield _entry("adversarial", "play.trainer:AdversarialTrainer", "Algorithm 1")
 
 
 @hookimpl
@@ -131,4 +131,4 @@ def gankit_extractors() -> Iterator[Entry]:
 
 @hookimpl
 def gankit_loggers() -> Iterator[Entry]:
-    yield _entry("tensorboard", "loggers:TensorBoard", "event files for TensorBoard, by tensorboardX")
+    yield _entry("tensorboard", "runs.loggers:TensorBoard", "event files for TensorBoard, by tensorboardX")

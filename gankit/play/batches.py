@@ -8,8 +8,8 @@ import numpy as np
 
 from gankit.config import Config
 from gankit.interfaces import Batch, Draw, Loss, OptimizerSpec, Penalty
-from gankit.schedules import at
-from gankit.streams import Streams
+from gankit.parts.schedules import at
+from gankit.play.streams import Streams
 
 Array = np.ndarray[Any, Any]
 

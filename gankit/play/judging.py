@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gankit import switches
 from gankit.errors import ShapeError
 from gankit.interfaces import Array, Draw, Key, Ops, Scores, Tensors
-from gankit.rules import Game
+from gankit.play.rules import Game
 
 
 class Slope(NamedTuple):
@@ -33,7 +33,7 @@ class Judged(NamedTuple):
 class Critic:
     """D as penalties are given it: (examples, labels of the reals by default) to Scores.
 
-    slopes: those that are known already; `gankit.penalties.input_gradient` finds them.
+    slopes: those that are known already; `gankit.parts.penalties.input_gradient` finds them.
     """
 
     judge: Callable[[Array, Array | None], Scores]

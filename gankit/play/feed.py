@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from gankit.batches import Batches
 from gankit.data.dataset import Dataset, is_memory_mapped
 from gankit.data.sources import native_floats
 from gankit.data.stream import Stream
 from gankit.errors import DataError
 from gankit.interfaces import Batch, Draw, Ops, State, Step, Terms
-from gankit.streams import BLOCK
+from gankit.play.batches import Batches
+from gankit.play.streams import BLOCK
 
 RESIDENT_BYTES = 2 * 1024**3
 CHUNK_BYTES = 64 * 1024**2
