@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, cast
 
 from gankit import checkpoint
-from gankit.config import Config, Part, Setting, check_choice
-from gankit.data.dataset import Dataset, scaling
-from gankit.data.sources import data_name
+from gankit.config import Config, Part, Setting
+from gankit.data.dataset import Dataset
+from gankit.data.sources import data_name, open_data
 from gankit.data.spec import DataSpec
-from gankit.data.stream import Stream, examples_of, open_training
-from gankit.errors import CheckpointError, ConfigError, DataError, did_you_mean, one_of
-from gankit.interfaces import Backend, Network, Trainer
-from gankit.layers import Layers, buffers, draw, output_range, parameters, place
-from gankit.networks.native import Native, wrapped
-from gankit.networks.spec import GameSpec
-from gankit.play.game import Assembled, Start
-from gankit.play.rules import Game
+from gankit.data.stream import examples_of, open_training
+from gankit.errors import CheckpointError, ConfigError, DataError
+from gankit.interfaces import LABEL, Trainer
+from gankit.layers import output_range
+from gankit.networks.native import Native
+from gankit.play.assembling import NATIVE, architecture, assemble, plans
+from gankit.play.conditions import bare_spec, data_spec, makers_of, ports, settled, split_by
+from gankit.play.rules import G
 from gankit.plug import registry
-from gankit.plug.capabilities import FLOAT64, PRECISIONS, demand, needs
-from gankit.plug.spelling import check_spelling
+from gankit.plug.making import make, open_backend
 
-NATIVE = "native"
-"""The name that a module of the user's own goes by in a config."""
+__all__ = ["NATIVE", "assemble", "begin", "build", "configure", "load", "make", "open_backend"]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def build(
@@ -40,18 +38,20 @@ def build(
     device: str = "auto",
     loss: str | Mapping[str, Setting] | None = None,
     penalties: Sequence[str | Mapping[str, Setting]] | None = None,
+    sources: Mapping[str, Any] | None = None,
     **settings: Setting,
 ) -> Trainer:
     """Put a game together and return its trainer, before the first step.
 
     backend: "torch" or "jax", or another that is installed; by default the one that is.
     recipe: a named game (`gankit.recipes()`), whose settings are the defaults of all that follow.
-    data: a registered name, an array (n, ...), a pair (x, labels), an .npz or .npy file, a folder of images
-        (`faces@64`); see `gankit.data.open_data`. Or an iterable of batches, such as a DataLoader; see
+    data: a registered name, an array (n, ...), a pair (x, labels) or (x, {name: condition}), an .npz or .npy file, a
+        folder of images (`faces@64`); see `gankit.data.open_data`. Or an iterable of batches, such as a DataLoader; see
         `gankit.data.batches`.
     seed: of everything random. The same seed is the same run on every backend.
     dtype: "float32" or "float64".
     device: "auto", "cpu", "cuda", "cuda:1", ...
+    sources: further data by name, for recipes that play on more than one, such as `sources={"b": "mnist"}`.
     loss, penalties: by name, or as tables with settings; see `gankit.plugins()`.
     settings: any other field of `gankit.Config`, such as `k=2`, `batch_size=100`, `generator={"hidden": [64, 64]}`;
         `generator` and `discriminator` may be modules of your own, `torch.nn.Module` or `flax.nnx.Module` (see
@@ -60,8 +60,9 @@ def build(
     Raises ConfigError, UnknownNameError, DataError or DeviceError, before anything is computed.
     """
     brought, settings = _brought(settings)
-    config = configure(recipe, data, seed=seed, dtype=dtype, loss=loss, penalties=penalties, **settings)
-    return begin(config, backend, device, data, brought)
+    named = {} if sources is None else {"sources": {name: data_name(source) for name, source in sources.items()}}
+    config = configure(recipe, data, seed=seed, dtype=dtype, loss=loss, penalties=penalties, **settings, **named)
+    return begin(config, backend, device, data, brought, sources or {})
 
 
 def begin(
@@ -69,17 +70,29 @@ def begin(
     backend: str | None = None,
     device: str = "auto",
     data: Any = None,
-    brought: Mapping[str, Native] = MappingProxyType({}),
+    brought: Mapping[str, Native] = NOTHING,
+    sources: Mapping[str, Any] = NOTHING,
 ) -> Trainer:
-    """The trainer of a config before the first step; data: where it is not what the config names."""
+    """The trainer of a config before the first step; data, sources: where they are not what the config names."""
     source = config.data if data is None else data
-    opened = open_training(source, conditional=config.conditional, num_classes=config.num_classes)
+    labelled = config.conditional or bool(getattr(make("losses", config.loss), "conditional", False))
+    opened = split_by(config, open_training(source, conditional=labelled, num_classes=config.num_classes))
+    others = {name: open_data(other) for name, other in {**config.sources, **sources}.items()}
     dataset = examples_of(opened)
-    spec = GameSpec(dataset.shape, config.latent_dim, _classes(config, dataset), dataset.value_range is not None)
-    generator = _architecture("generator", config, spec, brought)
-    units = scaling(dataset, generator.output if isinstance(generator, Native) else output_range(generator))
-    data_spec = DataSpec(dataset.shape, spec.num_classes, units)
-    return assemble(config, open_backend(backend, device, config.dtype, config.precision), data_spec, opened, brought)
+    bare = bare_spec(config, dataset, others)
+    makers = makers_of(config, bare)
+    config = settled(config, dataset, makers, labelled)
+    classes = _classes(dataset, config) if LABEL in config.conditions else None
+    spec = replace(bare, given=ports(config, dataset, makers, classes))
+    outputs = {}
+    for plan in plans(config):
+        if plan.kind == G:
+            own = replace(spec, shape=others[plan.source].shape) if plan.source else spec
+            network = architecture(plan, own, brought)
+            outputs[plan.source] = network.output if isinstance(network, Native) else output_range(network)
+    whole = data_spec(config, dataset, others, makers, outputs, classes)
+    opened_backend = open_backend(backend, device, config.dtype, config.precision)
+    return assemble(config, opened_backend, whole, opened, brought, others)
 
 
 def load(
@@ -106,6 +119,8 @@ def load(
     if backend is None and meta["backend"] in registry.names("backends"):
         backend = meta["backend"]
     brought, _ = _brought({"generator": generator, "discriminator": discriminator})
+    # A game without conditions, and those from before they had names, whose only one was the label.
+    config = replace(config, conditions=config.conditions or tuple(spec.given))
     opened = open_backend(backend, device, config.dtype, config.precision)
     return assemble(config, opened, spec, None, brought).restore(path)
 
@@ -128,100 +143,6 @@ def configure(
     )
 
 
-def open_backend(name: str | None, device: str, dtype: str, precision: str = "full") -> Backend:
-    """The backend of that name on a device; by default the first that is installed."""
-    if name is None:
-        installed = registry.names("backends")
-        if not installed:
-            raise ConfigError("No backend is installed. Type pip install 'gankit[torch]' or pip install 'gankit[jax]'.")
-        name = installed[0]
-    check_choice("dtype", dtype)
-    kind = cast(Callable[..., Backend], registry.load("backends", name))
-    backend = kind(device=device, dtype=dtype, **({} if precision == "full" else {"precision": precision}))
-    demand(backend, {dtype, precision} & {FLOAT64, *PRECISIONS}, f"dtype={dtype!r}, precision={precision!r}")
-    return backend
-
-
-def make(kind: str, part: Part, *arguments: Any) -> Any:
-    """The object a Part stands for; raises ConfigError when its settings don't fit."""
-    target = cast(Callable[..., Any], registry.load(kind, part.name))
-    settings = dict(part.settings)
-    if kind == "losses" and "base" in settings:  # a loss around another
-        settings["base"] = make("losses", _as_part(settings["base"]))
-    signature = inspect.signature(target)
-    parameters = signature.parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    known = [name for name in list(parameters)[len(arguments) :] if name != "self"]
-    for name in settings:
-        if name not in known and not open_ended:
-            raise ConfigError(
-                f"{part.name!r} ({kind}) has no setting {name!r}.{did_you_mean(name, known)} Possible: {one_of(known)}."
-            )
-    unfit = f"{part.name!r} ({kind}) does not take {dict(part.settings)}"
-    try:
-        signature.bind(*arguments, **settings)
-    except TypeError as error:
-        raise ConfigError(f"{unfit}: {error}.") from error
-    try:
-        return target(*arguments, **settings)
-    except TypeError as error:
-        if not part.settings:  # nothing that a user said: the part itself is wrong
-            raise
-        raise ConfigError(f"{unfit}: {error}.") from error
-
-
-def assemble(
-    config: Config,
-    backend: Backend,
-    spec: DataSpec,
-    dataset: Dataset | Stream | None,
-    brought: Mapping[str, Native] = MappingProxyType({}),
-) -> Trainer:
-    """The trainer of a game on an open backend; raises ConfigError when its networks don't fit the data."""
-    game_spec = GameSpec(spec.shape, config.latent_dim, spec.num_classes, spec.bounded)
-    g_network, g_start = _network("generator", config, game_spec, brought, backend)
-    d_network, d_start = _network("discriminator", config, game_spec, brought, backend)
-    g_optimizer = make("optimizers", config.generator_optimizer)
-    d_optimizer = make("optimizers", config.discriminator_optimizer)
-    loss = make("losses", config.loss)
-    check_spelling("losses", loss)
-    if getattr(loss, "needs_mismatched", False) and spec.num_classes == 1:
-        raise ConfigError("mismatched=True needs wrong labels, and there is but one class.")
-    if config.conditional and config.fake_labels != "data" and getattr(loss, "pairs_examples", False):
-        raise ConfigError(
-            f"fake_labels={config.fake_labels!r}: this loss compares each fake with the real example in its place, and "
-            "the two must have one label. Use fake_labels='data'."
-        )
-    span = 1.0 if spec.scaling.low is not None and spec.scaling.offset == spec.scaling.low else 2.0
-    rules = Game(
-        ops=backend.ops,
-        generator=g_network,
-        discriminator=d_network,
-        generator_optimizer=backend.optimizer(g_optimizer),
-        discriminator_optimizer=backend.optimizer(d_optimizer),
-        loss=loss,
-        penalties=_distinct("penalties", config.penalties),
-        constraints=_distinct("constraints", config.constraints),
-        augmentations=tuple(make("augmentations", part, game_spec, span) for part in config.augmentations),
-        k=config.k,
-        schedule=cast(Any, config.schedule),
-        gradient_clip=config.gradient_clip,
-        accumulate=config.accumulate,
-    )
-    assembled = Assembled(config, backend, spec, rules, (g_start, d_start), (g_optimizer, d_optimizer))
-    return cast(Callable[..., Trainer], registry.load("trainers", config.trainer))(assembled, dataset)
-
-
-def _distinct(kind: str, parts: Iterable[Part]) -> tuple[Any, ...]:
-    made = tuple(make(kind, part) for part in parts)
-    for part in made:
-        check_spelling(kind, part)
-    names = [part.name for part in made]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"{kind}={names}: each can be there once; set its weight instead.")
-    return made
-
-
 def _brought(settings: Mapping[str, Any]) -> tuple[dict[str, Native], dict[str, Setting]]:
     """The user's own modules among the settings, and the settings with their names in their places."""
     settings, brought = dict(settings), {}
@@ -234,52 +155,8 @@ def _brought(settings: Mapping[str, Any]) -> tuple[dict[str, Native], dict[str, 
     return brought, settings
 
 
-def _architecture(role: str, config: Config, spec: GameSpec, brought: Mapping[str, Native]) -> Layers | Native:
-    """The layer records of a player, or its module."""
-    part: Part = getattr(config, role)
-    if part.name != NATIVE:
-        return cast(Layers | Native, make(f"{role}s", part, spec))
-    if role not in brought:
-        raise ConfigError(
-            f"This game's {role} is a module of your own, {part.settings.get('module')}. Pass one like it: "
-            f"gankit.load(path, {role}=...)."
-        )
-    return brought[role]
-
-
-def _network(
-    role: str, config: Config, spec: GameSpec, brought: Mapping[str, Native], backend: Backend
-) -> tuple[Network, Start]:
-    """A player's network on the backend, and how its arrays are drawn; raises ConfigError when its shapes don't fit."""
-    inside, outside, what = {
-        "generator": ((spec.latent_dim,), spec.shape, "an example"),
-        "discriminator": (spec.shape, (), "one logit an example"),
-    }[role]
-    architecture, name = _architecture(role, config, spec, brought), getattr(config, role).name
-    if isinstance(architecture, Native):
-        try:
-            network, arrays, got = wrapped(architecture, role, spec, backend)
-        except ConfigError as error:
-            if name == NATIVE:
-                raise
-            raise ConfigError(f"{name!r} ({role}): {error}") from error
-        start: Start = lambda purpose, streams, mean: arrays  # noqa: E731
-        name = architecture.name
-    else:
-        placed = place(architecture, inside)
-        demand(backend, needs(architecture), f"{name!r} ({role})")
-        network, got = backend.network(placed), placed[-1].output_shape
-        start = partial(draw, parameters(placed) | buffers(placed))
-    if got != outside:
-        flatten = " Flatten (N, 1) to (N,)." if got == (1,) and role == "discriminator" else ""
-        raise ConfigError(f"{name!r} ends in shape {got}; it must end in {outside}, {what}.{flatten}")
-    return network, start
-
-
-def _classes(config: Config, dataset: Dataset) -> int | None:
-    """How many classes the networks are told of: none in an unconditional game."""
-    if not config.conditional:
-        return None
+def _classes(dataset: Dataset, config: Config) -> int:
+    """How many classes the networks of a game with labels are told of."""
     if dataset.labels is None:
         raise DataError(f"The loss is conditional, but {dataset.name} has no labels. Pass data=(x, labels).")
     if dataset.num_classes is None:
@@ -289,8 +166,3 @@ def _classes(config: Config, dataset: Dataset) -> int | None:
             "(one more than its greatest label), or more if some never occur."
         )
     return dataset.num_classes
-
-
-def _as_part(value: Any) -> Part:
-    value = {"name": value} if isinstance(value, str) else dict(value)
-    return Part(value.pop("name"), value)

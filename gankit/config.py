@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from gankit.errors import ConfigError, GankitError, did_you_mean, one_of
+from gankit.interfaces.values import LABEL
 
 Setting = Any
 """What TOML can say: a string, number, boolean, list or table."""
@@ -58,14 +59,18 @@ class Config:
     fake_labels: str = "data"  # those of the real examples in the same places; or "uniform", drawn anew
     ema: Any = 0.0  # decay of the moving average of G that samples are drawn from; or {"half_life": images}; 0 is off
     num_classes: int | None = None  # of the labels in a conditional game; named data sets know their own
+    given: tuple[Part, ...] = ()  # makers of conditions, of the examples themselves
+    conditions: tuple[str, ...] = ()  # the names of all that the game is given, settled when it is built
+    sources: Mapping[str, str] = field(default_factory=dict)  # further data, by name: {"b": "mnist"}
+    players: Mapping[str, Any] = field(default_factory=dict)  # players beside G and D, by role; see docs/players.md
 
     def __post_init__(self) -> None:
         _check(self)
 
     @property
     def conditional(self) -> bool:
-        """Whether G and D are given labels."""
-        return _is_conditional(self.loss.name)
+        """Whether the game has labels."""
+        return LABEL in self.conditions or self.loss.name == "conditional"
 
     @property
     def ema_decay(self) -> float:
@@ -89,6 +94,10 @@ class Config:
                 value = _part(name, old, value)
             elif name in LISTS:
                 value = tuple(_part(name, None, part) for part in _listed(value))
+            elif name in TABLES:
+                value = _merged(name, old, value)
+            elif name == "conditions":
+                value = tuple(_listed(value))
             elif isinstance(value, Mapping):
                 value = _plain(value)
             changes[name] = value
@@ -105,7 +114,8 @@ class Config:
 
 
 NAMES: tuple[str, ...] = tuple(f.name for f in fields(Config))
-LISTS = ("penalties", "constraints", "augmentations")
+LISTS = ("penalties", "constraints", "augmentations", "given")
+TABLES = ("sources", "players")
 
 
 def _part(field_name: str, old: Part | None, value: Any) -> Part:
@@ -124,8 +134,18 @@ def _part(field_name: str, old: Part | None, value: Any) -> Part:
     return Part(name, {**kept, **settings})
 
 
+def _merged(name: str, old: Mapping[str, Any], value: Any) -> dict[str, Any]:
+    """A table with changes, role by role, or source by source."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{name}={value!r}: expected a table, such as {{'b': ...}}.")
+    plain: dict[str, Any] = {key: _plain(setting) for key, setting in value.items()}
+    both = {key: {**old[key], **plain[key]} for key in old.keys() & plain if isinstance(plain[key], Mapping)}
+    return {**old, **plain, **both}
+
+
 def _is_conditional(loss: str) -> bool:
-    """Whether the loss of that name plays with labels; one that is not installed is believed not to."""
+    """Whether the loss of that name brings labels into its game, and so needs no other around it. One that is not
+    installed is believed not to; the game that asks for it does not come to be."""
     if loss == "conditional":
         return True
     from gankit.plug import registry

@@ -67,7 +67,7 @@ BROKEN = {
         "gankit_losses is dropped: it yields more than 10,000 records",
     ),
     "recursive": (
-        "from gankit import registry\n@hookimpl\ndef gankit_losses(): return registry.names('losses')",
+        "from gankit.plug import registry\n@hookimpl\ndef gankit_losses(): return registry.names('losses')",
         "it asks for gankit's parts while plugins are being found",
     ),
     "nothing-returned": ("@hookimpl\ndef gankit_losses(): pass", "it returns NoneType, not an iterable of Entry"),

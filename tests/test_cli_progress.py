@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gankit.runs.folder import progress
+from gankit.runs import progress
 from gankit.runs.progress import Bar, Lines
 
 TERMS = {"d_loss": 1.386, "g_loss": 0.693, "D(x)": 0.5, "D(G(z))": 0.25, "r1": 0.1}

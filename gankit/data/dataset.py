@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from gankit.errors import DataError, did_you_mean, one_of
+from gankit.interfaces.values import Port
 
 Array = np.ndarray[Any, Any]
 
@@ -25,6 +27,8 @@ class Dataset:
     num_classes: how many classes there are; None when unknown or unlabelled.
     value_range: the least and greatest value an example can hold, e.g. (0, 255); None when unbounded.
     name: for messages and run folders.
+    given: further conditions of the examples, by name, a row for each: classes (n,), vectors (n, k) and images
+        (n, h, w, c).
 
     Raises DataError when a field contradicts another, or the examples leave `value_range`.
     """
@@ -34,6 +38,7 @@ class Dataset:
     num_classes: int | None = None
     value_range: tuple[float, float] | None = None
     name: str = "array"
+    given: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.x.ndim < 2 or self.x.size == 0:
@@ -52,6 +57,24 @@ class Dataset:
             self._check_labels(self.labels)
         if self.value_range is not None:
             self._check_range(*self.value_range)
+        for name, values in self.given.items():
+            self._check_condition(name, values)
+
+    def _check_condition(self, name: str, values: Array) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or name == "label":
+            raise DataError(
+                f"{self.name}: a condition cannot be called {name!r}. Expected small letters, digits and hyphens, such "
+                "as 'image'; classes called 'label' are passed as labels."
+            )
+        if values.ndim == 0 or len(values) != len(self.x):
+            raise DataError(
+                f"{self.name}: the condition {name!r} has shape {values.shape}; it must have a row for each of the "
+                f"{len(self.x)} examples."
+            )
+        port_of(name, values)
+        if values.dtype.kind == "f" and not np.isfinite(extremes(values)).all():
+            bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+            raise DataError(f"{self.name}: the condition {name!r} holds NaN or infinity, first at index {bad[0]}.")
 
     def _check_labels(self, labels: Array) -> None:
         if labels.shape != (len(self.x),) or not np.issubdtype(labels.dtype, np.integer):
@@ -86,6 +109,26 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def rows(self, which: slice) -> Dataset:
+        """Some of the examples, with what belongs to them."""
+        labels = None if self.labels is None else self.labels[which]
+        given = {name: values[which] for name, values in self.given.items()}
+        return replace(self, x=self.x[which], labels=labels, given=given)
+
+
+def port_of(name: str, values: Array) -> Port:
+    """What a condition brought as an array is; raises DataError for an array that can be none."""
+    if values.ndim == 1 and values.dtype.kind in "iu" and values.size and values.min() >= 0:
+        return Port("class", num_classes=int(values.max()) + 1)
+    if values.ndim == 2 and values.dtype.kind == "f":
+        return Port("vector", values.shape[1:])
+    if values.ndim == 4 and (values.dtype == np.uint8 or values.dtype.kind == "f"):
+        return Port("image", values.shape[1:])
+    raise DataError(
+        f"The condition {name!r} has shape {values.shape}, {values.dtype}. Possible: classes (n,), whole numbers from "
+        "0; vectors (n, k), float; images (n, h, w, c), uint8 or float."
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,8 @@ from gankit.errors import DataError
 
 X_KEYS = ("x", "images", "data", "arr_0")
 LABEL_KEYS = ("labels", "y")
+GIVEN = "given/"
+"""Before the name of a condition among the keys of a mapping or an .npz."""
 ARRAY, MAPPING, BATCHES = NAMELESS = ("array", "mapping", "batches")
 """What data without a name is called."""
 ARCHIVES = (".tar.gz", ".tgz", ".tar")
@@ -30,8 +32,11 @@ def open_data(source: Any, *, split: str = "train", num_classes: int | None = No
 
     - a `Dataset`;
     - examples (n, ...): anything NumPy can view, CPU tensors included;
-    - a tuple `(x, labels)`; a list counts as one when its second item is 1-D and its first is not;
-    - a mapping with x (or images, data, arr_0) and, if labelled, labels (or y); a `.npz` file with those keys;
+    - a tuple `(x, labels)`, or `(x, {"image": ...})` with conditions by name; a list counts as one when its second item
+      is 1-D and its first is not;
+    - a mapping with x (or images, data, arr_0) and, if labelled, labels (or y), and conditions as `given/image`; a
+      `.npz` file with those keys;
+    - pictures in pairs, `pairs:facades@64` and `halves:facades@64`: see `gankit.data.pairs`;
     - a `.npy` file, which stays on disk, memory-mapped, as does `(np.load(path, mmap_mode="r"), labels)`; labels may
       lie beside `faces.npy` in `faces.labels.npy`;
     - a folder of images, or of a folder for each class; `faces@64` resizes and crops: see `gankit.data.folder`;
@@ -98,11 +103,16 @@ def _open(source: Any, split: str) -> Dataset:
     if isinstance(source, Dataset):
         return source
     if isinstance(source, Mapping):
-        return from_arrays(*x_and_labels(source, MAPPING), MAPPING)
+        x, labels, given = x_and_conditions(source, MAPPING)
+        return from_arrays(x, labels, MAPPING, given)
     if isinstance(source, tuple) or _is_pair(source):
         if len(source) != 2:
-            raise DataError(f"A tuple must be (x, labels); got {len(source)} items. For examples, pass one array.")
-        return from_arrays(source[0], source[1], ARRAY)
+            raise DataError(
+                f"A tuple must be (x, labels) or (x, {{name: condition}}); got {len(source)} items. For examples, pass "
+                "one array."
+            )
+        labels, given = labels_apart(source[1]) if isinstance(source[1], Mapping) else (source[1], {})
+        return from_arrays(source[0], labels, ARRAY, given)
     _check_viewable(source)
     return from_arrays(source, None, ARRAY)
 
@@ -168,12 +178,12 @@ def _from_file(path: Path) -> Dataset:
             "an array, or the name of a dataset."
         )
     try:
-        x, labels = _npy(path) if path.suffix == ".npy" else _npz(path)
+        x, labels, given = (*_npy(path), {}) if path.suffix == ".npy" else _npz(path)
     except DataError:
         raise
     except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}. Save it again with np.savez or np.save.") from error
-    return from_arrays(x, labels, path.name)
+    return from_arrays(x, labels, path.name, given)
 
 
 def _npy(path: Path) -> tuple[Array, Array | None]:
@@ -185,24 +195,31 @@ def _npy(path: Path) -> tuple[Array, Array | None]:
     )
 
 
-def _npz(path: Path) -> tuple[Array, Array | None]:
+def _npz(path: Path) -> tuple[Array, Array | None, Mapping[str, Any]]:
     # Opened here, because NumPy leaves its own handle open when the archive is damaged.
     with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-        return x_and_labels(archive, path.name)
+        return x_and_conditions(archive, path.name)
 
 
-def x_and_labels(arrays: Mapping[str, Any], name: str) -> tuple[Any, Any]:
-    """The examples, and the labels or None; nothing else is read."""
+def x_and_conditions(arrays: Mapping[str, Any], name: str) -> tuple[Any, Any, dict[str, Any]]:
+    """The examples, the labels or None, and what is called `given/...`; nothing else is read."""
     x_key, label_key = (next((key for key in keys if key in arrays), None) for keys in (X_KEYS, LABEL_KEYS))
     if x_key is None:
         raise DataError(
             f"{name}: no examples among the keys {sorted(map(str, arrays))}. "
             f"Name them one of {', '.join(X_KEYS)}, and labels, if any, one of {', '.join(LABEL_KEYS)}."
         )
-    return arrays[x_key], None if label_key is None else arrays[label_key]
+    given = {key.removeprefix(GIVEN): arrays[key] for key in arrays if str(key).startswith(GIVEN)}
+    return arrays[x_key], None if label_key is None else arrays[label_key], given
 
 
-def from_arrays(x: Any, labels: Any, name: str) -> Dataset:
+def labels_apart(given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The labels among conditions, or None, and the rest."""
+    rest = dict(given)
+    return rest.pop("label", None), rest
+
+
+def from_arrays(x: Any, labels: Any, name: str, given: Mapping[str, Any] | None = None) -> Dataset:
     """A `Dataset` from what NumPy can view."""
     examples = native(as_array(x, name))
     return Dataset(
@@ -210,7 +227,14 @@ def from_arrays(x: Any, labels: Any, name: str) -> Dataset:
         labels=None if labels is None else class_numbers(as_array(labels, name), name),
         value_range=told_range(examples, name),
         name=name,
+        given={key: _condition(values, f"{name}, {key!r}") for key, values in (given or {}).items()},
     )
+
+
+def _condition(values: Any, name: str) -> Array:
+    """A condition in a dtype that every backend takes: classes as int32, else as examples are."""
+    x = as_array(values, name)
+    return x.astype(np.int32) if x.dtype.kind in "iu" and x.dtype != np.uint8 else native(x)
 
 
 def as_array(source: Any, name: str) -> Array:

@@ -13,15 +13,17 @@ from gankit.data.dataset import Array, Dataset, extremes
 from gankit.data.sources import (
     as_array,
     class_numbers,
+    labels_apart,
     native,
     not_finite,
     open_data,
     told_range,
-    x_and_labels,
+    x_and_conditions,
     yields_batches,
 )
 from gankit.data.spec import DataSpec
 from gankit.errors import DataError
+from gankit.interfaces.values import LABEL
 
 SLACK = 0.01
 """How far, in parts of the range, a batch may leave it: resizing and augmentation overshoot a little."""
@@ -104,19 +106,19 @@ class Stream:
             waiting += len(batch)
         return waiting
 
-    def take(self, n: int) -> tuple[Array, Array | None]:
-        """The next n of the examples that wait, and their labels in a conditional game."""
-        x, labels = [], []
+    def take(self, n: int) -> tuple[Array, dict[str, Array]]:
+        """The next n of the examples that wait, and their conditions; labels are int32, in a conditional game."""
+        parts: list[Dataset] = []
         while n:
             batch = self._waiting.popleft()
             if len(batch) > n:
-                rest = None if batch.labels is None else batch.labels[n:]
-                self._waiting.appendleft(replace(batch, x=batch.x[n:], labels=rest))
-            x.append(batch.x[:n])
-            if batch.labels is not None:
-                labels.append(batch.labels[:n])
-            n -= len(x[-1])
-        return np.concatenate(x), np.concatenate(labels) if labels else None
+                self._waiting.appendleft(batch.rows(slice(n, None)))
+            parts.append(batch.rows(slice(n)))
+            n -= len(parts[-1])
+        given = {name: np.concatenate([part.given[name] for part in parts]) for name in self.first.given}
+        if self.first.labels is not None:
+            given = {LABEL: np.concatenate([part.labels for part in parts]).astype(np.int32), **given}
+        return np.concatenate([part.x for part in parts]), given
 
     # ---- batch by batch
 
@@ -130,27 +132,35 @@ class Stream:
         return None
 
     def _opened(self, item: Any, name: str) -> Dataset:
-        x, labels = self._parts(item, name)
+        x, labels, given = self._parts(item, name)
         return Dataset(
-            x=native(np.array(self._channels_last(as_array(x, name), name))),  # a copy: some fill the same memory again
+            x=self._copy(x, name),
             labels=None if labels is None else class_numbers(as_array(labels, name), name),
             num_classes=None if labels is None else self._num_classes,
             name=name,
+            given={key: self._copy(values, f"{name}, {key!r}") for key, values in given.items()},
         )
 
-    def _parts(self, item: Any, name: str) -> tuple[Any, Any]:
-        """Examples, and labels in a conditional game; nobody else cares what a loader has beside the examples."""
+    def _copy(self, x: Any, name: str) -> Array:
+        """Examples or conditions in memory of their own: some iterables fill the same memory again."""
+        return native(np.array(self._channels_last(as_array(x, name), name)))
+
+    def _parts(self, item: Any, name: str) -> tuple[Any, Any, Mapping[str, Any]]:
+        """Examples, labels in a game with labels, and further conditions."""
+        given: Mapping[str, Any] = {}
         if isinstance(item, Mapping):
-            x, labels = x_and_labels(item, name)
+            x, labels, given = x_and_conditions(item, name)
         elif isinstance(item, (tuple, list)):
             if len(item) not in (1, 2):
                 raise DataError(f"{name} is a {type(item).__name__} of {len(item)}; it must be x, (x,) or (x, labels).")
             x, labels = item[0], item[1] if len(item) == 2 else None
+            if isinstance(labels, Mapping):
+                labels, given = labels_apart(labels)
         else:
             x, labels = item, None
         if self._conditional and labels is None:
             raise DataError(f"{name} has no labels, and this game is conditional. Yield pairs (x, labels).")
-        return x, labels if self._conditional else None
+        return x, labels if self._conditional else None, given
 
     def _channels_last(self, x: Array, name: str) -> Array:
         if self._channels_first:

@@ -2,8 +2,8 @@
 
 A network is a tuple of records. Core infers the shapes and draws the initial numbers; a backend turns each record
 into a native module, except the `Portable` ones, whose mathematics is written here once. Shapes leave out the batch
-axis; images are (height, width, channels). Kernels are in the canonical layout (see `gankit.initializers`), which is what
-checkpoints store.
+axis; images are (height, width, channels). Kernels are in the canonical layout (see `gankit.initializers`), which is
+what checkpoints store.
 """
 
 from gankit.layers.activations import LeakyRelu, MaxPieces, Relu, Sigmoid, Tanh, output_range
@@ -15,6 +15,8 @@ from gankit.layers.base import (
     Portable,
     Shape,
     buffers,
+    condition_of,
+    conditions_of,
     draw,
     end_shape,
     parameters,
@@ -31,6 +33,7 @@ from gankit.layers.conditioning import (
 )
 from gankit.layers.convolution import Conv, ConvTranspose
 from gankit.layers.dense import Dense, Dropout, Maxout
+from gankit.layers.given import ConcatCondition, ConditionAffine, TakeCondition
 from gankit.layers.normalization import (
     BatchNorm,
     InstanceNorm,
@@ -46,8 +49,10 @@ __all__ = [
     "BatchNorm",
     "Bias",
     "ClassHead",
+    "ConcatCondition",
     "ConcatEmbedding",
     "ConcatLabels",
+    "ConditionAffine",
     "Conv",
     "Conv1d",
     "ConvTranspose",
@@ -80,10 +85,13 @@ __all__ = [
     "Sigmoid",
     "Skip",
     "SpectralNorm",
+    "TakeCondition",
     "Tanh",
     "Upsample",
     "buffers",
+    "condition_of",
     "conditional_batch_norm",
+    "conditions_of",
     "draw",
     "end_shape",
     "largest_singular_value",

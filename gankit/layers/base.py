@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gankit.errors import ShapeError
+from gankit.interfaces.values import LABEL
 from gankit.parts.initializers import Initializer
 from gankit.play.streams import Streams
 
@@ -51,7 +52,17 @@ class Layer:
     @property
     def takes_labels(self) -> bool:
         """Whether the layer is given the labels beside its input."""
-        return False
+        return LABEL in self.conditions
+
+    @property
+    def condition(self) -> str | None:
+        """The name of the condition that the layer is given beside its input; None where it takes none."""
+        return None
+
+    @property
+    def conditions(self) -> frozenset[str]:
+        """The names of all conditions that the layer, or what is inside it, is given."""
+        return frozenset() if self.condition is None else frozenset({self.condition})
 
 
 @dataclass(frozen=True)
@@ -59,11 +70,27 @@ class Portable(Layer):
     """A layer whose mathematics is written once: every backend has it, a stranger's included."""
 
     @abstractmethod
-    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, labels: Array | None) -> Array:
-        """The output for x, (N, *shape), from `ops` and arithmetic alone. labels: (N,) integers if `takes_labels`."""
+    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, condition: Array | None) -> Array:
+        """The output for x, (N, *shape), from `ops` and arithmetic alone. condition: the one that `condition` names,
+        a row an example; None for a layer that takes none."""
+
+    def computed(self, ops: Any, params: Mapping[str, Array], x: Array, given: Mapping[str, Array]) -> Array:
+        """`compute` under a game's conditions: what backends call."""
+        return self.compute(ops, params, x, None if (name := condition_of(self)) is None else given[name])
 
 
 Layers = tuple[Layer, ...]
+
+
+def condition_of(layer: Layer) -> str | None:
+    """The condition that a layer takes itself. One written before there were others says `takes_labels`."""
+    own = type(layer).takes_labels is not Layer.takes_labels and layer.takes_labels
+    return layer.condition or (LABEL if own else None)
+
+
+def conditions_of(layers: Sequence[Layer]) -> frozenset[str]:
+    """The names of all conditions that a row of layers is given."""
+    return frozenset(name for layer in layers for name in (*layer.conditions, *filter(None, [condition_of(layer)])))
 
 
 class Placed(NamedTuple):

@@ -17,6 +17,7 @@ from gankit.layers.base import (
     Portable,
     Shape,
     buffers,
+    conditions_of,
     end_shape,
     parameters,
     place,
@@ -66,8 +67,8 @@ class Branched(Layer):
         return any(layer.mixes_samples for layer in self._inside)
 
     @property
-    def takes_labels(self) -> bool:
-        return any(layer.takes_labels for layer in self._inside)
+    def conditions(self) -> frozenset[str]:
+        return conditions_of(self._inside)
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,8 @@ class SpectralNorm(Layer):
         return self.layer.mixes_samples
 
     @property
-    def takes_labels(self) -> bool:
-        return self.layer.takes_labels
+    def conditions(self) -> frozenset[str]:
+        return conditions_of((self.layer,))
 
 
 @dataclass(frozen=True)

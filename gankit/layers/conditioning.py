@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from gankit.interfaces.values import LABEL
 from gankit.layers.base import Array, Layers, Parameter, Portable, Shape, require_flat
 from gankit.layers.normalization import BatchNorm
 from gankit.parts.initializers import Constant, HeNormal, Initializer, Normal
@@ -13,11 +14,14 @@ from gankit.parts.initializers import Constant, HeNormal, Initializer, Normal
 
 @dataclass(frozen=True)
 class _TakesLabels(Portable):
+    """of: the condition that holds the classes."""
+
     num_classes: int
+    of: str = field(default=LABEL, kw_only=True)
 
     @property
-    def takes_labels(self) -> bool:
-        return True
+    def condition(self) -> str:
+        return self.of
 
 
 @dataclass(frozen=True)

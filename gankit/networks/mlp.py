@@ -11,8 +11,8 @@ from gankit.parts.initializers import HeNormal
 
 
 def generator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256)) -> Layers:
-    """z (and label) -> dense relu layers -> an example; ends in a sigmoid where examples are bounded."""
-    layers: list[Layer] = [*spec.labels()]
+    """z (and conditions) -> dense relu layers -> an example; ends in a sigmoid where examples are bounded."""
+    layers: list[Layer] = [*spec.conditions()]
     for width in hidden:
         layers += [Dense(width), Relu()]
     layers.append(Dense(math.prod(spec.shape), kernel=HeNormal(gain=1.0)))
@@ -22,8 +22,8 @@ def generator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256)) -> Layers:
 
 
 def discriminator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256), slope: float = 0.2) -> Layers:
-    """An example (and label) -> dense leaky-relu layers -> one logit."""
-    layers: list[Layer] = [Flatten(), *spec.labels()]
+    """An example (and conditions) -> dense leaky-relu layers -> one logit."""
+    layers: list[Layer] = [Flatten(), *spec.conditions()]
     for width in hidden:
         layers += [Dense(width), LeakyRelu(slope)]
     return (*layers, Features(), Dense(1, kernel=HeNormal(gain=1.0)), Reshape(()))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gankit.errors import ConfigError, did_you_mean, one_of
-from gankit.interfaces import Backend, Network
+from gankit.interfaces import LABEL, Backend, Network, Port
 from gankit.layers import Shape
 from gankit.networks.spec import GameSpec
 
@@ -25,7 +25,8 @@ class Native:
     """A `torch.nn.Module` or `flax.nnx.Module` as a player; it runs on the backend of its framework alone.
 
     G is called as `module(z)` or `module(z, labels)`, D as `module(x)` or `module(x, labels)`: z is (N, latent_dim),
-    labels are (N,) integers, in conditional games. Examples are arrays (N, *shape), images in the layout of the
+    labels are (N,) integers, in games with labels; where there are other conditions, all come in the place of labels,
+    a dict by name. Examples are arrays (N, *shape), images in the layout of the
     framework: (N, channels, height, width) in torch, (N, height, width, channels) in flax. D returns logits (N,), or a
     dict with `logits` and, if it has them, `class_logits` (N, num_classes) and `features`, a tuple of arrays (N, ...).
 
@@ -60,20 +61,26 @@ def wrapped(native: Native, role: str, spec: GameSpec, backend: Backend) -> tupl
     """
     network, arrays = backend.wrap(native.module)
 
-    def evaluated(x: Any, labels: Any) -> Any:
-        return network.apply(*network.init(arrays), x, labels, train=False, key=None)[0]
+    def evaluated(x: Any, given: Any) -> Any:
+        return network.apply(*network.init(arrays), x, given, train=False, key=None)[0]
 
     latents, ops = role == "generator", backend.ops
     shape = (spec.latent_dim,) if latents else spec.shape
-    labels = None if spec.num_classes is None else ops.asarray(np.zeros(2, np.int32))
+    given = {name: ops.asarray(zeros(port)) for name, port in spec.given.items()}
     try:
-        out = ops.compile(evaluated)(ops.asarray(np.zeros((2, *shape))), labels)
+        out = ops.compile(evaluated)(ops.asarray(np.zeros((2, *shape))), given)
     except Exception as error:  # the module's own, whatever it is
-        what = f"{'latents' if latents else 'examples'} of shape {shape}{'' if labels is None else ' and their labels'}"
+        beside = " and their labels" if [*given] == [LABEL] else f" and their {', '.join(given)}" if given else ""
+        what = f"{'latents' if latents else 'examples'} of shape {shape}{beside}"
         hint = f" It is given latent_dim={spec.latent_dim} numbers an example." if latents else ""
         said = str(error).strip().partition("\n")[0].rstrip(".")
         raise ConfigError(f"The {role} {native.name} fails on {what}. {type(error).__name__}: {said}.{hint}") from error
     return network, arrays, _end_shape(native, role, out)
+
+
+def zeros(port: Port) -> Array:
+    """Two of a condition."""
+    return np.zeros((2, *port.shape), np.int32 if port.kind == "class" else np.float64)
 
 
 def _end_shape(native: Native, role: str, out: Any) -> Shape:

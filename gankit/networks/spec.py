@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gankit.errors import ConfigError
-from gankit.layers import ConcatLabels, Layers, Shape
+from gankit.interfaces.values import LABEL, Port
+from gankit.layers import ConcatCondition, ConcatLabels, Layers, Shape
 
 
 @dataclass(frozen=True)
@@ -14,18 +16,46 @@ class GameSpec:
 
     shape: of one example, without the batch axis; images are (height, width, channels).
     latent_dim: length of z.
-    num_classes: of the labels, in a conditional game; None in an unconditional one.
+    num_classes: of the labels; None in a game without.
     bounded: whether examples have a known least and greatest value, as images have.
+    given: what the conditions are, by name, labels included.
+    sources: what the examples of further sources are, by name.
     """
 
     shape: Shape
     latent_dim: int
     num_classes: int | None = None
     bounded: bool = True
+    given: Mapping[str, Port] = field(default_factory=dict)
+    sources: Mapping[str, Port] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.num_classes is None and LABEL in self.given:
+            object.__setattr__(self, "num_classes", self.given[LABEL].num_classes)
+        elif self.num_classes is not None and LABEL not in self.given:
+            object.__setattr__(self, "given", {LABEL: Port("class", num_classes=self.num_classes), **self.given})
 
     def labels(self) -> Layers:
-        """The layer that appends the one-hot label to a vector, or none in an unconditional game."""
+        """The layer that appends the one-hot label to a vector, or none in a game without labels."""
         return () if self.num_classes is None else (ConcatLabels(self.num_classes),)
+
+    def conditions(self) -> Layers:
+        """The layers that append every condition to a vector, or to an image of their size."""
+        return tuple(
+            ConcatLabels(port.num_classes or 1, of=name) if port.kind == "class" else ConcatCondition(name, port.shape)
+            for name, port in self.given.items()
+        )
+
+    def condition(self, network: str, kind: str) -> tuple[str, Port]:
+        """(name, port) of the one condition of a kind; raises ConfigError unless there is one."""
+        found = [(name, port) for name, port in self.given.items() if port.kind == kind]
+        if len(found) != 1:
+            there = ", ".join(f"{name!r}: {port}" for name, port in self.given.items()) or "none"
+            raise ConfigError(
+                f"{network!r} takes one condition that is {kind_of(kind)}; the game's conditions are {there}. Make one "
+                "with given=..., or bring it with the data, data=(x, {name: condition})."
+            )
+        return found[0]
 
     def image_shape(self, network: str) -> tuple[int, int, int]:
         """(height, width, channels); raises ConfigError unless examples are images."""
@@ -50,3 +80,8 @@ class GameSpec:
         """Raise ConfigError, saying what the network takes, unless the condition holds."""
         if not condition:
             raise ConfigError(f"{network!r} takes {what}; the examples have shape {self.shape}.")
+
+
+def kind_of(kind: str) -> str:
+    """ "an image", "a vector"."""
+    return f"{'an' if kind == 'image' else 'a'} {kind}"

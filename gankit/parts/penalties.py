@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from gankit.errors import ConfigError
-from gankit.interfaces import Array, Draw, Key, Ops, Scores
+from gankit.interfaces import LABEL, Array, Given, Moment, Ops, Scores
 from gankit.parts.schedules import Number, require_between, schedule
 
 
 @dataclass(frozen=True)
 class OnDiscriminator:
-    """What penalties of D's objective have in common.
+    """What terms of D's objective have in common.
 
     weight: a number, or a schedule such as {"schedule": "ramp", "start": 10, "stop": 1, "begin": 0, "end": 5000}.
     every: lazy regularisation, acting at every so many steps and that many times as strong (Karras et al. 2020).
@@ -38,8 +38,8 @@ class R1(OnDiscriminator):
     name: ClassVar[str] = "r1"
     slopes_at: ClassVar[tuple[str, ...]] = ("real",)
 
-    def __call__(self, ops: Ops, net: Callable[..., Scores], draw: Draw, fake: Array, key: Key) -> Array:
-        return half_squared_gradient(ops, net, draw.real, draw.labels)
+    def __call__(self, moment: Moment) -> Array:
+        return half_squared_gradient(moment.ops, moment.critic, moment.draw.real, moment.draw.given)
 
 
 class R2(OnDiscriminator):
@@ -48,25 +48,32 @@ class R2(OnDiscriminator):
     name: ClassVar[str] = "r2"
     slopes_at: ClassVar[tuple[str, ...]] = ("fake",)
 
-    def __call__(self, ops: Ops, net: Callable[..., Scores], draw: Draw, fake: Array, key: Key) -> Array:
-        return half_squared_gradient(ops, net, fake, draw.fake_labels)
+    def __call__(self, moment: Moment) -> Array:
+        return half_squared_gradient(moment.ops, moment.critic, moment.fake, moment.draw.fake_given)
 
 
-def half_squared_gradient(ops: Ops, net: Callable[..., Scores], x: Array, labels: Array | None) -> Array:
-    """1/2 mean_i ||d net(x)_i / d x_i||^2."""
-    gradient = input_gradient(ops, net, x, labels)
+def half_squared_gradient(ops: Ops, critic: Callable[..., Scores], x: Array, given: Any) -> Array:
+    """1/2 mean_i ||d critic(x)_i / d x_i||^2. given: the conditions of x, or its labels alone."""
+    gradient = input_gradient(ops, critic, x, given)
     return 0.5 * ops.xp.sum(gradient * gradient) / x.shape[0]
 
 
-def input_gradient(ops: Ops, net: Callable[..., Scores], x: Array, labels: Array | None) -> Array:
-    """d net(x)_i / d x_i, shaped like x: each row of the gradient of the summed logits is that of its own example.
+def input_gradient(ops: Ops, critic: Callable[..., Scores], x: Array, given: Any) -> Array:
+    """d critic(x)_i / d x_i, shaped like x: each row of the gradient of the summed logits is that of its own example.
 
-    At the minibatch's own examples it is known already, if the penalty said so in `slopes_at`.
+    At the minibatch's own examples it is known already, if the term said so in `slopes_at`.
     """
-    for known in getattr(net, "slopes", ()):
-        if known.x is x and known.labels is labels:
+    for known in getattr(critic, "slopes", ()):
+        if known.x is x and _same(known.given, given):
             return known.gradient
-    return ops.grad(lambda x: ops.xp.sum(net(x, labels).logits))(x)
+    return ops.grad(lambda x: ops.xp.sum(critic(x, given).logits))(x)
+
+
+def _same(known: Given, given: Any) -> bool:
+    """Whether these are the very conditions, or their labels."""
+    if not isinstance(given, Mapping):
+        return known.get(LABEL) is given
+    return known.keys() == given.keys() and all(known[name] is given[name] for name in known)
 
 
 def safe_norm(ops: Ops, x: Array) -> Array:

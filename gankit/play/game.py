@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from gankit.config import Config
 from gankit.data.dataset import Dataset, feature_mean
 from gankit.data.spec import DataSpec
 from gankit.errors import CheckpointError
-from gankit.interfaces import Backend, Network, Optimizer, OptimizerSpec, Player, State, Tensors
-from gankit.play.rules import Game
+from gankit.interfaces import Backend, ConditionMaker, OptimizerSpec, Player, State
+from gankit.play.batches import Wants
+from gankit.play.rules import G, Game
 from gankit.play.streams import Streams
 
 Array = np.ndarray[Any, Any]
@@ -28,46 +29,50 @@ class Assembled:
     """Everything about a game that does not change while it is played.
 
     rules: the pure functions that `algorithm_1` is made from.
-    starts: how the arrays of G and of D are drawn.
-    optimizer_specs: of G and of D.
+    starts: how the arrays of each player are drawn. optimizer_specs: of each player.
+    wants: what its draws hold. makers: of the conditions that are made of examples.
     """
 
     config: Config
     backend: Backend
     spec: DataSpec
     rules: Game
-    starts: tuple[Start, Start]
-    optimizer_specs: tuple[OptimizerSpec, OptimizerSpec]
+    starts: Mapping[str, Start]
+    optimizer_specs: Mapping[str, OptimizerSpec]
+    wants: Wants = Wants()
+    makers: tuple[ConditionMaker, ...] = field(default=())
 
     def initial_state(self, dataset: Dataset | None) -> State:
         """The state before the first step: drawn from the seed, the same numbers on every backend."""
         streams = Streams(self.config.seed)
         mean = None if dataset is None else feature_mean(dataset, self.spec.scaling)
-        players = []
-        for (role, network, optimizer), start in zip(self._roles(), self.starts, strict=True):
-            params, buffers = network.init(start(f"init/{role}", streams, mean))
-            players.append(Player(params, buffers, optimizer.init(params)))
-        return self._state(players, None, {})
+        players = {}
+        for role, seat in self.rules.seats.items():
+            own_mean = mean if not seat.source else None
+            params, buffers = seat.network.init(self.starts[role](f"init/{role}", streams, own_mean))
+            players[role] = Player(params, buffers, seat.optimizer.init(params))
+        # Copies: parameters and averages are consumed by every step, each in its own way.
+        copy = self.backend.ops.copy
+        averages = {role: copy(players[role].params) for role, seat in self.rules.seats.items() if seat.averaged}
+        return State(players, averages, self._remembered({}))
 
     def pack(self, state: State) -> tuple[dict[str, Array], dict[str, Any]]:
         """(arrays by canonical name, header) of a state."""
         from gankit import __version__
 
-        scaling = self.spec.scaling
-        arrays: dict[str, Array] = {"data/offset": scaling.offset, "data/scale": scaling.scale}
-        updates = {}
-        for (role, network, optimizer), spec, player in zip(
-            self._roles(), self.optimizer_specs, (state.generator, state.discriminator), strict=True
-        ):
-            arrays |= checkpoint.prefixed(f"{role}/params", network.export(player.params))
-            arrays |= checkpoint.prefixed(f"{role}/buffers", network.export(player.buffers))
-            for slot in spec.slots:
-                arrays |= checkpoint.prefixed(f"{role}/slots/{slot}", network.export(player.slots[slot]))
-            updates[role] = optimizer.updates(player.slots)
-        arrays |= checkpoint.prefixed("ema", self.rules.generator.export(state.ema))
-        for penalty, numbers in state.memory.items():
+        arrays, updates = dict(self.spec.arrays()), {}
+        for role, seat in self.rules.seats.items():
+            player, export = state.players[role], seat.network.export
+            arrays |= checkpoint.prefixed(f"{role}/params", export(player.params))
+            arrays |= checkpoint.prefixed(f"{role}/buffers", export(player.buffers))
+            for slot in self.optimizer_specs[role].slots:
+                arrays |= checkpoint.prefixed(f"{role}/slots/{slot}", export(player.slots[slot]))
+            updates[role] = seat.optimizer.updates(player.slots)
+            if role in state.averages:
+                arrays |= checkpoint.prefixed(average_of(role), export(state.averages[role]))
+        for term, numbers in state.memory.items():
             memory = {name: self.backend.ops.to_numpy(number) for name, number in numbers.items()}
-            arrays |= checkpoint.prefixed(f"memory/{penalty}", memory)
+            arrays |= checkpoint.prefixed(f"memory/{term}", memory)
         meta = {
             "version": __version__,
             "backend": self.backend.name,
@@ -87,53 +92,46 @@ class Assembled:
             raise CheckpointError(
                 f"{path} holds {', '.join(other)}, and this game computes in {dtype}; build it with that dtype."
             )
-        players = []
-        for (role, network, optimizer), spec in zip(self._roles(), self.optimizer_specs, strict=True):
-            params = network.restore(checkpoint.under(f"{role}/params", arrays))
-            slots = optimizer.init(params, int(meta["updates"][role]))
-            for slot in spec.slots:
-                slots[slot] = network.restore(checkpoint.under(f"{role}/slots/{slot}", arrays))
-            players.append(Player(params, network.restore(checkpoint.under(f"{role}/buffers", arrays)), slots))
-        ema = checkpoint.under("ema", arrays)
-        return self._state(players, self.rules.generator.restore(ema) if ema else {}, arrays)
+        players, averages = {}, {}
+        for role, seat in self.rules.seats.items():
+            restore = seat.network.restore
+            params = restore(checkpoint.under(f"{role}/params", arrays))
+            slots = seat.optimizer.init(params, int(meta["updates"][role]))
+            for slot in self.optimizer_specs[role].slots:
+                slots[slot] = restore(checkpoint.under(f"{role}/slots/{slot}", arrays))
+            players[role] = Player(params, restore(checkpoint.under(f"{role}/buffers", arrays)), slots)
+            if seat.averaged:
+                averages[role] = restore(checkpoint.under(average_of(role), arrays))
+        return State(players, averages, self._remembered(arrays))
 
-    def _roles(self) -> tuple[tuple[str, Network, Optimizer], ...]:
-        rules = self.rules
-        return (
-            ("generator", rules.generator, rules.generator_optimizer),
-            ("discriminator", rules.discriminator, rules.discriminator_optimizer),
-        )
-
-    def _state(self, players: list[Player], ema: Tensors | None, arrays: Mapping[str, Array]) -> State:
-        g, d = players
-        if ema is None:
-            # A copy: both are consumed by every step, each in its own way.
-            ema = self.backend.ops.copy(g.params) if self.config.ema else {}
-        memory = {
-            penalty: {
-                name: self.backend.ops.asarray(arrays.get(f"memory/{penalty}/{name}", start)) for name, start in m
-            }
-            for penalty, m in self._memory()
+    def _remembered(self, arrays: Mapping[str, Array]) -> dict[str, Any]:
+        """What terms remember: what is saved of it, or what they start from."""
+        asarray = self.backend.ops.asarray
+        return {
+            term: {name: asarray(arrays.get(f"memory/{term}/{name}", start)) for name, start in numbers}
+            for term, numbers in self._memory()
         }
-        return State(generator=g, discriminator=d, ema=ema, memory=memory)
 
     def _memory(self) -> list[tuple[str, list[tuple[str, Array]]]]:
-        """What each penalty that remembers something starts from; one that acts now and then, what it last was."""
+        """What each term that remembers something starts from; one that acts now and then, what it last was."""
         memories = [
-            (penalty.name, getattr(penalty, "memory", None) or ({"last": 0.0} if penalty.every > 1 else {}))
-            for penalty in self.rules.penalties
+            (term.name, getattr(term, "memory", None) or ({"last": 0.0} if term.every > 1 else {}))
+            for term in self.rules.terms
         ]
         return [(name, [(key, np.asarray(float(start))) for key, start in m.items()]) for name, m in memories if m]
 
     def _leaves(self) -> dict[str, tuple[int, ...]]:
         """Every array of a checkpoint of this game, with its canonical shape."""
-        scaling = self.spec.scaling
-        leaves = {"data/offset": scaling.offset.shape, "data/scale": scaling.scale.shape}
-        for (role, network, _), spec in zip(self._roles(), self.optimizer_specs, strict=True):
-            params, buffers = network.shapes
-            for family in ("params", *(f"slots/{slot}" for slot in spec.slots)):
-                leaves |= {f"{role}/{family}/{name}": shape for name, shape in params.items()}
+        leaves = {name: array.shape for name, array in self.spec.arrays().items()}
+        for role, seat in self.rules.seats.items():
+            params, buffers = seat.network.shapes
+            families = [f"{role}/params", *(f"{role}/slots/{slot}" for slot in self.optimizer_specs[role].slots)]
+            families += [average_of(role)] if seat.averaged else []
+            leaves |= {f"{family}/{name}": shape for family in families for name, shape in params.items()}
             leaves |= {f"{role}/buffers/{name}": shape for name, shape in buffers.items()}
-            if role == "generator" and self.config.ema:
-                leaves |= {f"ema/{name}": shape for name, shape in params.items()}
-        return leaves | {f"memory/{penalty}/{name}": () for penalty, m in self._memory() for name, _ in m}
+        return leaves | {f"memory/{term}/{name}": () for term, m in self._memory() for name, _ in m}
+
+
+def average_of(role: str) -> str:
+    """Where checkpoints keep the moving average of a player."""
+    return "ema" if role == G else f"ema/{role}"

@@ -2,28 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Literal, NamedTuple
 
-from gankit.interfaces import Augmentation, Constraint, Loss, Network, Ops, Optimizer, Penalty
+from gankit.interfaces import Augmentation, Constraint, Draw, Loss, Network, Ops, Optimizer, Term
 
+D, G = PHASES = "discriminator", "generator"
+"""The phases of a step, and the two players that every game has."""
 Schedule = Literal["alternating", "simultaneous"]
 
 
 @dataclass(frozen=True)
+class Seat:
+    """A player's place in a game.
+
+    phase: in which it moves. kind: what it does: "generator", latents to examples; "discriminator", examples to scores;
+    any other does what terms ask of it. source: whose examples it makes or judges, "" being the game's own data.
+    takes: the conditions that its network reads. averaged: whether a moving average of its parameters is kept.
+    """
+
+    network: Network
+    optimizer: Optimizer
+    phase: str
+    kind: str
+    source: str = ""
+    takes: frozenset[str] = frozenset()
+    averaged: bool = False
+
+
+class Match(NamedTuple):
+    """A G and the D that judges it, on the examples of one source."""
+
+    generator: str
+    discriminator: str
+    source: str
+
+    def of(self, draw: Draw) -> Draw:
+        """Its own minibatch."""
+        own: Draw = draw.others[self.source] if self.source else draw
+        return own
+
+
+@dataclass(frozen=True)
 class Game:
-    """The pieces of one game, all of them pure. `network` in a name is G or D as a function of its parameters."""
+    """The pieces of one game, all of them pure."""
 
     ops: Ops
-    generator: Network
-    discriminator: Network
-    generator_optimizer: Optimizer
-    discriminator_optimizer: Optimizer
+    seats: Mapping[str, Seat]
     loss: Loss
-    penalties: tuple[Penalty, ...] = ()
+    terms: tuple[Term, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     augmentations: tuple[Augmentation, ...] = ()
     k: int = 1
     schedule: Schedule = "alternating"
     gradient_clip: float = 0.0
     accumulate: int = 1
+
+    @cached_property
+    def matches(self) -> tuple[Match, ...]:
+        """Every G beside the D of the same source; the main one first."""
+        by_kind = {kind: {s.source: role for role, s in self.seats.items() if s.kind == kind} for kind in PHASES}
+        return tuple(Match(role, by_kind[D][source], source) for source, role in by_kind[G].items())
+
+    def moving(self, phase: str) -> tuple[str, ...]:
+        """The players that move in a phase."""
+        return tuple(role for role, seat in self.seats.items() if seat.phase == phase)

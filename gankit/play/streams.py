@@ -58,6 +58,10 @@ class Streams:
 
         return self._rows(purpose, (shape, num_classes), start, stop, draw)
 
+    def uniform(self, purpose: str, start: int, stop: int, shape: tuple[int, ...]) -> Array:
+        """Numbers on [0, 1) for steps start..stop-1: (stop - start, *shape) float64."""
+        return self._rows(purpose, shape, start, stop, lambda rng: rng.random((BLOCK, *shape)))
+
     def words(self, purpose: str, start: int, stop: int) -> Array:
         """Two random 32-bit words a step, (stop - start, 2) uint32: what a backend makes its dropout keys from."""
 

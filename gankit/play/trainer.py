@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,55 +16,48 @@ import numpy as np
 from gankit import checkpoint, switches
 from gankit.config import Config
 from gankit.data.dataset import Dataset
+from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream, examples_of
-from gankit.errors import ConfigError
-from gankit.interfaces import Callback, Terms
+from gankit.errors import ConfigError, did_you_mean, one_of
+from gankit.interfaces import LABEL, Callback, Ops, Player, Terms
 from gankit.play.batches import Batches
-from gankit.play.feed import Feed, StreamFeed, on_examples_in_user_units
+from gankit.play.feed import EXAMPLES, Feed, StreamFeed, Units, on_examples_in_user_units
 from gankit.play.game import Assembled
+from gankit.play.inference import Inference, at_once, in_parts
 from gankit.play.inputs import Inputs
 from gankit.play.interrupt import deferred_interrupt
-from gankit.play.judging import scores
+from gankit.play.pace import Pace
 from gankit.play.players import PlayerView
+from gankit.play.rules import D, G, Seat
 from gankit.play.step import algorithm_1
-from gankit.play.streams import BLOCK, Streams
+from gankit.play.streams import Streams
 from gankit.runs.notebook import as_table
 
 Array = np.ndarray[Any, Any]
 
-BREATH = 1.0
-"""Seconds between looks at the clock, Ctrl-C and the callbacks: steps are run in chunks of about this long."""
 GLANCE = 0.2
 """Seconds between calls of a callback that wants to be called now and then."""
-NUMBERS_AT_ONCE = 2**20
-"""In the examples that G or D is given together outside training: many enough to keep two cores busy, and half a
-gigabyte at most in the convolutions of `dcgan`."""
-SIZES = (20, 50, 100, 200, 500, 1000)
-"""Of the parts in which they are given."""
-PARTS_AHEAD = 16
-"""How many of them the device is given before the first is fetched, as fetching holds a CPU up; 64 MB of numbers."""
 TERMS = ("d_loss", "g_loss", "D(x)", "D(G(z))")
-"""In this order in every log, on every backend; penalties follow."""
+"""In this order in every log, on every backend; terms follow."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class AdversarialTrainer:
     """A game in progress. Made by `gankit.build` and `gankit.load`."""
 
-    def __init__(self, game: Assembled, dataset: Dataset | Stream | None) -> None:
+    def __init__(
+        self, game: Assembled, dataset: Dataset | Stream | None, sources: Mapping[str, Dataset] = NOTHING
+    ) -> None:
         self._game = game
-        self._dataset = dataset
+        self._dataset, self._sources = dataset, dict(sources)
         self._state = game.initial_state(None if dataset is None else examples_of(dataset))
         self._steps_done = 0
-        self._batches = Batches(
-            game.config, game.optimizer_specs, game.rules.penalties, game.rules.loss, game.spec.num_classes
-        )
-        self._inputs = Inputs(game.config, game.spec)
-        scaling = game.spec.scaling
-        self._units = (game.backend.ops.asarray(scaling.offset), game.backend.ops.asarray(scaling.scale))
-        self._step = on_examples_in_user_units(algorithm_1(game.rules), game.backend.ops)
-        self._generate = game.backend.ops.compile(self._apply_generator)
-        self._generate_bytes = game.backend.ops.compile(self._apply_generator_in_bytes)
-        self._judge = game.backend.ops.compile(self._apply_discriminator)
+        self._batches = Batches(game.config, game.optimizer_specs, game.rules.terms, game.wants)
+        made = frozenset(name for maker in game.makers for name in maker.ports)
+        self._inputs = Inputs(game.config, game.spec, made)
+        self._units = units_on_device(game.spec, game.backend.ops)
+        self._step = on_examples_in_user_units(algorithm_1(game.rules), game.backend.ops, game.makers)
+        self._inference = Inference(game.rules, game.config, game.spec, self._units)
         self._pace, self._looked, self._looks_ahead = Pace(), 0.0, switches.on("ahead")
         self._last_feed: Feed | StreamFeed | None = None
 
@@ -99,12 +92,17 @@ class AdversarialTrainer:
         return self._steps_done
 
     @property
+    def players(self) -> Mapping[str, PlayerView]:
+        """Everybody who plays, by role: "generator", "discriminator", and whom the recipe adds."""
+        return {role: self._view(role) for role in self._game.rules.seats}
+
+    @property
     def generator(self) -> PlayerView:
-        return PlayerView(self._game.rules.generator, lambda: self._state.generator)
+        return self._view(G)
 
     @property
     def discriminator(self) -> PlayerView:
-        return PlayerView(self._game.rules.discriminator, lambda: self._state.discriminator)
+        return self._view(D)
 
     def fit(self, data: Any = None, *, steps: int, callbacks: Iterable[Callback] = ()) -> AdversarialTrainer:
         """Play `steps` more iterations and return the trainer.
@@ -140,7 +138,7 @@ class AdversarialTrainer:
                 if looks_ahead and not feed.returns_early:
                     ahead = makes_ready()
                 self._state, running = run(
-                    self._step, self._state, batches, *self._units, *feed.shared, capacity=feed.capacity
+                    self._step, self._state, batches, self._units, *feed.shared, capacity=feed.capacity
                 )
                 if looks_ahead and feed.returns_early:
                     ahead = makes_ready()
@@ -152,54 +150,102 @@ class AdversarialTrainer:
                     raise KeyboardInterrupt
         return self
 
-    def step(self, real: Any, labels: Any = None) -> dict[str, float]:
+    def step(self, real: Any, labels: Any = None, *, given: Any = None) -> dict[str, float]:
         """One iteration of Algorithm 1 on examples you bring; returns its terms.
 
         real: (m, *shape) in the data's own units; with k > 1, (k, m, *shape), a minibatch for each of D's steps. One
-            more minibatch may follow for G's phase, which otherwise takes its labels and reals from the last.
-        labels: (m,), or (k, m), classes in a conditional game.
+            more minibatch may follow for G's phase, which otherwise takes its conditions and reals from the last.
+        labels: (m,), or (k, m), classes in a game with labels.
+        given: conditions by name, led by the axes of real; those that the game makes of examples are not needed.
         """
-        batch = self._inputs.one_step(self._batches, self._steps_done, real, labels)
-        self._state, terms = self._game.backend.ops.run(self._step, self._state, batch, *self._units, capacity=1)
+        batch = self._inputs.one_step(self._batches, self._steps_done, real, labels, given)
+        self._state, terms = self._game.backend.ops.run(self._step, self._state, batch, self._units, capacity=1)
         self._steps_done += 1
         return self._floats(terms)
 
-    def sample(self, n: int, *, labels: Any = None, seed: int = 0, ema: bool | None = None) -> Array:
+    def sample(
+        self,
+        n: int,
+        *,
+        labels: Any = None,
+        given: Any = None,
+        seed: int = 0,
+        ema: bool | None = None,
+        player: str = G,
+    ) -> Array:
         """n examples from G, (n, *shape) in the data's own units and dtype.
 
-        labels: (n,) classes, or one class for all; by default every class in turn. Conditional games only.
+        labels: (n,) classes, or one class for all; by default every class in turn. Games with labels only.
+        given: the game's other conditions by name, each n rows, or one for all; pictures in the units of the data.
         seed: of the latents. The first examples of a longer draw are those of a shorter one.
         ema: whether to use the moving average of G's parameters; by default where the game keeps one.
+        player: which G, in a game of several.
         """
         if n < 0:
             raise ConfigError(f"sample(n={n}): n is how many examples to draw, 0 or more.")
-        config, size = self.config, at_once(self.spec.shape)
+        config, source = self.config, self._seat(player, G).source
+        spec, inputs = self._spec_of(source), self._inputs_of(source)
+        size = at_once(spec.shape)
         # A part at a time, while the device is busy with the part before.
         z = Streams(seed).first_latents_in_parts("sample", n, config.latent_dim, config.prior, size)
-        labels, scaling = self._inputs.sample_labels(n, labels), self.spec.scaling
-        if scaling.dtype == "uint8":  # on the device: a quarter of the bytes come back, and nothing is left to do
-            return self._generated(self._generate_bytes, n, z, labels, ema, size).astype(np.uint8, copy=False)
-        return np.asarray(scaling.to_user(self._generated(self._generate, n, z, labels, ema, size)))
+        conditions = inputs.in_model_units(inputs.sample_given(n, labels, given))
+        g, scaling = self._generating(player, ema), spec.scaling
+        if scaling.dtype == "uint8" and player == G:
+            out = self._inference.in_bytes(player, g, z, n, conditions, size)
+            return out.reshape(n, *spec.shape).astype(np.uint8, copy=False)
+        out = self._inference.generated(player, g, z, n, conditions, size)
+        return np.asarray(scaling.to_user(out.reshape(n, *spec.shape)))
 
     def generate(
-        self, z: Array, labels: Array | None = None, *, ema: bool | None = None, piece: int | None = None
+        self,
+        z: Array,
+        labels: Array | None = None,
+        *,
+        given: Any = None,
+        ema: bool | None = None,
+        piece: int | None = None,
     ) -> Array:
-        """G(z) in model units, float: (n, latent_dim) latents to (n, *shape).
+        """G(z) in model units, float: (n, latent_dim) latents, and conditions in the data's units, to (n, *shape).
 
         piece: how many G is given at once, which a compiled G is compiled for; by default as many as suit long draws.
         """
-        size = piece or at_once(self.spec.shape)
-        return self._generated(self._generate, len(z), in_parts(z, size), labels, ema, size)
+        size, n = piece or at_once(self.spec.shape), len(z)
+        conditions = self._inputs.in_model_units(self._inputs.sample_given(n, labels, given))
+        out = self._inference.generated(G, self._generating(G, ema), in_parts(z, size), n, conditions, size)
+        return np.asarray(out.reshape(n, *self.spec.shape))
 
-    def score(self, x: Any, labels: Any = None) -> Array:
-        """D's logits on examples in the data's own units, (n,) float; D(x) of the paper is their sigmoid."""
+    def score(self, x: Any, labels: Any = None, *, given: Any = None, player: str = D) -> Array:
+        """D's logits on examples in the data's own units, (n,) float; D(x) of the paper is their sigmoid.
+
+        labels, given: conditions, a row an example; those that the game makes of examples are made of x by default.
+        player: which D, in a game of several.
+        """
+        seat = self._seat(player, D)
+        source, takes = seat.source, seat.takes
+        spec, inputs = self._spec_of(source), self._inputs_of(source)
+        x = inputs.examples(x)
+        needed = {name for name in spec.given if name in takes or name == LABEL}
+        made = {} if source or not needed else self.conditions_of(x)
+        asked = {name: values for name, values in {**made, **(given or {})}.items() if name in needed or given}
+        conditions = inputs.in_model_units(inputs.given(labels, asked, (len(x),), needed))
+        model, d = spec.scaling.to_model(x, self.config.dtype), self._state.players[player]
+        return self._inference.judged(player, d, model, conditions, at_once(spec.shape))
+
+    def conditions_of(self, x: Any, *, seed: int = 0) -> dict[str, Array]:
+        """The conditions that the game makes of examples, by name, from (n, *shape) in the data's own units.
+
+        Pictures come in those units too. seed: of what is drawn, such as where a mask lies.
+        """
+        spec, makers = self.spec, self._game.makers
         x = self._inputs.examples(x)
-        labels = self._inputs.labels(labels, (len(x),))
-        model = self.spec.scaling.to_model(x, self.config.dtype)
-        d = self._state.discriminator
-        size = at_once(self.spec.shape)
-        parts = in_parts(model, size)
-        return self._in_pieces(lambda x, y: self._judge(d.params, d.buffers, x, y), len(x), parts, labels, size)
+        if not (makers and len(x)):
+            return {}
+        streams, model = Streams(seed), spec.scaling.to_model(x, self.config.dtype)
+        noise = [streams.generator(f"given/{i}").random((len(x), m.noise)) for i, m in enumerate(makers)]
+        return {
+            name: spec.scaling.to_user(v) if spec.given[name].kind == "image" else v
+            for name, v in self._inference.conditions(makers, model, noise).items()
+        }
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole state to one file, `.safetensors` at its end, and return its path."""
@@ -218,7 +264,8 @@ class AdversarialTrainer:
 
     def from_the_start(self, data: Dataset | None = None) -> AdversarialTrainer:
         """The same game on the same data before its first step: same seed, same run. This one stays as it is."""
-        return type(self)(self._game, self._own_data() if data is None else data)
+        own = self._own_data() if data is None else data
+        return type(self)(self._game, own, **({"sources": self._sources} if self._sources else {}))
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -241,12 +288,18 @@ class AdversarialTrainer:
         else:
             dataset = self._own_data()
         if self._last_feed is None or self._last_feed.dataset is not dataset:
-            self._last_feed = (
-                StreamFeed(dataset, self._batches, self._game.backend.ops)
-                if isinstance(dataset, Stream)
-                else Feed(dataset, self._batches, self._game.backend.ops, self.config.conditional, self._units)
-            )
+            self._last_feed = self._feed_of(dataset)
         return self._last_feed
+
+    def _feed_of(self, dataset: Dataset | Stream) -> Feed | StreamFeed:
+        batches, ops, config = self._batches, self._game.backend.ops, self.config
+        if self.config.sources and not self._sources:
+            self._sources = self._inputs.own_sources()
+        if not isinstance(dataset, Stream):
+            return Feed(dataset, batches, ops, frozenset(config.conditions), self._units, self._sources)
+        if self._sources:
+            raise ConfigError("A game on several sources takes data sets, not batches that come by.")
+        return StreamFeed(dataset, batches, ops)
 
     def _own_data(self) -> Dataset | Stream:
         if self._dataset is None:
@@ -275,92 +328,41 @@ class AdversarialTrainer:
         names = sorted(terms, key=lambda name: (TERMS.index(name) if name in TERMS else len(TERMS), name))
         return {name: float(self._game.backend.ops.to_numpy(terms[name])) for name in names}
 
-    # ---- networks outside training
+    # ---- players
 
-    def _generated(
-        self, generate: Any, n: int, z: Iterable[Array], labels: Array | None, ema: bool | None, size: int
-    ) -> Array:
-        """What `generate` makes of n latents, which come in parts of `size`, and labels: (n, *shape)."""
-        if ema and not self._state.ema:
+    def _view(self, role: str) -> PlayerView:
+        return PlayerView(self._game.rules.seats[role].network, lambda: self._state.players[role])
+
+    def _seat(self, role: str, kind: str) -> Seat:
+        """A player's place; raises ConfigError where there is none of that kind."""
+        seats = self._game.rules.seats
+        possible = [other for other, seat in seats.items() if seat.kind == kind]
+        if role not in possible:
+            raise ConfigError(f"player={role!r} is no {kind}.{did_you_mean(role, possible)} Choose {one_of(possible)}.")
+        return seats[role]
+
+    def _spec_of(self, source: str) -> DataSpec:
+        spec: DataSpec = self._game.spec.sources[source] if source else self._game.spec
+        return spec
+
+    def _inputs_of(self, source: str) -> Inputs:
+        return Inputs(self.config, self._spec_of(source)) if source else self._inputs
+
+    def _generating(self, role: str, ema: bool | None) -> Player:
+        """G with its own parameters, or with their moving average."""
+        g, average = self._state.players[role], self._state.averages.get(role)
+        if ema and average is None:
             raise ConfigError(
                 "This game keeps no moving average of G. Build it with ema=0.999, or sample with ema=False."
             )
-        g = self._state.generator
-        params = self._state.ema if self._state.ema and ema is not False else g.params
-        out = self._in_pieces(lambda z, y: generate(params, g.buffers, z, y), n, z, labels, size)
-        return np.asarray(out.reshape(n, *self.spec.shape))
-
-    def _apply_generator(self, params: Any, buffers: Any, z: Any, labels: Any) -> Any:
-        """G's output, a row for each example: XLA computes more slowly what ends in an image's axes."""
-        ops = self._game.backend.ops
-        out, _ = self._game.rules.generator.apply(params, buffers, z, labels, train=False, key=None)
-        return ops.xp.reshape(ops.to_float(out), (z.shape[0], -1))
-
-    def _apply_generator_in_bytes(self, params: Any, buffers: Any, z: Any, labels: Any) -> Any:
-        """`Scaling.to_user` of G's output, for data of bytes."""
-        xp, scaling = self._game.backend.ops.xp, self.spec.scaling
-        offset, scale = (xp.reshape(unit, (-1,)) for unit in self._units)
-        x = self._apply_generator(params, buffers, z, labels) * scale + offset
-        return xp.astype(xp.round(xp.clip(x, scaling.low, scaling.high)), xp.uint8)
-
-    def _apply_discriminator(self, params: Any, buffers: Any, x: Any, labels: Any) -> Any:
-        return scores(self._game.rules, params, buffers, x, labels, None, train=False)[0].logits
-
-    def _in_pieces(self, f: Any, n: int, parts: Iterable[Array], labels: Array | None, size: int) -> Array:
-        """f over n examples in parts of `size`, so a compiled f is compiled once and an example never depends on how
-        many there are.
-
-        The last part is filled up with its examples over again, for a D that compares those it is shown together.
-        """
-        ops, out, done = self._game.backend.ops, np.zeros((0,), self.config.dtype), 0
-        running: list[tuple[Any, int]] = []
-
-        def collect(left: int) -> None:
-            nonlocal out, done
-            while len(running) > left:
-                values, count = running.pop(0)
-                made = ops.to_numpy(values)[:count]
-                if not done:
-                    out = np.empty((n, *made.shape[1:]), made.dtype)
-                out[done : done + count] = made
-                done += count
-
-        start = 0
-        for x in parts:
-            count = len(x)
-            own = np.arange(size) % count
-            x = x if count == size else x[own]
-            y = None if labels is None else ops.asarray(np.asarray(labels)[start + own])
-            running.append((f(ops.asarray(x), y), count))
-            start += count
-            collect(PARTS_AHEAD)
-        collect(0)
-        return out
+        return g if average is None or ema is False else g._replace(params=average)
 
 
-def in_parts(x: Array, size: int) -> Iterable[Array]:
-    """x, (n, ...), as arrays of `size` rows and one of what is left."""
-    return (x[start : start + size] for start in range(0, len(x), size))
+def units_on_device(spec: DataSpec, ops: Ops) -> dict[str, Units]:
+    """Offset and scale of the examples and the conditions of each source."""
 
+    def units(own: DataSpec) -> Units:
+        scalings = {EXAMPLES: own.scaling, **own.units}
+        return {name: (ops.asarray(s.offset), ops.asarray(s.scale)) for name, s in scalings.items()}
 
-def at_once(shape: tuple[int, ...]) -> int:
-    """How many examples of that shape make a part: 20, 50, ... 1,000, which divide the numbers that people ask for."""
-    return max((size for size in SIZES if size * np.prod(shape) <= NUMBERS_AT_ONCE), default=SIZES[0])
-
-
-@dataclass
-class Pace:
-    """How many steps make a chunk: doubled while chunks are short, halved when they get long."""
-
-    limit: int = 4
-    since: float = 0.0
-
-    def start(self) -> None:
-        self.since = time.perf_counter()
-
-    def took(self, steps: int) -> None:
-        seconds = time.perf_counter() - self.since
-        if seconds > 2 * BREATH:
-            self.limit = max(1, self.limit // 2)
-        elif seconds < BREATH and steps >= self.limit:
-            self.limit = min(BLOCK, 2 * self.limit)
+    return {"": units(spec), **{source: units(own) for source, own in spec.sources.items()}}

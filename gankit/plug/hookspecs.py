@@ -11,7 +11,7 @@ and that module says what it brings, importing nothing heavy to do so:
 
     @hookimpl
     def gankit_losses():
-        yield Entry(name="hinge", target="my_package.losses:Hinge", api=1, summary="max-margin scores")
+        yield Entry(name="hinge", target="my_package.losses:Hinge", api=2, summary="max-margin scores")
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ from dataclasses import dataclass
 
 import pluggy
 
-PLUGIN_API = 1
-"""Raised when a plugin written against the old number would no longer work."""
+PLUGIN_API = 2
+"""Raised when a part would be called in another way. 2: penalties are handed a `Moment`, augmentations the conditions,
+networks of a backend all conditions instead of labels."""
+OLDEST_API = 1
+"""What was written for it goes on working through `gankit.parts.first_api`, until gankit 1.0."""
 
 GROUP = "gankit"
 
@@ -67,7 +70,11 @@ class Specs:
 
     @hookspec
     def gankit_penalties(self) -> Iterable[Entry]:  # type: ignore[empty-body]
-        """Targets are callables that return a `Penalty`: `R1(weight=..., every=...)`."""
+        """Targets are callables that return a `Term`: `R1(weight=..., every=...)`."""
+
+    @hookspec
+    def gankit_conditions(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are functions: `f(spec: GameSpec, **settings)` to a `ConditionMaker`."""
 
     @hookspec
     def gankit_constraints(self) -> Iterable[Entry]:  # type: ignore[empty-body]

@@ -16,7 +16,7 @@ from typing import Any, TextIO, TypeVar, cast
 import pluggy
 
 from gankit.errors import PluginError, did_you_mean
-from gankit.plug.hookspecs import GROUP, KINDS, PLUGIN_API, Entry, Specs
+from gankit.plug.hookspecs import GROUP, KINDS, OLDEST_API, PLUGIN_API, Entry, Specs
 
 T = TypeVar("T")
 
@@ -39,6 +39,7 @@ class Row:
     version: str
     entry_point: str
     target: str
+    api: int = PLUGIN_API
 
 
 @dataclass(frozen=True)
@@ -126,13 +127,15 @@ def _row(source: Source, kind: str, record: object, taken: frozenset[tuple[str, 
         raise PluginError(f"the summary {show(summary)} of {name!r} must be a string")
     if (kind, name) in taken:
         raise PluginError(f"{name!r} is a built-in's name and stays so; the plugin must choose another")
-    return Row(kind, name, one_line(summary), source.distribution, source.version, source.entry_point, target)
+    return Row(
+        kind, name, one_line(summary), source.distribution, source.version, source.entry_point, target, record.api
+    )
 
 
 def _check_api(source: Source, name: str, api: object) -> None:
     if not isinstance(api, int) or isinstance(api, bool):
         raise PluginError(f"the api {show(api)} of {name!r} must be an integer such as {PLUGIN_API}")
-    if api != PLUGIN_API:
+    if not OLDEST_API <= api <= PLUGIN_API:
         older = "gankit" if api > PLUGIN_API else source.distribution
         raise PluginError(f"{name!r} is written for plugin API {api}, this gankit has {PLUGIN_API}: upgrade {older}")
 

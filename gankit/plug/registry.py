@@ -10,7 +10,18 @@ from gankit.plug.discovery import DISABLE, GankitPluginWarning, Listing, Problem
 from gankit.plug.hookspecs import KINDS
 from gankit.plug.isolation import Row, describe, same_random_numbers, show, stdout_to_stderr
 
-__all__ = ["GankitPluginWarning", "Listing", "Problem", "Row", "listing", "load", "names", "problems", "refresh"]
+__all__ = [
+    "GankitPluginWarning",
+    "Listing",
+    "Problem",
+    "Row",
+    "api_of",
+    "listing",
+    "load",
+    "names",
+    "problems",
+    "refresh",
+]
 
 _ELSEWHERE: dict[str, dict[str, str]] = {  # extra of gankit: kind to names
     "torch": {"backends": "torch"},
@@ -54,6 +65,11 @@ def load(kind: str, name: str) -> object:
     target cannot be imported.
     """
     return _import(_only(kind, name))
+
+
+def api_of(kind: str, name: str) -> int:
+    """The `PLUGIN_API` that the part of that name was written against."""
+    return _only(kind, name).api
 
 
 def names(kind: str) -> tuple[str, ...]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from gankit.errors import ConfigError
+from gankit.errors import ConfigError, did_you_mean, one_of
 
 SAYS: Mapping[str, tuple[str, ...]] = {
     "losses": ("generator_needs_real", "conditional", "needs_mismatched", "pairs_examples"),
-    "penalties": ("name", "player", "every", "weight", "memory", "slopes_at"),
+    "penalties": ("name", "player", "every", "weight", "memory", "slopes_at", "needs"),
     "constraints": ("name", "player"),
 }
 """The attributes that the game reads of each kind of part (`gankit.interfaces`)."""
@@ -33,3 +33,16 @@ def check_spelling(kind: str, part: Any) -> None:
     base = getattr(part, "base", None)
     if kind == "losses" and base is not None:
         check_spelling(kind, base)
+
+
+def check_needs(terms: Iterable[Any], names: Iterable[str]) -> None:
+    """Raises ConfigError where a term needs what no game has, or what this one has not: names are those of its further
+    sources and of its players."""
+    possible = ("real", *names)
+    for term in terms:
+        for need in getattr(term, "needs", ()):
+            if need not in possible:
+                raise ConfigError(
+                    f"{term.name!r} needs {need!r}, which this game has not.{did_you_mean(need, possible)} It has "
+                    f"{one_of(possible)}. Bring further data as sources={{{need!r}: ...}}, a further player by players."
+                )

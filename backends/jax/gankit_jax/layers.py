@@ -15,6 +15,7 @@ from jax import Array
 
 from gankit import layers
 from gankit.errors import ConfigError
+from gankit.interfaces import Given, as_given
 from gankit.layers import Placed
 from gankit_jax import convolution
 from gankit_jax.ops import JaxOps
@@ -25,18 +26,19 @@ class Stack(nnx.Module):
 
     def __init__(self, placed: Sequence[Placed], ops: JaxOps, rngs: nnx.Rngs) -> None:
         self.order = tuple(place.name for place in placed)
-        self.labelled = tuple(place.name for place in placed if place.layer.takes_labels)
+        self.conditional = tuple(place.name for place in placed if layers.conditions_of((place.layer,)))
         self.features = tuple(place.name for place in placed if isinstance(place.layer, layers.Features))
         for place in placed:
             setattr(self, place.name, module(place, ops, rngs))
 
-    def __call__(self, x: Array, labels: Array | None = None) -> Any:
-        features = []
+    def __call__(self, x: Array, given: Given | Array | None = None) -> Any:
+        """given: conditions by name; the labels alone will do."""
+        features, given = [], as_given(given)
         for name in self.order:
             if name in self.features:
                 features.append(x)
             child = getattr(self, name)
-            x = child(x, labels) if name in self.labelled else child(x)
+            x = child(x, given) if name in self.conditional else child(x)
         if not features:
             return x
         return {**(x if isinstance(x, Mapping) else {"logits": x}), "features": tuple(features)}
@@ -51,8 +53,8 @@ class Portable(nnx.Module):
         for name, parameter in place.layer.parameters(place.input_shape).items():
             setattr(self, name, nnx.Param(jnp.zeros(parameter.shape, ops.dtype)))
 
-    def __call__(self, x: Array, labels: Array | None = None) -> Any:
-        return self.layer.compute(self.ops, {name: getattr(self, name)[...] for name in self.names}, x, labels)
+    def __call__(self, x: Array, given: Given | None = None) -> Any:
+        return self.layer.computed(self.ops, {name: getattr(self, name)[...] for name in self.names}, x, given or {})
 
 
 class Maxout(nnx.Linear):
@@ -133,7 +135,7 @@ class SpectralNorm(nnx.Module):
         for name in kernels:
             setattr(self, f"{name}_u", nnx.BatchStat(jnp.zeros(getattr(layer, name)[...].shape[-1:], ops.dtype)))
 
-    def __call__(self, x: Array, *labels: Array | None) -> Any:
+    def __call__(self, x: Array, *given: Given) -> Any:
         raw = {name: getattr(self.layer, name)[...] for name in self.kernels}
         for name, kernel in raw.items():
             u = getattr(self, f"{name}_u")
@@ -143,7 +145,7 @@ class SpectralNorm(nnx.Module):
             if not self.use_running_average:
                 u[...] = next_u
             getattr(self.layer, name)[...] = kernel / sigma
-        out = self.layer(x, *labels)
+        out = self.layer(x, *given)
         for name, kernel in raw.items():
             getattr(self.layer, name)[...] = kernel
         return out
@@ -155,8 +157,8 @@ class Residual(nnx.Module):
     def __init__(self, main: Stack, shortcut: Stack) -> None:
         self.main, self.shortcut = main, shortcut
 
-    def __call__(self, x: Array, labels: Array | None = None) -> Array:
-        return self.main(x, labels) + self.shortcut(x, labels)
+    def __call__(self, x: Array, given: Given | None = None) -> Array:
+        return self.main(x, given) + self.shortcut(x, given)
 
 
 class Skip(nnx.Module):
@@ -165,8 +167,8 @@ class Skip(nnx.Module):
     def __init__(self, inner: Stack) -> None:
         self.inner = inner
 
-    def __call__(self, x: Array, labels: Array | None = None) -> Array:
-        return jnp.concatenate([x, self.inner(x, labels)], axis=-1)
+    def __call__(self, x: Array, given: Given | None = None) -> Array:
+        return jnp.concatenate([x, self.inner(x, given)], axis=-1)
 
 
 class LeakyRelu(nnx.Module):

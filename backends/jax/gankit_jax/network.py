@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -11,7 +12,9 @@ import numpy as np
 from flax import nnx
 from jax import Array
 
+from gankit.interfaces import Given, beside
 from gankit_jax import convolution
+from gankit_jax.layers import Stack
 from gankit_jax.ops import JaxOps
 
 Tensors = dict[str, Array]
@@ -62,13 +65,13 @@ class JaxNetwork:
         params: Tensors,
         buffers: Tensors,
         x: Array,
-        labels: Array | None = None,
+        given: Given = MappingProxyType({}),
         *,
         train: bool,
         key: Array | None = None,
     ) -> tuple[Any, Tensors]:
         module = self._merged(params, buffers, train=train, key=key)
-        out = module(x) if labels is None else module(x, labels)
+        out = module(x, given) if isinstance(module, Stack) else module(x, *beside(given))
         if self._ops.compute != self._ops.dtype:
             out = jax.tree.map(self._ops.to_float, out)
         if not train or not buffers:

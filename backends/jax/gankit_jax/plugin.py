@@ -7,4 +7,4 @@ from gankit.plug.hookspecs import Entry, hookimpl
 
 @hookimpl
 def gankit_backends() -> Iterator[Entry]:
-    yield Entry(name="jax", target="gankit_jax.backend:JaxBackend", api=1, summary="JAX with flax and optax")
+    yield Entry(name="jax", target="gankit_jax.backend:JaxBackend", api=2, summary="JAX with flax and optax")

@@ -14,6 +14,7 @@ import mlx.nn as nn
 
 from gankit import layers
 from gankit.errors import ConfigError
+from gankit.interfaces import Given, as_given
 from gankit.layers import Placed
 from gankit_mlx import convolution
 from gankit_mlx.ops import MlxOps
@@ -27,16 +28,19 @@ class Stack(nn.Module):
 
     def __init__(self, placed: Sequence[Placed], ops: MlxOps) -> None:
         super().__init__()
-        self._order = [(p.name, p.layer.takes_labels, isinstance(p.layer, layers.Features)) for p in placed]
+        self._order = [
+            (p.name, bool(layers.conditions_of((p.layer,))), isinstance(p.layer, layers.Features)) for p in placed
+        ]
         for place in placed:
             self[place.name] = module(place, ops)
 
-    def __call__(self, x: mx.array, labels: mx.array | None = None) -> Any:
-        features = []
-        for name, labelled, marks in self._order:
+    def __call__(self, x: mx.array, given: Given | mx.array | None = None) -> Any:
+        """given: conditions by name; the labels alone will do."""
+        features, given = [], as_given(given)
+        for name, conditional, marks in self._order:
             if marks:
                 features.append(x)
-            x = self[name](x, labels) if labelled else self[name](x)
+            x = self[name](x, given) if conditional else self[name](x)
         if not features:
             return x
         return {**(x if isinstance(x, Mapping) else {"logits": x}), "features": tuple(features)}
@@ -52,8 +56,8 @@ class Portable(nn.Module):
         for name, parameter in place.layer.parameters(place.input_shape).items():
             self[name] = mx.zeros(parameter.shape)
 
-    def __call__(self, x: mx.array, labels: mx.array | None = None) -> Any:
-        return self._layer.compute(self._ops, {name: self[name] for name in self._names}, x, labels)
+    def __call__(self, x: mx.array, given: Given | None = None) -> Any:
+        return self._layer.computed(self._ops, {name: self[name] for name in self._names}, x, given or {})
 
 
 class Dense(nn.Linear):
@@ -157,14 +161,14 @@ class SpectralNorm(nn.Module):
             self[f"{own}_u"] = mx.zeros(turned(layer[name], axes).shape[-1:])
         self.freeze(keys=[f"{own}_u" for _, own, _ in self._kernels], recurse=False)
 
-    def __call__(self, x: mx.array, *labels: mx.array | None) -> Any:
+    def __call__(self, x: mx.array, *given: Given) -> Any:
         raw = {name: self.layer[name] for name, _, _ in self._kernels}
         try:
             for name, own, axes in self._kernels:
                 kernel, u = turned(raw[name], axes), self[f"{own}_u"]
                 sigma, u = layers.largest_singular_value(self._ops, kernel, u, iterate=self.training)
                 self[f"{own}_u"], self.layer[name] = u, raw[name] / sigma
-            return self.layer(x, *labels)
+            return self.layer(x, *given)
         finally:
             self.layer.update(raw)
 
@@ -176,8 +180,8 @@ class Residual(nn.Module):
         super().__init__()
         self.main, self.shortcut = main, shortcut
 
-    def __call__(self, x: mx.array, labels: mx.array | None = None) -> mx.array:
-        return self.main(x, labels) + self.shortcut(x, labels)
+    def __call__(self, x: mx.array, given: Given | None = None) -> mx.array:
+        return self.main(x, given) + self.shortcut(x, given)
 
 
 class Skip(nn.Module):
@@ -187,8 +191,8 @@ class Skip(nn.Module):
         super().__init__()
         self.inner = inner
 
-    def __call__(self, x: mx.array, labels: mx.array | None = None) -> mx.array:
-        return mx.concatenate([x, self.inner(x, labels)], axis=-1)
+    def __call__(self, x: mx.array, given: Given | None = None) -> mx.array:
+        return mx.concatenate([x, self.inner(x, given)], axis=-1)
 
 
 class Elementwise(nn.Module):

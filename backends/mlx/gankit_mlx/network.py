@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import mlx.core as mx
@@ -10,7 +11,8 @@ import mlx.nn as nn
 import numpy as np
 
 from gankit.errors import ConfigError
-from gankit_mlx.layers import Axes, Dropout, names, turned
+from gankit.interfaces import Given, beside
+from gankit_mlx.layers import Axes, Dropout, Stack, names, turned
 from gankit_mlx.ops import MlxOps
 
 Tensors = dict[str, mx.array]
@@ -48,7 +50,7 @@ class MlxNetwork:
         params: Tensors,
         buffers: Tensors,
         x: mx.array,
-        labels: mx.array | None = None,
+        given: Given = MappingProxyType({}),
         *,
         train: bool,
         key: mx.array | None = None,
@@ -58,16 +60,16 @@ class MlxNetwork:
         own = self._held()
         self._hold({**params, **buffers})
         try:
-            out = self._call(x, labels, key)
+            out = self._call(x, given, key)
             moved = self._split(self._held())[1]
         finally:
             self._hold(own)
         return out, moved if train else buffers
 
-    def _call(self, x: mx.array, labels: mx.array | None, key: mx.array | None) -> Any:
+    def _call(self, x: mx.array, given: Given, key: mx.array | None) -> Any:
         for i, dropout in enumerate(self._dropouts):
             dropout._key = None if key is None else self._ops.fold_in(key, i)
-        return self.native(x) if labels is None else self.native(x, labels)
+        return self.native(x, given) if isinstance(self.native, Stack) else self.native(x, *beside(given))
 
     def _held(self) -> Tensors:
         return {full: place.holder[place.name] for full, place in self._places.items()}
@@ -126,14 +128,14 @@ class WrappedNetwork(MlxNetwork):
         """The numbers that the module holds."""
         return self.export(self._held())
 
-    def _call(self, x: mx.array, labels: mx.array | None, key: mx.array | None) -> Any:
+    def _call(self, x: mx.array, given: Given, key: mx.array | None) -> Any:
         """MLX's global generator, which its dropout draws from, is a function of the key; then as it was."""
         if key is None:
-            return super()._call(x, labels, key)
+            return super()._call(x, given, key)
         before = mx.random.state[0].tolist()
         try:
             mx.random.seed(_seed(key.tolist()))
-            return super()._call(x, labels, key)
+            return super()._call(x, given, key)
         finally:
             mx.random.seed(_seed(before))
 

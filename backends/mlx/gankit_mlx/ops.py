@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import repeat
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
-from gankit.interfaces import Batch, Draw, State, Terms
+from gankit.interfaces import Batch, State, Terms
 from gankit.trees import tree_map
 from gankit_mlx import exact
 
@@ -134,12 +133,10 @@ class MlxOps:
     def _each(self, batches: Batch) -> Iterator[Batch]:
         """The batches one by one, sent to the device together; what is one number a step stays on the host."""
 
-        def column(x: np.ndarray[Any, Any] | None) -> Iterable[Any]:
-            if x is None:
-                return repeat(None)
+        def column(x: np.ndarray[Any, Any]) -> Iterable[Any]:
             return x.tolist() if x.ndim == 1 else self.asarray(x)
 
-        d_draws, g_draws = (map(Draw, *map(column, draw)) for draw in (batches.discriminator, batches.generator))
+        d_draws, g_draws = (draw.unstacked(column) for draw in (batches.discriminator, batches.generator))
         columns = [values.tolist() for values in batches.numbers.values()]
         numbers = (dict(zip(batches.numbers, values, strict=True)) for values in zip(*columns, strict=True))
         return map(Batch, d_draws, g_draws, numbers, zip(*map(column, batches.key), strict=True))

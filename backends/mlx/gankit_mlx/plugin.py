@@ -7,4 +7,4 @@ from gankit.plug.hookspecs import Entry, hookimpl
 
 @hookimpl
 def gankit_backends() -> Iterator[Entry]:
-    yield Entry(name="mlx", target="gankit_mlx.backend:MlxBackend", api=1, summary="MLX, for Apple silicon")
+    yield Entry(name="mlx", target="gankit_mlx.backend:MlxBackend", api=2, summary="MLX, for Apple silicon")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from gankit import layers, switches
 from gankit.errors import ConfigError
+from gankit.interfaces import Given, as_given
 from gankit.layers import Placed
 from gankit_torch.keys import forked, generator
 from gankit_torch.ops import TorchOps
@@ -32,17 +33,18 @@ class Stack(nn.Module):
     def __init__(self, placed: Sequence[Placed], ops: TorchOps) -> None:
         super().__init__()
         self._features = [place.name for place in placed if isinstance(place.layer, layers.Features)]
-        self._labelled = {place.name for place in placed if place.layer.takes_labels}
+        self._conditional = {place.name for place in placed if layers.conditions_of((place.layer,))}
         with forked(ops.device):  # torch draws a start for each layer, which core's own replaces
             for place in placed:
                 self.add_module(place.name, module(place, ops))
 
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Any:
-        features = []
+    def forward(self, x: Tensor, given: Given | Tensor | None = None) -> Any:
+        """given: conditions by name; the labels alone will do."""
+        features, given = [], as_given(given)
         for name, child in self._modules.items():
             if name in self._features:
                 features.append(x)
-            x = child(x, labels) if name in self._labelled else child(x)
+            x = child(x, given) if name in self._conditional else child(x)
         if not features:
             return x
         return {**(x if isinstance(x, Mapping) else {"logits": x}), "features": tuple(features)}
@@ -58,9 +60,9 @@ class Portable(nn.Module):
         for name, parameter in place.layer.parameters(place.input_shape).items():
             self.register_parameter(name, nn.Parameter(ops.empty(parameter.shape)))
 
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Any:
+    def forward(self, x: Tensor, given: Given | None = None) -> Any:
         params = {name: self._parameters[name] for name in self._names}
-        return self._layer.compute(self._ops, params, x, labels)
+        return self._layer.computed(self._ops, params, x, given or {})
 
     def extra_repr(self) -> str:
         return repr(self._layer)
@@ -184,7 +186,7 @@ class SpectralNorm(nn.Module):
         for name, (own, axes) in self._kernels.items():
             self.register_buffer(f"{own}_u", ops.empty((_turned(layer._parameters[name], axes).shape[-1],)))
 
-    def forward(self, x: Tensor, *labels: Tensor | None) -> Any:
+    def forward(self, x: Tensor, *given: Given) -> Any:
         raw = {name: self.layer._parameters[name] for name in self._kernels}
         try:
             for name, (own, axes) in self._kernels.items():
@@ -194,7 +196,7 @@ class SpectralNorm(nn.Module):
                 if self.training:
                     self._buffers[f"{own}_u"] = u
                 self.layer._parameters[name] = raw[name] / sigma  # type: ignore[assignment]
-            return self.layer(x, *labels)
+            return self.layer(x, *given)
         finally:
             self.layer._parameters.update(raw)
 
@@ -206,8 +208,8 @@ class Residual(nn.Module):
         super().__init__()
         self.main, self.shortcut = main, shortcut
 
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.main(x, labels) + self.shortcut(x, labels)
+    def forward(self, x: Tensor, given: Given | None = None) -> Tensor:
+        return self.main(x, given) + self.shortcut(x, given)
 
 
 class Skip(nn.Module):
@@ -217,8 +219,8 @@ class Skip(nn.Module):
         super().__init__()
         self.inner = inner
 
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return torch.cat([x, self.inner(x, labels)], dim=-1)
+    def forward(self, x: Tensor, given: Given | None = None) -> Tensor:
+        return torch.cat([x, self.inner(x, given)], dim=-1)
 
 
 def canonical_names(owner: nn.Module) -> dict[str, tuple[str, tuple[int, ...] | None]]:

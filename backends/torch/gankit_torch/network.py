@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gankit.errors import ConfigError
+from gankit.interfaces import Given, beside
 from gankit.trees import tree_map
 from gankit_torch.keys import forked
 from gankit_torch.layers import Dropout, canonical_names
@@ -61,7 +63,7 @@ class TorchNetwork:
         params: Tensors,
         buffers: Tensors,
         x: Tensor,
-        labels: Tensor | None = None,
+        given: Given = MappingProxyType({}),
         *,
         train: bool,
         key: int | None = None,
@@ -75,7 +77,7 @@ class TorchNetwork:
         own = self._hold({**params, **buffers})
         try:
             with self._computing():
-                out = self._call(x, labels, key)
+                out = self._call(x, given, key)
             moved = {name: holder[attribute] for name, (holder, attribute, _) in self._buffers.items()}
         finally:
             self._hold(own)
@@ -83,8 +85,8 @@ class TorchNetwork:
             out = tree_map(self._ops.to_float, out)
         return out, moved if train else buffers
 
-    def _call(self, x: Tensor, labels: Tensor | None, key: int | None) -> Any:
-        return self.native(x) if labels is None else self.native(x, labels)
+    def _call(self, x: Tensor, given: Given, key: int | None) -> Any:
+        return self.native(x, given)
 
     def _computing(self) -> Any:
         """In the game's precision. Casts are not kept: the tensors that they belong to change between calls."""
@@ -146,12 +148,12 @@ class WrappedNetwork(TorchNetwork):
         """The numbers that the module holds."""
         return self.export({n: p.holder[p.name] for n, p in self._places.items()})
 
-    def _call(self, x: Tensor, labels: Tensor | None, key: int | None) -> Any:
+    def _call(self, x: Tensor, given: Given, key: int | None) -> Any:
         if recording():
             raise Unrecordable("A module of the user's may do something else at every step.")
-        x = x.permute(0, 3, 1, 2) if x.ndim == 4 else x
+        x, given = _channels_first(x), {name: _channels_first(c) for name, c in given.items()}
         with self._seeded(key):
-            out = self.native(x) if labels is None else self.native(x, labels.long())
+            out = self.native(x, *beside(given))
         if isinstance(out, Tensor) and out.ndim == 4:
             return out.permute(0, 2, 3, 1)
         return out
@@ -165,6 +167,13 @@ class WrappedNetwork(TorchNetwork):
         with forked(self._ops.device):
             torch.manual_seed(key & (2**63 - 1))
             yield
+
+
+def _channels_first(x: Tensor) -> Tensor:
+    """As torch's own modules take it: images (N, c, h, w), and classes of int64."""
+    if not x.is_floating_point():
+        return x.long()
+    return x.permute(0, 3, 1, 2) if x.ndim == 4 else x
 
 
 def turned(tensor: Tensor, axes: tuple[int, ...] | None) -> Tensor:

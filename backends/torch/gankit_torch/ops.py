@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import repeat
 from typing import Any
 
 import array_api_compat.torch as xp
@@ -14,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gankit import switches
-from gankit.interfaces import Batch, Draw, State, Terms
+from gankit.interfaces import Batch, State, Terms
 from gankit.trees import leaves, tree_map
 from gankit_torch.graphs import graphs_on
 from gankit_torch.keys import Trail, fold_in, generator
@@ -169,12 +168,10 @@ class TorchOps:
     def _each(self, batches: Batch) -> Iterator[Batch]:
         """The batches one by one, sent to the device together; what is one number a step stays on the host."""
 
-        def column(x: np.ndarray[Any, Any] | None) -> Iterable[Any]:
-            if x is None:
-                return repeat(None)
+        def column(x: np.ndarray[Any, Any]) -> Iterable[Any]:
             return x.tolist() if x.ndim == 1 else self.asarray(x).unbind()
 
-        d_draws, g_draws = (map(Draw, *map(column, draw)) for draw in (batches.discriminator, batches.generator))
+        d_draws, g_draws = (draw.unstacked(column) for draw in (batches.discriminator, batches.generator))
         columns = [values.tolist() for values in batches.numbers.values()]
         numbers = (dict(zip(batches.numbers, values, strict=True)) for values in zip(*columns, strict=True))
         return map(Batch, d_draws, g_draws, numbers, zip(*map(column, batches.key), strict=True))

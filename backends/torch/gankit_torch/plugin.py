@@ -7,4 +7,4 @@ from gankit.plug.hookspecs import Entry, hookimpl
 
 @hookimpl
 def gankit_backends() -> Iterator[Entry]:
-    yield Entry(name="torch", target="gankit_torch.backend:TorchBackend", api=1, summary="PyTorch, on CPU or CUDA")
+    yield Entry(name="torch", target="gankit_torch.backend:TorchBackend", api=2, summary="PyTorch, on CPU or CUDA")

@@ -50,8 +50,8 @@ class Recorded:
         return replay(state, draw, {name: self._number(numbers[name]) for name in self._numbers}, key)
 
     def _form(self, draw: Draw, numbers: Mapping[str, Any]) -> Any:
-        shapes = [None if x is None else (x.shape, x.dtype) for x in draw]
-        return *shapes, *[numbers[name] != 0 for name in self._numbers]
+        shapes = [(x.shape, x.dtype) for x in draw.arrays()]
+        return *shapes, draw.real is None, *[numbers[name] != 0 for name in self._numbers]
 
     def _number(self, value: Any) -> Any:
         """As f is given it: what is not 0 is an array, in whose place the next value can be put."""
@@ -62,7 +62,7 @@ class Recorded:
 
     def _record(self, state: State, draw: Draw, numbers: Mapping[str, Any], key: int) -> Any:
         # What shares memory now need not share it the next time: the labels of the reals and of the fakes, say.
-        own = Draw(*(None if x is None else x.clone() for x in draw))
+        own = draw._replace(fake_given=dict(draw.fake_given)).each(torch.clone)
         read, trail = _Read({name: self._number(value) for name, value in numbers.items()}), Trail.start(key)
         try:
             with Tape({"state": state, "draw": own, "numbers": read}, trail) as tape:

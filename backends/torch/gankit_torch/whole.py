@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gankit.interfaces import Batch, Draw, State, Terms
+from gankit.interfaces import Batch, State, Terms
 from gankit.trees import leaves, tree_map
 from gankit_torch.graphs import PROOFS, Graphed, Graphs, agree, clones, first_line
 from gankit_torch.keys import Trail, fold_in
@@ -181,7 +181,7 @@ class Chunk:
 
     def __init__(self, batches: Batch, asarray: Callable[[Any], Tensor], dtype: torch.dtype) -> None:
         draws = (batches.discriminator, batches.generator)
-        self.draws = tuple(Draw(*(None if x is None else asarray(x) for x in draw)) for draw in draws)
+        self.draws = tuple(draw.each(asarray) for draw in draws)
         self.names = [*batches.numbers]
         columns = [batches.numbers[name].tolist() for name in self.names]
         self.numbers = [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -192,12 +192,12 @@ class Chunk:
         return len(self.keys)
 
     def batch(self, i: int) -> Batch:
-        d, g = (Draw(*(None if x is None else x[i] for x in draw)) for draw in self.draws)
+        d, g = (draw.each(lambda x: x[i]) for draw in self.draws)
         return Batch(d, g, self.numbers[i], self.keys[i])
 
     def arrays(self) -> list[Tensor]:
         """All that lies on the device."""
-        return [x for draw in self.draws for x in draw if x is not None] + [self.values]
+        return [x for draw in self.draws for x in draw.arrays()] + [self.values]
 
 
 class _Held:
@@ -230,7 +230,7 @@ class _Held:
     def batch(self, numbers: Mapping[str, float], key: Any) -> Batch:
         """The next step's, as tensors that a graph reads anew."""
         rows = iter([x.index_select(0, self.at)[0] for x in self._chunk])
-        d, g = (Draw(*(None if x is None else next(rows) for x in draw)) for draw in self._layout.draws)
+        d, g = (draw.each(lambda _: next(rows)) for draw in self._layout.draws)
         values = next(rows)
         told = {
             name: Number.at(value, values[j]) if value and _is_array(name) else value
@@ -246,8 +246,8 @@ class _Held:
 
 def with_own_memory(state: State) -> State:
     """The state, with copies of all but what is changed in place anyway: parameters, slots, the average."""
-    kept = {id(x) for player in (state.generator, state.discriminator) for x in leaves((player.params, player.slots))}
-    kept |= {id(x) for x in leaves(state.ema)}
+    kept = {id(x) for player in state.players.values() for x in leaves((player.params, player.slots))}
+    kept |= {id(x) for x in leaves(state.averages)}
     return tree_map(lambda x: x if id(x) in kept else x.clone(), state)
 
 
@@ -331,11 +331,9 @@ def _moved_alike(before: State, after: State, want: State) -> bool:
 
 
 def _parts(state: State) -> list[list[Tensor]]:
-    """Parameters, buffers and each slot of each player, the average, what each penalty remembers."""
-    players = [
-        part for p in (state.generator, state.discriminator) for part in (p.params, p.buffers, *p.slots.values())
-    ]
-    return [[*leaves(part)] for part in (*players, state.ema, *state.memory.values())]
+    """Parameters, buffers and each slot of each player, the averages, what each term remembers."""
+    players = [part for p in state.players.values() for part in (p.params, p.buffers, *p.slots.values())]
+    return [[*leaves(part)] for part in (*players, *state.averages.values(), *state.memory.values())]
 
 
 def _norm(pair: tuple[list[Tensor], list[Tensor] | None]) -> float:

@@ -1,0 +1,42 @@
+"""The contracts between the game and everything that plugs into it.
+
+`values` is what travels: arrays, draws, scores, the state. `ops` is what a backend computes with, `backend` the rest of
+it, `parts` what plugs into the game, `trainer` what a user holds. They import nothing else of gankit.
+
+An `Array` is whatever the backend computes with. "In the array-API standard? Use `ops.xp`. Otherwise it is one of
+the functions of `Ops`, native to the backend."
+"""
+
+from gankit.interfaces.backend import Backend as Backend
+from gankit.interfaces.backend import Network as Network
+from gankit.interfaces.backend import Optimizer as Optimizer
+from gankit.interfaces.backend import OptimizerSpec as OptimizerSpec
+from gankit.interfaces.ops import Ops as Ops
+from gankit.interfaces.parts import Augmentation as Augmentation
+from gankit.interfaces.parts import ConditionMaker as ConditionMaker
+from gankit.interfaces.parts import Constraint as Constraint
+from gankit.interfaces.parts import Loss as Loss
+from gankit.interfaces.parts import Moment as Moment
+from gankit.interfaces.parts import Penalty as Penalty
+from gankit.interfaces.parts import Term as Term
+from gankit.interfaces.trainer import Callback as Callback
+from gankit.interfaces.trainer import Discriminator as Discriminator
+from gankit.interfaces.trainer import Generator as Generator
+from gankit.interfaces.trainer import Logger as Logger
+from gankit.interfaces.trainer import Trainer as Trainer
+from gankit.interfaces.values import LABEL as LABEL
+from gankit.interfaces.values import Array as Array
+from gankit.interfaces.values import Batch as Batch
+from gankit.interfaces.values import Draw as Draw
+from gankit.interfaces.values import Given as Given
+from gankit.interfaces.values import Key as Key
+from gankit.interfaces.values import Player as Player
+from gankit.interfaces.values import Port as Port
+from gankit.interfaces.values import Scores as Scores
+from gankit.interfaces.values import State as State
+from gankit.interfaces.values import Step as Step
+from gankit.interfaces.values import Tensors as Tensors
+from gankit.interfaces.values import Terms as Terms
+from gankit.interfaces.values import Tree as Tree
+from gankit.interfaces.values import as_given as as_given
+from gankit.interfaces.values import beside as beside

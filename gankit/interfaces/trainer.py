@@ -1,0 +1,109 @@
+"""A game in progress, and who listens to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from gankit.interfaces.backend import Backend
+from gankit.interfaces.parts import Loss
+
+if TYPE_CHECKING:
+    from gankit.config import Config
+    from gankit.data.dataset import Dataset
+    from gankit.data.spec import DataSpec
+
+
+class Callback(Protocol):
+    """Called by `Trainer.fit` after every `every`-th step with that step's terms as floats."""
+
+    every: int
+
+    def __call__(self, trainer: Trainer, step: int, terms: Mapping[str, float]) -> None: ...
+
+
+class Logger(Protocol):
+    """Where the terms of a run go beside its own folder, such as TensorBoard. Made with its settings."""
+
+    def start(self, folder: Path, config: Config, step: int) -> None:
+        """Before the first step that this process plays; `step` were played before, and later ones may come again."""
+
+    def log(self, step: int, terms: Mapping[str, float]) -> None:
+        """After every `log_every`-th step."""
+
+    def finish(self) -> None:
+        """After the last step, or when the run is interrupted."""
+
+
+class Generator(Protocol):
+    """G: latents (and conditions) to examples."""
+
+    @property
+    def native(self) -> Any:
+        """The native module with the current parameters."""
+
+
+class Discriminator(Protocol):
+    """D: examples (and conditions) to Scores."""
+
+    @property
+    def native(self) -> Any:
+        """The native module with the current parameters."""
+
+
+class Trainer(Protocol):
+    """A game in progress; what `gankit.build` and `gankit.load` return. Documented at `AdversarialTrainer`.
+
+    A trainer of your own is registered by the hook `gankit_trainers`, made as `Trainer(game, dataset)`, and chosen by
+    the setting `trainer`. To change how a game is played, derive from `AdversarialTrainer`, which has everything that
+    figures, alarms, metrics and the command line ask for.
+    """
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def generator(self) -> Generator: ...
+
+    @property
+    def discriminator(self) -> Discriminator: ...
+
+    @property
+    def players(self) -> Mapping[str, Any]: ...
+
+    @property
+    def loss(self) -> Loss: ...
+
+    @property
+    def backend(self) -> Backend: ...
+
+    @property
+    def spec(self) -> DataSpec: ...
+
+    @property
+    def data(self) -> Dataset: ...
+
+    @property
+    def steps_done(self) -> int: ...
+
+    def fit(self, data: Any = None, *, steps: int, callbacks: Iterable[Callback] = ()) -> Trainer: ...
+
+    def step(self, real: Any, labels: Any = None, *, given: Any = None) -> Mapping[str, float]: ...
+
+    def sample(
+        self, n: int, *, labels: Any = None, given: Any = None, seed: int = 0, ema: bool | None = None
+    ) -> np.ndarray[Any, Any]: ...
+
+    def generate(self, z: Any, labels: Any = None, *, given: Any = None) -> np.ndarray[Any, Any]: ...
+
+    def score(self, x: Any, labels: Any = None, *, given: Any = None) -> np.ndarray[Any, Any]: ...
+
+    def save(self, path: str | os.PathLike[str]) -> Path: ...
+
+    def restore(self, path: str | os.PathLike[str]) -> Trainer: ...
+
+    def from_the_start(self, data: Dataset | None = None) -> Trainer: ...

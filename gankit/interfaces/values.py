@@ -1,0 +1,199 @@
+"""What travels between the parts of a game: conditions, minibatches, scores, the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Array = Any
+Key = Any
+Tree = Any
+Tensors = dict[str, Array]
+"""Arrays by canonical name (`dense0/kernel`), in the backend's own layout."""
+Given = Mapping[str, Array]
+"""Conditions by name, one row an example: classes (m,), vectors (m, n), images and masks (m, h, w, c). Empty where a
+game has none."""
+LABEL = "label"
+"""The name of the condition that `labels=` is the short form of."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """What a condition is, before there are arrays.
+
+    kind: "class", (m,) integers; "vector", (m, n) floats; "image", (m, h, w, c) floats, scaled like the examples;
+        "mask", (m, h, w, 1) floats, 1 where an image is known.
+    shape: of one example's; () for a class.
+    num_classes: of a class.
+    """
+
+    kind: str
+    shape: tuple[int, ...] = ()
+    num_classes: int | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        """For a checkpoint's header."""
+        return {"kind": self.kind, "shape": list(self.shape), "num_classes": self.num_classes}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Port:
+        """The inverse of `to_plain`."""
+        return cls(plain["kind"], tuple(plain["shape"]), plain["num_classes"])
+
+    def __str__(self) -> str:
+        if self.kind == "class":
+            return f"integers below {self.num_classes}"
+        return f"{self.kind} of shape {self.shape}"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What D says of a batch.
+
+    logits: (N,) raw scores; D(x) of the paper is sigmoid(logits).
+    labels: (N,) integer classes in a game with labels: the condition `given["label"]`.
+    class_logits: (N, num_classes) when D also classifies.
+    features: activations inside D, for losses that match them.
+    mismatched: (N,) logits of the same examples with wrong labels, when a loss asks for them (`needs_mismatched`).
+    given: the conditions that D judged under, by name.
+    """
+
+    logits: Array
+    labels: Array | None = None
+    class_logits: Array | None = None
+    features: tuple[Array, ...] = ()
+    mismatched: Array | None = None
+    given: Given = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.labels is None:
+            object.__setattr__(self, "labels", self.given.get(LABEL))
+        elif LABEL not in self.given:
+            object.__setattr__(self, "given", {**self.given, LABEL: self.labels})
+
+
+def as_given(given: Any) -> Given:
+    """Conditions by name, from what may also be the labels alone, or nothing."""
+    if given is None:
+        return {}
+    return given if isinstance(given, Mapping) else {LABEL: given}
+
+
+def beside(given: Given) -> tuple[Any, ...]:
+    """What a module of a user's own is called with after x: nothing, the labels where there is no more, or all
+    conditions by name."""
+    return () if not given else (given[LABEL],) if [*given] == [LABEL] else (given,)
+
+
+class Draw(NamedTuple):
+    """One minibatch of Algorithm 1, m examples and m latents.
+
+    real: (m, *shape) examples in model units; None when the phase needs none.
+    given: the conditions of the real examples.
+    z: (m, latent_dim) noise.
+    fake_given: the conditions of the fakes, those of the real examples in the same places unless the game draws others.
+    others: further minibatches, by name: of the game's other sources, and "mismatched", the real examples with
+        conditions that they do not have.
+    """
+
+    real: Array | None
+    given: Given
+    z: Array
+    fake_given: Given
+    others: Mapping[str, Any] = {}  # of Draw; nobody changes it
+
+    @property
+    def labels(self) -> Array | None:
+        """(m,) classes of the real examples; None in a game without."""
+        return self.given.get(LABEL)
+
+    @property
+    def fake_labels(self) -> Array | None:
+        """(m,) classes of the fakes."""
+        return self.fake_given.get(LABEL)
+
+    def each(self, f: Callable[[Array], Any]) -> Draw:
+        """The draw with f of every array in it."""
+
+        def under(arrays: Given) -> dict[str, Any]:
+            return {name: f(x) for name, x in arrays.items()}
+
+        real, z = (None if x is None else f(x) for x in (self.real, self.z))
+        # What was one array for both stays one: recordings and slopes know arrays by identity.
+        given = under(self.given)
+        fake_given = given if self.fake_given is self.given else under(self.fake_given)
+        return Draw(real, given, z, fake_given, {name: other.each(f) for name, other in self.others.items()})
+
+    def arrays(self) -> list[Array]:
+        """Every array in it, in the order in which `each` meets them."""
+        found: list[Array] = []
+        self.each(found.append)
+        return found
+
+    def unstacked(self, column: Callable[[Array], Iterable[Any]]) -> Iterator[Draw]:
+        """The minibatches of a draw whose arrays lead with an axis of them; column: such an array to its parts."""
+        columns = [iter(column(x)) for x in self.arrays()]
+        while True:
+            row = [next(parts, None) for parts in columns]
+            if any(x is None for x in row):
+                return
+            parts = iter(row)
+            yield self.each(lambda _, parts=parts: next(parts))
+
+
+class Batch(NamedTuple):
+    """Everything random or changing that one iteration of Algorithm 1 consumes. Noise is data.
+
+    discriminator: a Draw whose arrays lead with an axis of k, a fresh minibatch for each of D's steps.
+    generator: the Draw of G's step; `real` is there only for games that ask for it.
+    numbers: what changes over time, each one number: "discriminator/lr", "generator/lr", "ema", "r1", ...
+    key: two 32-bit words, for the randomness inside networks.
+    """
+
+    discriminator: Draw
+    generator: Draw
+    numbers: Mapping[str, Any]
+    key: tuple[Any, Any]
+
+
+class Player(NamedTuple):
+    """One network's share of the state: parameters, buffers (running statistics), optimizer slots."""
+
+    params: Tensors
+    buffers: Tensors
+    slots: Mapping[str, Any]
+
+
+class State(NamedTuple):
+    """All that training changes. The state given to a step is consumed: use only the one it returns.
+
+    players: by role: "generator", "discriminator", and whoever else plays.
+    averages: the moving averages of parameters, by role; empty when that is switched off.
+    memory: what terms keep from step to step, by term.
+    """
+
+    players: dict[str, Player]
+    averages: dict[str, Tensors]
+    memory: dict[str, Tensors]
+
+    @property
+    def generator(self) -> Player:
+        """G, the player that every game has."""
+        return self.players["generator"]
+
+    @property
+    def discriminator(self) -> Player:
+        """D, likewise."""
+        return self.players["discriminator"]
+
+    @property
+    def ema(self) -> Tensors:
+        """The moving average of G's parameters; empty where there is none."""
+        return self.averages.get("generator", {})
+
+
+Terms = dict[str, Array]
+"""What a step reports, 0-d arrays by name: "d_loss", "g_loss", "D(x)", "D(G(z))", and a name for each term."""
+
+Step = Callable[[State, Batch], tuple[State, Terms]]

@@ -1,0 +1,111 @@
+"""Layers that are given a vector or an image: what the example is to fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gankit.errors import ShapeError
+from gankit.layers.base import Array, Parameter, Portable, Shape, size_of
+from gankit.layers.conditioning import concat_vector, per_channel
+from gankit.parts.initializers import Constant, Initializer
+
+
+@dataclass(frozen=True)
+class _TakesCondition(Portable):
+    """name: of the condition. shape: of one example's."""
+
+    name: str
+    shape: Shape
+
+    @property
+    def condition(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class TakeCondition(_TakesCondition):
+    """The condition in the place of the input: where a network begins that turns one image into another.
+
+    (n,) -> shape. beside: whether the input, a vector, stays as constant planes behind the image's channels:
+    (n,) -> (h, w, c + n). Without it z has no part in what is made (pix2pix, Isola et al. 2017).
+    """
+
+    beside: bool = False
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if not self.beside:
+            return self.shape
+        if len(shape) != 1:
+            raise ShapeError(f"TakeCondition({self.name!r}, beside=True) takes vectors, got {shape}.")
+        return (*self.shape[:-1], self.shape[-1] + shape[0])
+
+    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, condition: Array | None) -> Array:
+        return concat_vector(ops, condition, x) if self.beside else condition
+
+
+@dataclass(frozen=True)
+class ConcatCondition(_TakesCondition):
+    """Appends a vector or an image to what comes in, channel after channel.
+
+    To a vector: (n,) -> (n + size,), an image being flattened. To an image (h, w, c): a vector as constant planes; an
+    image at the place's resolution, each pixel the mean of those it covers, or repeated: (h, w, c + its channels).
+    """
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if len(shape) == 1 or len(self.shape) < len(shape):
+            return (*shape[:-1], shape[-1] + size_of(self.shape))
+        if len(shape) != len(self.shape) or any(not _whole(a, b) for a, b in zip(self.shape[:-1], shape, strict=False)):
+            raise ShapeError(
+                f"ConcatCondition({self.name!r}): an image of shape {self.shape} cannot go beside {shape}; its sides "
+                "must be a whole number of times those, or the other way round."
+            )
+        return (*shape[:-1], shape[-1] + self.shape[-1])
+
+    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, condition: Array | None) -> Array:
+        xp, c = ops.xp, condition
+        if len(x.shape) == 2 or len(c.shape) < len(x.shape):
+            return concat_vector(ops, x, xp.reshape(c, (c.shape[0], -1)))
+        for axis in range(1, len(x.shape) - 1):
+            c = resized(ops, c, axis, x.shape[axis])
+        return xp.concat([x, xp.astype(c, x.dtype)], axis=-1)
+
+
+@dataclass(frozen=True)
+class ConditionAffine(_TakesCondition):
+    """x * (1 + v . scale) + v . bias, per channel, for a vector v: FiLM. Perez et al. 2018.
+
+    scale and bias (n, c). They start at 0, so that the layer starts as if it were not there.
+    """
+
+    kernel: Initializer = Constant(0.0)
+
+    def parameters(self, shape: Shape) -> Mapping[str, Parameter]:
+        table = Parameter((size_of(self.shape), shape[-1]), self.kernel)
+        return {"scale": table, "bias": table}
+
+    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, condition: Array | None) -> Array:
+        xp = ops.xp
+        v = xp.astype(xp.reshape(condition, (x.shape[0], -1)), x.dtype)
+        scale, bias = (per_channel(ops, xp.matmul(v, params[name]), x) for name in ("scale", "bias"))
+        return x * (1.0 + scale) + bias
+
+
+def resized(ops: Any, x: Array, axis: int, side: int) -> Array:
+    """x with so many places along an axis: means of neighbours, or each repeated."""
+    xp, shape = ops.xp, tuple(x.shape)
+    own = shape[axis]
+    if own == side:
+        return x
+    if own > side:
+        return xp.mean(xp.reshape(x, (*shape[:axis], side, own // side, *shape[axis + 1 :])), axis=axis + 1)
+    times = side // own
+    wide = xp.broadcast_to(
+        xp.reshape(x, (*shape[: axis + 1], 1, *shape[axis + 1 :])), (*shape[: axis + 1], times, *shape[axis + 1 :])
+    )
+    return xp.reshape(wide, (*shape[:axis], side, *shape[axis + 1 :]))
+
+
+def _whole(a: int, b: int) -> bool:
+    return a % b == 0 or b % a == 0

@@ -1,0 +1,231 @@
+"""From a config to a game that is ready to be played: its players, their places, and what plugs into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any, cast
+
+from gankit.config import Config, Part
+from gankit.data.dataset import Dataset
+from gankit.data.spec import DataSpec
+from gankit.data.stream import Stream
+from gankit.errors import ConfigError, did_you_mean, one_of
+from gankit.interfaces import LABEL, Backend, Network, Port, Trainer
+from gankit.layers import Layers, buffers, conditions_of, draw, parameters, place
+from gankit.networks.native import Native, wrapped
+from gankit.networks.spec import GameSpec
+from gankit.play.batches import Wants
+from gankit.play.conditions import makers_of
+from gankit.play.game import Assembled, Start
+from gankit.play.rules import PHASES, D, G, Game, Seat
+from gankit.plug import registry
+from gankit.plug.capabilities import demand, needs
+from gankit.plug.making import distinct, make
+from gankit.plug.spelling import check_needs, check_spelling
+
+NATIVE = "native"
+"""The name that a module of the user's own goes by in a config."""
+SETTINGS = ("network", "optimizer", "phase", "kind", "source")
+"""Of a player in the setting `players`."""
+Brought = Mapping[str, Native]
+NOTHING: Brought = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A player before it has a network: see `gankit.play.rules.Seat`."""
+
+    role: str
+    network: Part
+    optimizer: Part
+    phase: str
+    kind: str
+    source: str = ""
+
+
+def plans(config: Config) -> tuple[Plan, ...]:
+    """All players of a game, G and D first; raises ConfigError for a player that has no place in it."""
+    main = (
+        Plan(G, config.generator, config.generator_optimizer, G, G),
+        Plan(D, config.discriminator, config.discriminator_optimizer, D, D),
+    )
+    further = tuple(_plan(role, table, config) for role, table in config.players.items())
+    _check_pairs(main + further)
+    return main + further
+
+
+def _plan(role: str, table: Any, config: Config) -> Plan:
+    if role in PHASES or not isinstance(table, Mapping):
+        raise ConfigError(
+            f"players.{role}={table!r}: expected a table for a player beside the generator and the discriminator, such "
+            "as players.generator-b={kind = 'generator', source = 'b'}."
+        )
+    for name in table:
+        if name not in SETTINGS:
+            raise ConfigError(
+                f"players.{role} has no setting {name!r}.{did_you_mean(name, SETTINGS)} Possible: {one_of(SETTINGS)}."
+            )
+    kind = _choice(f"players.{role}.kind", table.get("kind", role.partition("-")[0]), PHASES)
+    phase = _choice(f"players.{role}.phase", table.get("phase", kind), PHASES)
+    source = table.get("source", "")
+    if source and source not in config.sources:
+        raise ConfigError(
+            f"The {role} plays on a source {source!r}, which this game has not. Pass it: "
+            f"sources={{{source!r}: ...}}, or --source {source}=DATA."
+        )
+    return Plan(
+        role,
+        _like(table.get("network", {}), getattr(config, kind)),
+        _like(table.get("optimizer", {}), getattr(config, f"{kind}_optimizer")),
+        phase,
+        kind,
+        source,
+    )
+
+
+def _choice(name: str, value: Any, possible: tuple[str, ...]) -> str:
+    if value not in possible:
+        raise ConfigError(
+            f"{name}={value!r} is not possible.{did_you_mean(str(value), possible)} Choose {one_of(possible)}."
+        )
+    return str(value)
+
+
+def _like(value: Any, default: Part) -> Part:
+    """A part from a name or a table, on top of the one that the player's kind has in this game."""
+    table = {"name": value} if isinstance(value, str) else dict(value)
+    name = table.pop("name", default.name)
+    return Part(name, {**(default.settings if name == default.name else {}), **table})
+
+
+def _check_pairs(players: tuple[Plan, ...]) -> None:
+    for kind, other in (PHASES, PHASES[::-1]):
+        for plan in players:
+            beside = [p.role for p in players if p.kind == other and p.source == plan.source]
+            if plan.kind == kind and len(beside) != 1:
+                raise ConfigError(
+                    f"The {plan.role} of source {plan.source!r} needs one {other} of that source, and there are "
+                    f"{len(beside)}. Name each in players, with the same source."
+                )
+
+
+def architecture(plan: Plan, spec: GameSpec, brought: Brought) -> Layers | Native:
+    """The layer records of a player, or its module."""
+    if plan.network.name != NATIVE:
+        return cast(Layers | Native, make(f"{plan.kind}s", plan.network, spec))
+    if plan.role not in brought:
+        raise ConfigError(
+            f"This game's {plan.role} is a module of your own, {plan.network.settings.get('module')}. Pass one like "
+            f"it: gankit.load(path, {plan.role}=...)."
+        )
+    return brought[plan.role]
+
+
+def game_spec(config: Config, spec: DataSpec, source: str = "") -> GameSpec:
+    """What a network of the game's own data, or of a further source, has to know."""
+    own = spec.sources[source] if source else spec
+    sources = {name: Port("image", other.shape) for name, other in spec.sources.items()}
+    # Labels of a further source are there for terms, unless the whole game is played with labels.
+    given = {name: port for name, port in own.given.items() if name != LABEL or config.conditional}
+    return GameSpec(own.shape, config.latent_dim, bounded=own.bounded, given=given, sources=sources)
+
+
+def assemble(
+    config: Config,
+    backend: Backend,
+    spec: DataSpec,
+    dataset: Dataset | Stream | None,
+    brought: Brought = NOTHING,
+    sources: Mapping[str, Dataset] = MappingProxyType({}),
+) -> Trainer:
+    """The trainer of a game on an open backend; raises ConfigError when its parts don't fit each other or the data."""
+    loss = make("losses", config.loss)
+    check_spelling("losses", loss)
+    _check_labels(config, spec, loss)
+    terms = distinct("penalties", config.penalties)
+    everybody = plans(config)
+    check_needs(terms, (*config.sources, *(plan.role for plan in everybody)))
+    seats, starts, specs = {}, {}, {}
+    for plan in everybody:
+        network, starts[plan.role], takes = _network(plan, game_spec(config, spec, plan.source), brought, backend)
+        specs[plan.role] = optimizer = make("optimizers", plan.optimizer)
+        averaged = plan.kind == G and bool(config.ema)
+        seats[plan.role] = Seat(
+            network, backend.optimizer(optimizer), plan.phase, plan.kind, plan.source, takes, averaged
+        )
+    _check_taken(spec, seats)
+    span = 1.0 if spec.scaling.low is not None and spec.scaling.offset == spec.scaling.low else 2.0
+    own_spec = game_spec(config, spec)
+    rules = Game(
+        ops=backend.ops,
+        seats=seats,
+        loss=loss,
+        terms=terms,
+        constraints=distinct("constraints", config.constraints),
+        augmentations=tuple(make("augmentations", part, own_spec, span) for part in config.augmentations),
+        k=config.k,
+        schedule=cast(Any, config.schedule),
+        gradient_clip=config.gradient_clip,
+        accumulate=config.accumulate,
+    )
+    makers = makers_of(config, own_spec)
+    wants = Wants.of(loss, terms, num_classes=spec.num_classes, sources=config.sources, makers=makers)
+    assembled = Assembled(config, backend, spec, rules, starts, specs, wants, makers)
+    make_trainer = cast(Callable[..., Trainer], registry.load("trainers", config.trainer))
+    return make_trainer(assembled, dataset, **({"sources": sources} if sources else {}))
+
+
+def _network(plan: Plan, spec: GameSpec, brought: Brought, backend: Backend) -> tuple[Network, Start, frozenset[str]]:
+    """A player's network on the backend, how its arrays are drawn, and the conditions that it reads; raises ConfigError
+    when its shapes don't fit."""
+    inside, outside, what = {
+        G: ((spec.latent_dim,), spec.shape, "an example"),
+        D: (spec.shape, (), "one logit an example"),
+    }[plan.kind]
+    layers, name = architecture(plan, spec, brought), plan.network.name
+    if isinstance(layers, Native):
+        try:
+            network, arrays, got = wrapped(layers, plan.kind, spec, backend)
+        except ConfigError as error:
+            if name == NATIVE:
+                raise
+            raise ConfigError(f"{name!r} ({plan.role}): {error}") from error
+        start: Start = lambda purpose, streams, mean: arrays  # noqa: E731
+        takes, name = frozenset(spec.given), layers.name
+    else:
+        placed = place(layers, inside)
+        demand(backend, needs(layers), f"{name!r} ({plan.role})")
+        network, got, takes = backend.network(placed), placed[-1].output_shape, conditions_of(layers)
+        start = partial(draw, parameters(placed) | buffers(placed))
+        if missing := sorted(takes - spec.given.keys()):
+            raise ConfigError(
+                f"{name!r} ({plan.role}) takes the condition {missing[0]!r}, which this game has not. Its conditions: "
+                f"{one_of(spec.given) if spec.given else 'none'}."
+            )
+    if got != outside:
+        flatten = " Flatten (N, 1) to (N,)." if got == (1,) and plan.kind == D else ""
+        raise ConfigError(f"{name!r} ends in shape {got}; it must end in {outside}, {what}.{flatten}")
+    return network, start, takes
+
+
+def _check_labels(config: Config, spec: DataSpec, loss: Any) -> None:
+    if getattr(loss, "needs_mismatched", False) and spec.num_classes == 1:
+        raise ConfigError("mismatched=True needs wrong labels, and there is but one class.")
+    if config.conditional and config.fake_labels != "data" and getattr(loss, "pairs_examples", False):
+        raise ConfigError(
+            f"fake_labels={config.fake_labels!r}: this loss compares each fake with the real example in its place, and "
+            "the two must have one label. Use fake_labels='data'."
+        )
+
+
+def _check_taken(spec: DataSpec, seats: Mapping[str, Seat]) -> None:
+    """Every condition but labels, which D may be left to guess, must be read by G: else nothing depends on it."""
+    for name, port in spec.given.items():
+        if port.kind != "class" and name not in seats[G].takes:
+            raise ConfigError(
+                f"The generator does not take the game's condition {name!r} ({port}). Choose a network that does, such "
+                "as 'mlp' or 'image-to-image', or leave the condition away."
+            )

@@ -1,0 +1,141 @@
+"""Networks outside training: many examples through G or D, a part at a time, in evaluation mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gankit.config import Config
+from gankit.data.spec import DataSpec
+from gankit.interfaces import Given, Ops, Player
+from gankit.play.conditions import Makers
+from gankit.play.feed import EXAMPLES, Units
+from gankit.play.judging import scores
+from gankit.play.rules import Game
+
+Array = np.ndarray[Any, Any]
+
+NUMBERS_AT_ONCE = 2**20
+"""In the examples that G or D is given together outside training: many enough to keep two cores busy, and half a
+gigabyte at most in the convolutions of `dcgan`."""
+SIZES = (20, 50, 100, 200, 500, 1000)
+"""Of the parts in which they are given."""
+PARTS_AHEAD = 16
+"""How many of them the device is given before the first is fetched, as fetching holds a CPU up; 64 MB of numbers."""
+
+
+class Inference:
+    """The compiled networks of one game."""
+
+    def __init__(self, rules: Game, config: Config, spec: DataSpec, units: Mapping[str, Units]) -> None:
+        self._rules, self._config, self._spec, self._units = rules, config, spec, units[""][EXAMPLES]
+        self._generate: dict[str, Any] = {}
+        self._generate_bytes: dict[str, Any] = {}
+        self._judge: dict[str, Any] = {}
+
+    def in_bytes(self, role: str, player: Player, z: Iterable[Array], n: int, given: Given, size: int) -> Array:
+        """`Scaling.to_user` of what G makes, for data of bytes: on the device, a quarter of what comes back."""
+        if role not in self._generate_bytes:
+            self._generate_bytes[role] = self._ops.compile(lambda *a: self._made_in_bytes(role, *a))
+        return self._made_by(self._generate_bytes[role], player, z, n, given, size)
+
+    def generated(self, role: str, player: Player, z: Iterable[Array], n: int, given: Given, size: int) -> Array:
+        """What G makes of n latents, which come in parts of `size`, and conditions: (n, -1) in model units."""
+        if role not in self._generate:
+            self._generate[role] = self._ops.compile(lambda *a: self._made(role, *a))
+        return self._made_by(self._generate[role], player, z, n, given, size)
+
+    def judged(self, role: str, player: Player, x: Array, given: Given, size: int) -> Array:
+        """D's logits of x, in model units: (n,)."""
+        if role not in self._judge:
+            self._judge[role] = self._ops.compile(lambda *a: self._logits(role, *a))
+        judge = self._judge[role]
+        return self._in_pieces(
+            lambda x, y: judge(player.params, player.buffers, x, y), len(x), in_parts(x, size), given, size
+        )
+
+    def conditions(self, makers: Makers, x: Array, noise: Sequence[Array]) -> dict[str, Array]:
+        """What the makers of conditions make of examples in model units, each with its own noise."""
+        ops = self._ops
+
+        def made(x: Any, given: Any) -> dict[str, Any]:
+            return {
+                name: values
+                for i, maker in enumerate(makers)
+                if not hasattr(maker, "source")
+                for name, values in maker(ops, x, given.get(str(i))).items()
+            }
+
+        size, drawn = at_once(self._spec.shape), {str(i): own for i, own in enumerate(noise) if own.shape[1]}
+        names = [name for maker in makers if not hasattr(maker, "source") for name in maker.ports]
+        return {
+            name: self._in_pieces(
+                lambda x, given, name=name: made(x, given)[name], len(x), in_parts(x, size), drawn, size
+            )
+            for name in names
+        }
+
+    @property
+    def _ops(self) -> Ops:
+        return self._rules.ops
+
+    def _made_by(self, f: Any, player: Player, z: Iterable[Array], n: int, given: Given, size: int) -> Array:
+        return self._in_pieces(lambda z, y: f(player.params, player.buffers, z, y), n, z, given, size)
+
+    def _made(self, role: str, params: Any, buffers: Any, z: Any, given: Any) -> Any:
+        """G's output, a row for each example: XLA computes more slowly what ends in an image's axes."""
+        ops = self._ops
+        out, _ = self._rules.seats[role].network.apply(params, buffers, z, given, train=False, key=None)
+        return ops.xp.reshape(ops.to_float(out), (z.shape[0], -1))
+
+    def _made_in_bytes(self, role: str, params: Any, buffers: Any, z: Any, given: Any) -> Any:
+        xp, scaling = self._ops.xp, self._spec.scaling
+        offset, scale = (xp.reshape(unit, (-1,)) for unit in self._units)
+        x = self._made(role, params, buffers, z, given) * scale + offset
+        return xp.astype(xp.round(xp.clip(x, scaling.low, scaling.high)), xp.uint8)
+
+    def _logits(self, role: str, params: Any, buffers: Any, x: Any, given: Any) -> Any:
+        return scores(self._rules, role, Player(params, buffers, {}), x, given, None, train=False)[0].logits
+
+    def _in_pieces(self, f: Any, n: int, parts: Iterable[Array], given: Given, size: int) -> Array:
+        """f over n examples in parts of `size`, so a compiled f is compiled once and an example never depends on how
+        many there are.
+
+        The last part is filled up with its examples over again, for a D that compares those it is shown together.
+        """
+        ops, out, done = self._ops, np.zeros((0,), self._config.dtype), 0
+        running: list[tuple[Any, int]] = []
+
+        def collect(left: int) -> None:
+            nonlocal out, done
+            while len(running) > left:
+                values, count = running.pop(0)
+                made = ops.to_numpy(values)[:count]
+                if not done:
+                    out = np.empty((n, *made.shape[1:]), made.dtype)
+                out[done : done + count] = made
+                done += count
+
+        start = 0
+        for x in parts:
+            count = len(x)
+            own = np.arange(size) % count
+            x = x if count == size else x[own]
+            y = {name: ops.asarray(np.asarray(values)[start + own]) for name, values in given.items()}
+            running.append((f(ops.asarray(x), y), count))
+            start += count
+            collect(PARTS_AHEAD)
+        collect(0)
+        return out
+
+
+def in_parts(x: Array, size: int) -> Iterable[Array]:
+    """x, (n, ...), as arrays of `size` rows and one of what is left."""
+    return (x[start : start + size] for start in range(0, len(x), size))
+
+
+def at_once(shape: tuple[int, ...]) -> int:
+    """How many examples of that shape make a part: 20, 50, ... 1,000, which divide the numbers that people ask for."""
+    return max((size for size in SIZES if size * np.prod(shape) <= NUMBERS_AT_ONCE), default=SIZES[0])

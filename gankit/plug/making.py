@@ -1,0 +1,74 @@
+"""From a part's name and settings to the object that it stands for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+from gankit.config import Part, check_choice
+from gankit.errors import ConfigError, did_you_mean, one_of
+from gankit.interfaces import Backend
+from gankit.parts.first_api import as_today
+from gankit.plug import registry
+from gankit.plug.capabilities import FLOAT64, PRECISIONS, demand
+from gankit.plug.spelling import check_spelling
+
+
+def make(kind: str, part: Part, *arguments: Any) -> Any:
+    """The object a Part stands for; raises ConfigError when its settings don't fit."""
+    target = cast(Callable[..., Any], registry.load(kind, part.name))
+    settings = dict(part.settings)
+    if kind == "losses" and "base" in settings:  # a loss around another
+        settings["base"] = make("losses", _as_part(settings["base"]))
+    signature = inspect.signature(target)
+    parameters = signature.parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    known = [name for name in list(parameters)[len(arguments) :] if name != "self"]
+    for name in settings:
+        if name not in known and not open_ended:
+            raise ConfigError(
+                f"{part.name!r} ({kind}) has no setting {name!r}.{did_you_mean(name, known)} Possible: {one_of(known)}."
+            )
+    unfit = f"{part.name!r} ({kind}) does not take {dict(part.settings)}"
+    try:
+        signature.bind(*arguments, **settings)
+    except TypeError as error:
+        raise ConfigError(f"{unfit}: {error}.") from error
+    try:
+        made = target(*arguments, **settings)
+    except TypeError as error:
+        if not part.settings:  # nothing that a user said: the part itself is wrong
+            raise
+        raise ConfigError(f"{unfit}: {error}.") from error
+    return as_today(kind, registry.api_of(kind, part.name), made)
+
+
+def distinct(kind: str, parts: Iterable[Part]) -> tuple[Any, ...]:
+    """The objects that some parts stand for; raises ConfigError where two have one name."""
+    made = tuple(make(kind, part) for part in parts)
+    for part in made:
+        check_spelling(kind, part)
+    names = [part.name for part in made]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{kind}={names}: each can be there once; set its weight instead.")
+    return made
+
+
+def open_backend(name: str | None, device: str, dtype: str, precision: str = "full") -> Backend:
+    """The backend of that name on a device; by default the first that is installed."""
+    if name is None:
+        installed = registry.names("backends")
+        if not installed:
+            raise ConfigError("No backend is installed. Type pip install 'gankit[torch]' or pip install 'gankit[jax]'.")
+        name = installed[0]
+    check_choice("dtype", dtype)
+    kind = cast(Callable[..., Backend], registry.load("backends", name))
+    backend = kind(device=device, dtype=dtype, **({} if precision == "full" else {"precision": precision}))
+    demand(backend, {dtype, precision} & {FLOAT64, *PRECISIONS}, f"dtype={dtype!r}, precision={precision!r}")
+    return backend
+
+
+def _as_part(value: Any) -> Part:
+    value = {"name": value} if isinstance(value, str) else dict(value)
+    return Part(value.pop("name"), value)
