@@ -119,8 +119,6 @@ def load(
     if backend is None and meta["backend"] in registry.names("backends"):
         backend = meta["backend"]
     brought, _ = _brought({"generator": generator, "discriminator": discriminator})
-    # A game without conditions, and those from before they had names, whose only one was the label.
-    config = replace(config, conditions=config.conditions or tuple(spec.given))
     opened = open_backend(backend, device, config.dtype, config.precision)
     return assemble(config, opened, spec, None, brought).restore(path)
 

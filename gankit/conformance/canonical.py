@@ -6,6 +6,7 @@ from gankit.conformance.cases import by_name, cases
 from gankit.conformance.compare import agree_by_name, bit_equal, require
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
+from gankit.interfaces import beside
 
 
 def check_names_and_layout(subject: Subject) -> None:
@@ -54,11 +55,11 @@ def check_native_module(subject: Subject) -> None:
     """`trainer.generator.native`, the door to everything else in the framework, would be another network."""
     for c in cases(subject, "float64"):
         ops, (params, buffers) = c.backend.ops, c.start()
-        x, y = ops.asarray(c.x), c.labels()
+        x, given = ops.asarray(c.x), c.given()
         want, _ = c.computed()
         native = c.network.with_params(params, buffers)
         for time in ("first", "second"):
-            out = by_name(native(x) if y is None else native(x, y))
+            out = by_name(native(x, *beside(given)))
             got = {name: ops.to_numpy(array) for name, array in out.items()}
             cause = "it holds other parameters, is in training mode, or changes with every call."
             agree_by_name(got, want, f"{c.what}: the native module, {time} call", atol=1e-12, cause=cause)

@@ -8,16 +8,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gankit import layers
 from gankit.conformance.compare import Array
 from gankit.conformance.examples import CLASSES, EXAMPLES, Example
 from gankit.conformance.reference import Given, row
 from gankit.conformance.subject import Subject
-from gankit.interfaces import Backend, Network
-from gankit.layers import Layer, Layers, Shape, buffers, parameters, place
+from gankit.interfaces import LABEL, Backend, Network
+from gankit.layers import Layer, Layers, Shape, buffers, conditions_of, parameters, place
 from gankit.plug.capabilities import EVERY_LAYER, demand, needs
 
 N = 6
 """Examples in a batch: groups of a minibatch standard deviation can be of 2 and of 3."""
+
+
+TAKES_ARRAYS = (layers.ConcatCondition, layers.ConditionAffine, layers.TakeCondition)
 
 
 class Case(NamedTuple):
@@ -32,6 +36,7 @@ class Case(NamedTuple):
     arrays: dict[str, Array]
     x: Array
     y: Array
+    conditions: Mapping[str, Array]
 
     @property
     def what(self) -> str:
@@ -47,14 +52,15 @@ class Case(NamedTuple):
         """(params, buffers) on the device."""
         return self.network.init(self.arrays)
 
-    def labels(self) -> Any:
-        """On the device; None for a row that takes none."""
-        return self.backend.ops.asarray(self.y) if any(layer.takes_labels for layer in self.row) else None
+    def given(self) -> dict[str, Any]:
+        """The conditions that the row takes, on the device."""
+        own = {LABEL: self.y, **self.conditions}
+        return {name: self.backend.ops.asarray(own[name]) for name in conditions_of(self.row)}
 
     def apply(self, params: Any, buffers: Any, x: Any, *, train: bool = False) -> tuple[dict[str, Any], Any]:
         """(outputs by name, new buffers), on the device."""
         key = self.backend.ops.key((np.uint32(1), np.uint32(2))) if train else None
-        out, moved = self.network.apply(params, buffers, x, self.labels(), train=train, key=key)
+        out, moved = self.network.apply(params, buffers, x, self.given(), train=train, key=key)
         return by_name(out), moved
 
     def computed(self, *, train: bool = False) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -68,7 +74,8 @@ class Case(NamedTuple):
         self, x: Array | None = None, arrays: Mapping[str, Array] | None = None, *, train: bool = False
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """(outputs, buffers after them) in NumPy; x and arrays: instead of the case's own."""
-        given = Given(self.arrays if arrays is None else arrays, self.x if x is None else x, self.y, train)
+        own, inside = self.arrays if arrays is None else arrays, self.x if x is None else x
+        given = Given(own, inside, self.y, train, self.conditions)
         out, moved = row(self.row, given)
         return by_name(out), moved
 
@@ -101,7 +108,19 @@ def case(backend: Backend, records: Layer | Layers, shape: Shape, seed: int = 0,
     arrays = {name: rng.normal(size=array.shape) for name, array in (parameters(placed) | buffers(placed)).items()}
     positive = {name: np.abs(array) + 0.5 for name, array in arrays.items() if name.endswith("/var")}
     y = rng.integers(0, classes, N).astype(np.int32)
-    return Case(records, backend, backend.network(placed), arrays | positive, rng.normal(size=(N, *shape)), y)
+    x = rng.normal(size=(N, *shape))
+    conditions = {
+        layer.name: rng.normal(size=(N, *layer.shape)) for layer in all_of(records) if isinstance(layer, TAKES_ARRAYS)
+    }
+    return Case(records, backend, backend.network(placed), arrays | positive, x, y, conditions)
+
+
+def all_of(records: Layers) -> Iterator[Layer]:
+    """The records of a row, and those inside them."""
+    for record in records:
+        yield record
+        for branch in getattr(record, "branches", {}).values():
+            yield from all_of(branch)
 
 
 def cases(subject: Subject, *dtypes: str, precision: str = "full", every: bool = False) -> Iterator[Case]:

@@ -23,7 +23,7 @@ def drop(backend: Backend, *stack: Layer, key: tuple[int, int] = (1, 2), train: 
     ops, network = backend.ops, backend.network(place(stack, (FEATURES,)))
     params, buffers = network.init({})
     words: tuple[Any, Any] = (np.uint32(key[0]), np.uint32(key[1]))
-    out, _ = network.apply(params, buffers, ops.asarray(np.ones((N, FEATURES))), None, train=train, key=ops.key(words))
+    out, _ = network.apply(params, buffers, ops.asarray(np.ones((N, FEATURES))), {}, train=train, key=ops.key(words))
     return ops.to_numpy(out)
 
 

@@ -18,7 +18,8 @@ from gankit.data.dataset import Dataset, scaling
 from gankit.data.digits import load as digits
 from gankit.data.spec import DataSpec
 from gankit.interfaces import Backend
-from gankit.play.batches import Batches
+from gankit.play.batches import Batches, Stock, Wants
+from gankit.play.rules import PHASES
 
 Array = np.ndarray[Any, Any]
 CLASSES = 3
@@ -137,9 +138,10 @@ def rule(settings: Mapping[str, Any]) -> Rule:
 def minibatches(config: Config, start: int, stop: int) -> Iterator[Minibatches]:
     """The very batches of these iterations, in the oracle's units."""
     data = examples()
-    optimizers = (make("optimizers", config.generator_optimizer), make("optimizers", config.discriminator_optimizer))
-    labels = data.labels if config.conditional else None
-    batch = Batches(config, optimizers, (), make("losses", config.loss), CLASSES).make(start, stop, len(data), labels)
+    optimizers = {role: make("optimizers", getattr(config, f"{role}_optimizer")) for role in PHASES}
+    stock = Stock(len(data), data.labels if config.conditional else None)
+    wants = Wants.of(make("losses", config.loss), num_classes=CLASSES)
+    batch = Batches(config, optimizers, wants=wants).make(start, stop, stock)
     x = data.x.reshape(len(data), -1) / 255.0
 
     def at(array: Any, i: int) -> Any:
@@ -154,6 +156,6 @@ def minibatches(config: Config, start: int, stop: int) -> Iterator[Minibatches]:
             g_y=at(g.fake_labels, i),
             g_z=g.z[i],
             fake_y=at(d.fake_labels, i),
-            wrong_y=at(d.wrong_labels, i),
+            wrong_y=at(d.others["mismatched"].labels, i) if "mismatched" in d.others else None,
             g_x=None if g.real is None else x[g.real[i]],
         )

@@ -16,7 +16,7 @@ from gankit.trees import tree_map
 def toy_batches(n: int) -> Batch:
     """n iterations of arrays: indices, noise, a number and a key each."""
     rng = np.random.default_rng(0)
-    draw = Draw(rng.integers(0, 4, (n, 1, 3)).astype(np.int32), None, rng.normal(size=(n, 2)))
+    draw = Draw(rng.integers(0, 4, (n, 1, 3)).astype(np.int32), {}, rng.normal(size=(n, 2)), {})
     words = rng.integers(0, 2**32, (2, n), dtype=np.uint32)
     return Batch(draw, draw, {"lr": rng.normal(size=n)}, (words[0], words[1]))
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from gankit.conformance.compare import Array, agree, epsilon
 from gankit.conformance.reference import central_differences
-from gankit.interfaces import Backend, Draw, Penalty, Scores
+from gankit.interfaces import LABEL, Backend, Draw, Moment, Scores, as_given
+from gankit.parts.first_api import as_today
 
 Judge = Callable[[Any, Mapping[str, Any], Any, Any], Any]
 """A D written once for every array namespace, NumPy too: (xp, params, examples, labels) to logits (n,)."""
@@ -28,12 +29,13 @@ class Probe:
     params: Mapping[str, Any]
 
     def __call__(self, x: Any, labels: Any = None) -> Scores:
+        labels = as_given(labels).get(LABEL)
         return Scores(self.d(self.xp, self.params, x, labels), labels)
 
 
 def evaluate_penalty(
     ops: Any,
-    penalty: Penalty,
+    penalty: Any,
     d: Judge,
     params: Mapping[str, Array],
     real: Array,
@@ -50,17 +52,31 @@ def evaluate_penalty(
     """
     x, g = ops.asarray(real), ops.asarray(fake)
     y_real, y_fake = (None, None) if labels is None else (ops.asarray(y) for y in labels)
-    draw, key = Draw(x, y_real, x, y_fake), ops.key((np.uint32(seed), np.uint32(0)))
+    draw, key = Draw(x, named(y_real), x, named(y_fake)), ops.key((np.uint32(seed), np.uint32(0)))
     start: Mapping[str, float] = getattr(penalty, "memory", {}) if memory is None else memory
     held = {name: ops.asarray(np.asarray(float(number))) for name, number in start.items()}
 
     def objective(tensors: Any) -> tuple[Any, Any]:
-        out = penalty(ops, Probe(ops.xp, d, tensors), draw, g, key, *([held] if held else []))
+        out = as_today("penalties", penalty)(seen_by(ops, Probe(ops.xp, d, tensors), draw, g, key, held))
         return out if held else (out, {})
 
     tensors = {name: ops.asarray(array) for name, array in params.items()}
     (value, remembered), gradient = ops.value_and_grad(objective)(tensors)
     return ops.to_numpy(value), _numpy(ops, gradient), _numpy(ops, remembered)
+
+
+def named(labels: Any) -> dict[str, Any]:
+    """Labels as the condition that they are; nothing where there are none."""
+    return {} if labels is None else {LABEL: labels}
+
+
+def seen_by(ops: Any, net: Any, draw: Draw, fake: Any, key: Any, memory: Mapping[str, Any]) -> Moment:
+    """What a term is handed in a game of two players. net: the player that it looks at."""
+
+    def by_role(role: str, x: Any, given: Any) -> Any:
+        return net(x, given)
+
+    return Moment(ops, draw, fake, net, net, by_role, by_role, {}, key, memory, {"": fake})
 
 
 def quadratic(xp: Any, params: Mapping[str, Any], x: Any, labels: Any) -> Any:
@@ -79,7 +95,7 @@ def two_layers_gradient(params: Mapping[str, Array], x: Array) -> Array:
     return np.asarray(((1 - hidden**2) * params["v"]) @ params["w"].T)
 
 
-def points_of_norm_penalty(ops: Any, penalty: Penalty, real: Array, fake: Array, *, seed: int = 0) -> Array:
+def points_of_norm_penalty(ops: Any, penalty: Any, real: Array, fake: Array, *, seed: int = 0) -> Array:
     """Where a penalty mean_i (||grad_x D(x_i)|| - 1)^2 asks for D's gradient, shaped like real.
 
     They are read off the gradient in the parameters of `quadratic`, so nothing is asked of how the penalty draws them.
@@ -102,7 +118,7 @@ def norm_penalty(a: Array, x: Array, *, target: float = 1.0, one_sided: bool = F
     return float((excess**2).mean()), 2 / len(x) * slope * a * x**2
 
 
-def follows_norm_penalty(backend: Backend, penalty: Penalty, x: Array, **settings: Any) -> None:
+def follows_norm_penalty(backend: Backend, penalty: Any, x: Array, **settings: Any) -> None:
     """A penalty on the norm of D's gradient is its closed form, second derivatives of D included.
 
     x: (5, ...) a batch of reals that are the fakes too, where the penalty must ask for D's gradient at x itself.
@@ -130,7 +146,7 @@ def follows_norm_penalty(backend: Backend, penalty: Penalty, x: Array, **setting
 
 
 def _follows_central_differences(
-    ops: Any, penalty: Penalty, x: Array, target: float = 1.0, one_sided: bool = False
+    ops: Any, penalty: Any, x: Array, target: float = 1.0, one_sided: bool = False
 ) -> None:
     """The same in the parameters of `two_layers`."""
     rng, features = np.random.default_rng(5), x[0].size

@@ -67,7 +67,7 @@ def small(backend: Backend) -> tuple[Network, dict[str, Array]]:
 def output(backend: Backend, network: Network, arrays: dict[str, Array], x: Array) -> Array:
     """What a network makes of x in evaluation."""
     params, buffers = network.init(arrays)
-    out, _ = network.apply(params, buffers, backend.ops.asarray(x), None, train=False, key=None)
+    out, _ = network.apply(params, buffers, backend.ops.asarray(x), {}, train=False, key=None)
     return backend.ops.to_numpy(out)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, NamedTuple
 
 Array = Any
@@ -125,6 +126,10 @@ class Draw(NamedTuple):
         fake_given = given if self.fake_given is self.given else under(self.fake_given)
         return Draw(real, given, z, fake_given, {name: other.each(f) for name, other in self.others.items()})
 
+    def rows(self, which: Any) -> Draw:
+        """Some of what lies along the first axis of every array."""
+        return self.each(lambda x: x[which])
+
     def arrays(self) -> list[Array]:
         """Every array in it, in the order in which `each` meets them."""
         found: list[Array] = []
@@ -133,13 +138,15 @@ class Draw(NamedTuple):
 
     def unstacked(self, column: Callable[[Array], Iterable[Any]]) -> Iterator[Draw]:
         """The minibatches of a draw whose arrays lead with an axis of them; column: such an array to its parts."""
-        columns = [iter(column(x)) for x in self.arrays()]
-        while True:
-            row = [next(parts, None) for parts in columns]
-            if any(x is None for x in row):
-                return
-            parts = iter(row)
-            yield self.each(lambda _, parts=parts: next(parts))
+        columns = [column(x) for x in self.arrays()]
+        if not columns:
+            yield from repeat(self)
+        for row in zip(*columns, strict=True):
+            yield self._with(iter(row))
+
+    def _with(self, arrays: Iterator[Array]) -> Draw:
+        """The draw with these in the place of its arrays, in their order."""
+        return self.each(lambda _: next(arrays))
 
 
 class Batch(NamedTuple):

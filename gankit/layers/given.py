@@ -41,7 +41,7 @@ class TakeCondition(_TakesCondition):
             raise ShapeError(f"TakeCondition({self.name!r}, beside=True) takes vectors, got {shape}.")
         return (*self.shape[:-1], self.shape[-1] + shape[0])
 
-    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, condition: Array | None) -> Array:
+    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, condition: Array) -> Array:
         return concat_vector(ops, condition, x) if self.beside else condition
 
 
@@ -63,7 +63,7 @@ class ConcatCondition(_TakesCondition):
             )
         return (*shape[:-1], shape[-1] + self.shape[-1])
 
-    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, condition: Array | None) -> Array:
+    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, condition: Array) -> Array:
         xp, c = ops.xp, condition
         if len(x.shape) == 2 or len(c.shape) < len(x.shape):
             return concat_vector(ops, x, xp.reshape(c, (c.shape[0], -1)))
@@ -85,7 +85,7 @@ class ConditionAffine(_TakesCondition):
         table = Parameter((size_of(self.shape), shape[-1]), self.kernel)
         return {"scale": table, "bias": table}
 
-    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, condition: Array | None) -> Array:
+    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, condition: Array) -> Array:
         xp = ops.xp
         v = xp.astype(xp.reshape(condition, (x.shape[0], -1)), x.dtype)
         scale, bias = (per_channel(ops, xp.matmul(v, params[name]), x) for name in ("scale", "bias"))

@@ -106,7 +106,7 @@ class ByProduct:
 
     def of(self, block: Any, x: Array) -> Array:
         params, buffers = block
-        return self._network.apply(params, buffers, x, None, train=False, key=None)[0]
+        return self._network.apply(params, buffers, x, {}, train=False, key=None)[0]
 
     def half_square(self, x: NumPy) -> NumPy:
         return np.asarray(np.square(x).sum(axis=1) / 2)

@@ -56,7 +56,7 @@ class MnistCnn:
         params, buffers = network.init(arrays)
 
         def forward(params: Any, buffers: Any, x: Any) -> Any:
-            out, _ = network.apply(params, buffers, to_unit(ops, x), None, train=False, key=None)
+            out, _ = network.apply(params, buffers, to_unit(ops, x), {}, train=False, key=None)
             return ops.xp.concat([out["features"][0], ops.xp.exp(ops.log_softmax(out["logits"]))], axis=-1)
 
         compiled = ops.compile(forward)

@@ -19,7 +19,7 @@ from gankit import __version__, checkpoint
 from gankit.building import open_backend
 from gankit.data.dataset import Dataset
 from gankit.data.mnist import load
-from gankit.interfaces import Backend, Batch, Draw, Player, Terms
+from gankit.interfaces import LABEL, Backend, Batch, Draw, Player, Terms
 from gankit.layers import buffers, draw, parameters, place
 from gankit.metrics.mnist_cnn import LAYERS, NUM_CLASSES, SHAPE, WEIGHTS, MnistCnn, to_unit
 from gankit.parts.optimizers import Adam
@@ -64,7 +64,7 @@ def train(backend: Backend, data: Dataset, epochs: int) -> dict[str, Array]:
         x, labels = to_unit(ops, batch.discriminator.real), batch.discriminator.labels
 
         def loss(params: Any) -> Any:
-            out, moved = network.apply(params, state.buffers, x, None, train=True, key=ops.key(batch.key))
+            out, moved = network.apply(params, state.buffers, x, {}, train=True, key=ops.key(batch.key))
             log_likelihood = ops.log_softmax(out["logits"]) * ops.one_hot(labels, NUM_CLASSES)
             return -ops.xp.sum(log_likelihood) / x.shape[0], moved
 
@@ -91,8 +91,8 @@ def chunks(data: Dataset, spec: Adam, streams: Streams, steps: int) -> Iterator[
         rows = streams.order("data", start, stop, BATCH, len(data))
         dy, dx = (streams.labels(f"shift/{axis}", start, stop, (BATCH,), 2 * SHIFT + 1) for axis in "yx")
         pictures = np.moveaxis(shifted[rows, dy, dx], -3, -1)
-        real = Draw(pictures, data.labels[rows].astype(np.int32), None)
-        none = Draw(None, None, None)
+        real = Draw(pictures, {LABEL: data.labels[rows].astype(np.int32)}, None, {})
+        none = Draw(None, {}, None, {})
         yield start, Batch(real, none, spec.numbers(np.arange(start, stop)), _words(streams, start, stop))
 
 

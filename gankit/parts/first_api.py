@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gankit.interfaces import LABEL, Array, Given, Key, Moment, Ops
-from gankit.plug.hookspecs import PLUGIN_API
+from gankit.interfaces import Array, Given, Key, Moment, Ops
 
 
 class OldTerm:
@@ -21,7 +21,7 @@ class OldTerm:
         return getattr(self.penalty, name)
 
     def __call__(self, moment: Moment) -> Any:
-        net = moment.critic if self.penalty.player == "discriminator" else moment.generate
+        net = moment.generate if self.penalty.player == "generator" else moment.critic
         memory = (moment.memory,) if getattr(self.penalty, "memory", None) else ()
         return self.penalty(moment.ops, net, moment.draw, moment.fake, moment.key, *memory)
 
@@ -35,20 +35,17 @@ def old_augmentation(change: Callable[[Ops, Array, Key], Array]) -> Callable[...
     return changed
 
 
-def old_network(network: Any) -> Any:
-    """A network whose `apply` takes labels, or None, in the place of the conditions."""
-    apply = network.apply
-
-    def applied(params: Any, buffers: Any, x: Array, given: Given, **options: Any) -> Any:
-        return apply(params, buffers, x, given.get(LABEL), **options)
-
-    network.apply = applied
-    return network
+ADAPTERS: Mapping[str, tuple[int, Callable[[Any], Any]]] = {
+    "penalties": (5, OldTerm),
+    "augmentations": (3, old_augmentation),
+}
+"""By kind: how many arguments its parts were called with, at least, and what adapts one."""
 
 
-ADAPTERS: Mapping[str, Callable[[Any], Any]] = {"penalties": OldTerm, "augmentations": old_augmentation}
-
-
-def as_today(kind: str, api: int, part: Any) -> Any:
-    """The part itself, or what makes one written for an earlier `PLUGIN_API` fit."""
-    return ADAPTERS[kind](part) if api < PLUGIN_API and kind in ADAPTERS else part
+def as_today(kind: str, part: Any) -> Any:
+    """The part itself, or what makes one written for an earlier `PLUGIN_API` fit. Its arguments tell which it is."""
+    if kind not in ADAPTERS or isinstance(part, OldTerm):
+        return part
+    arguments, adapter = ADAPTERS[kind]
+    own = len(inspect.signature(part).parameters)
+    return adapter(part) if (own >= arguments if kind == "penalties" else own == arguments) else part

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, cast
@@ -142,6 +142,7 @@ def assemble(
     sources: Mapping[str, Dataset] = MappingProxyType({}),
 ) -> Trainer:
     """The trainer of a game on an open backend; raises ConfigError when its parts don't fit each other or the data."""
+    config = replace(config, conditions=tuple(spec.given))  # checkpoints from before conditions had names say none
     loss = make("losses", config.loss)
     check_spelling("losses", loss)
     _check_labels(config, spec, loss)

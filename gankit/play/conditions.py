@@ -78,7 +78,12 @@ def data_spec(
     sources = {}
     for source, data in others.items():
         own = {name: port_of(name, values) for name, values in data.given.items()}
-        crossed = {m.name: Port("image", dataset.shape) for m in makers if getattr(m, "source", None) == source}
+        crossed = {
+            name: Port("image", dataset.shape)
+            for maker in makers
+            if getattr(maker, "source", None) == source
+            for name in maker.ports
+        }
         own_classes = data.num_classes if data.labels is not None else None
         own_units = {name: unit for name in data.given if (unit := _units_of(data, name, ends)) is not None}
         own_scaling = scaling(data, outputs.get(source, ends))
@@ -100,13 +105,14 @@ def made(makers: Makers, ops: Ops, draw: Draw) -> Draw:
     """The draw, its examples in model units, with the conditions that are made of them."""
     if not makers:
         return draw
+    assert draw.real is not None  # `Wants` asks for them where there are makers
     lead = draw.z.shape[:-1]  # (m,), or (k, m)
     x = ops.xp.reshape(draw.real, (-1, *draw.real.shape[len(lead) :]))
     own: dict[str, Any] = {}
     for i, maker in enumerate(makers):
         source = getattr(maker, "source", None)
         if source is not None:
-            draw = _crossed(draw, source, maker.name)
+            draw = _crossed(draw, source, *maker.ports)
             continue
         noise = draw.given.get(f"{NOISE}{i}")
         flat = None if noise is None else ops.xp.reshape(noise, (-1, noise.shape[-1]))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
-from gankit.interfaces import Array, Draw, Given, Key, Moment, Player, Scores, State, Tensors, Terms
+from gankit.interfaces import Array, Draw, Given, Key, Moment, Player, Scores, State, Tensors, Term, Terms
 from gankit.play import keys
 from gankit.play.judging import Critic, Slope, judge, scores, slopes_wanted
 from gankit.play.rules import D, G, Game, Match
@@ -37,7 +38,7 @@ def discriminator_gradient(game: Game) -> Gradient:
         }
 
         def objective(params: dict[str, Tensors]) -> tuple[Array, Any]:
-            players, values, terms, slopes = seated(state, params), [], {}, ()
+            players, values, terms, slopes = seated(state, params), list[Array](), Terms(), list[Slope]()
             buffers = {role: players[role].buffers for role in params}
             for i, match in enumerate(game.matches):
                 own, pass_key = match.of(draw), ops.fold_in(keys.of_match(ops, key, i), keys.JUDGE)
@@ -51,7 +52,7 @@ def discriminator_gradient(game: Game) -> Gradient:
                     terms["D(x)"] = ops.xp.mean(ops.sigmoid(ops.stop_gradient(judged.real.logits)))
                     terms["D(G(z))"] = ops.xp.mean(ops.sigmoid(ops.stop_gradient(judged.fake.logits)))
             value = terms["d_loss"] = sum(values[1:], values[0])
-            moment = moment_of(game, players, draw, fakes, numbers, key, slopes)
+            moment = moment_of(game, players, draw, fakes, numbers, key, tuple(slopes))
             more, memory, further = term_values(game, D, moment, state.memory)
             return value + more, (buffers, memory, terms | further)
 
@@ -66,7 +67,7 @@ def generator_gradient(game: Game) -> Gradient:
 
     def gradient(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> Descent:
         def objective(params: dict[str, Tensors]) -> tuple[Array, Any]:
-            players, values, fakes = seated(state, params), [], {}
+            players, values, fakes = seated(state, params), list[Array](), dict[str, Array]()
             buffers = {role: players[role].buffers for role in params}
             for i, match in enumerate(game.matches):
                 own, own_key, d = match.of(draw), keys.of_match(ops, key, i), match.discriminator
@@ -161,8 +162,12 @@ def term_values(
         else:
             # Between its steps it is reported as it last was: a constant, from which nobody learns.
             last = None if before is None else before["last"]
-            values[term.name] = ops.when(weight, lambda t=term, w=weight, o=own: w * t(o), last)
+            values[term.name] = ops.when(weight, partial(_weighted, weight, term, own), last)
             if before is not None:
                 remembered[term.name] = {"last": ops.stop_gradient(values[term.name])}
         total = total + values[term.name]
     return total, remembered, values
+
+
+def _weighted(weight: Any, term: Term, moment: Moment) -> Array:
+    return weight * term(moment)

@@ -55,7 +55,7 @@ def algorithm_1(game: Game) -> Step:
 
 def minibatch(draw: Draw, i: int = 0) -> Draw:
     """The i-th of the k minibatches of D's phase."""
-    return draw.each(lambda x: x[i])
+    return draw.rows(i)
 
 
 def descended(
@@ -100,9 +100,7 @@ def accumulated(game: Game, gradient: Gradient) -> Gradient:
         size = draw.z.shape[0] // game.accumulate
         for i in range(game.accumulate):
             rows = slice(i * size, (i + 1) * size)
-            one = gradient(
-                state, draw.each(lambda x, rows=rows: x[rows]), numbers, game.ops.fold_in(key, keys.PART + i)
-            )
+            one = gradient(state, draw.rows(rows), numbers, game.ops.fold_in(key, keys.PART + i))
             moved = {role: state.players[role]._replace(buffers=b) for role, b in one.buffers.items()}
             state = state._replace(players={**state.players, **moved}, memory=state.memory | one.memory)
             share = game.ops.tree_map(lambda x: x / game.accumulate, (one.gradient, one.terms))

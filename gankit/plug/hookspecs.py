@@ -24,8 +24,8 @@ import pluggy
 PLUGIN_API = 2
 """Raised when a part would be called in another way. 2: penalties are handed a `Moment`, augmentations the conditions,
 networks of a backend all conditions instead of labels."""
-OLDEST_API = 1
-"""What was written for it goes on working through `gankit.parts.first_api`, until gankit 1.0."""
+OLDEST_API = {"backends": 2}
+"""The oldest that still works, by kind; 1 for all others, through `gankit.parts.first_api`, until gankit 1.0."""
 
 GROUP = "gankit"
 

@@ -39,7 +39,6 @@ class Row:
     version: str
     entry_point: str
     target: str
-    api: int = PLUGIN_API
 
 
 @dataclass(frozen=True)
@@ -120,22 +119,20 @@ def _row(source: Source, kind: str, record: object, taken: frozenset[tuple[str, 
     name, target, summary = record.name, record.target, record.summary
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise PluginError(f"the name {show(name)} must be a string of a-z, 0-9 and '-'")
-    _check_api(source, name, record.api)
+    _check_api(source, kind, name, record.api)
     if not isinstance(target, str) or not _TARGET.fullmatch(target):
         raise PluginError(f"the target {show(target)} of {name!r} must read 'package.module:attribute'")
     if not isinstance(summary, str):
         raise PluginError(f"the summary {show(summary)} of {name!r} must be a string")
     if (kind, name) in taken:
         raise PluginError(f"{name!r} is a built-in's name and stays so; the plugin must choose another")
-    return Row(
-        kind, name, one_line(summary), source.distribution, source.version, source.entry_point, target, record.api
-    )
+    return Row(kind, name, one_line(summary), source.distribution, source.version, source.entry_point, target)
 
 
-def _check_api(source: Source, name: str, api: object) -> None:
+def _check_api(source: Source, kind: str, name: str, api: object) -> None:
     if not isinstance(api, int) or isinstance(api, bool):
         raise PluginError(f"the api {show(api)} of {name!r} must be an integer such as {PLUGIN_API}")
-    if not OLDEST_API <= api <= PLUGIN_API:
+    if not OLDEST_API.get(kind, 1) <= api <= PLUGIN_API:
         older = "gankit" if api > PLUGIN_API else source.distribution
         raise PluginError(f"{name!r} is written for plugin API {api}, this gankit has {PLUGIN_API}: upgrade {older}")
 

@@ -41,7 +41,7 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
         if not part.settings:  # nothing that a user said: the part itself is wrong
             raise
         raise ConfigError(f"{unfit}: {error}.") from error
-    return as_today(kind, registry.api_of(kind, part.name), made)
+    return as_today(kind, made)
 
 
 def distinct(kind: str, parts: Iterable[Part]) -> tuple[Any, ...]:

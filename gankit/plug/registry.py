@@ -15,7 +15,6 @@ __all__ = [
     "Listing",
     "Problem",
     "Row",
-    "api_of",
     "listing",
     "load",
     "names",
@@ -65,11 +64,6 @@ def load(kind: str, name: str) -> object:
     target cannot be imported.
     """
     return _import(_only(kind, name))
-
-
-def api_of(kind: str, name: str) -> int:
-    """The `PLUGIN_API` that the part of that name was written against."""
-    return _only(kind, name).api
 
 
 def names(kind: str) -> tuple[str, ...]:

@@ -94,7 +94,10 @@ class TorchOps:
                     self._depth -= 1
                 inputs = tuple(leaves(tree))
                 # torch.func.grad would refuse batch norm; zeros stand for inputs that f does not use.
-                grads = torch.autograd.grad(value, inputs, create_graph=inside, materialize_grads=True)
+                if value.requires_grad:
+                    grads = torch.autograd.grad(value, inputs, create_graph=inside, materialize_grads=True)
+                else:  # f uses none of them
+                    grads = tuple(torch.zeros_like(x) for x in inputs)
             gradient = iter(grads)
             gradients = tree_map(lambda _: next(gradient), tree)
             return (value, aux) if inside else (value.detach(), tree_map(_unwatched, aux)), gradients

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gankit.conformance.compare import Array
-from gankit.interfaces import Draw, Scores
+from gankit.conformance.penalties import named, seen_by
+from gankit.interfaces import LABEL, Draw, Scores, as_given
+from gankit.parts.first_api import as_today
 from gankit.play.judging import Critic, Slope
 
 SHAPE, LATENT, HIDDEN, CLASSES = (3, 2, 1), 4, 5, 3
@@ -79,7 +81,8 @@ def call(
         out = ops.xp.tanh(z @ params["w"] + params["b"]) @ params["v"]
         return ops.xp.reshape(out, (z.shape[0], *SHAPE))
 
-    def judged(x: Any, labels: Any) -> Scores:
+    def judged(x: Any, given: Any) -> Scores:
+        labels = as_given(given).get(LABEL)
         if seen is not None:
             seen(x, labels)
         hidden = ops.xp.tanh(ops.xp.reshape(x, (x.shape[0], -1)) @ params["w"] + params["b"])
@@ -88,19 +91,20 @@ def call(
 
     net: Any
     if on_generator(penalty):
-        net, fake, draw = generated, generated(z), Draw(None, y_real, z, y_fake)
+        net, fake, draw = generated, generated(z), Draw(None, named(y_real), z, named(y_fake))
     else:
-        places = {"real": (real, y_real), "fake": (fake, y_fake)}
+        draw = Draw(real, named(y_real), z, named(y_fake))
+        places = {"real": (real, draw.given), "fake": (fake, draw.fake_given)}
         known = []
         if slopes is not None:
             for place in penalty.slopes_at:
-                x, labels = places[place]
-                gradient = ops.grad(lambda x, y=labels: ops.xp.sum(judged(x, y).logits))(x)
-                known.append(Slope(x, labels, slopes * gradient))
-        net, draw = Critic(judged, y_real, tuple(known)), Draw(real, y_real, z, y_fake)
+                x, own = places[place]
+                gradient = ops.grad(lambda x, y=own: ops.xp.sum(judged(x, y).logits))(x)
+                known.append(Slope(x, own, slopes * gradient))
+        net = Critic(judged, draw.given, tuple(known))
     start: Mapping[str, float] = getattr(penalty, "memory", {}) if at.memory is None else at.memory
     held = {name: ops.asarray(np.asarray(float(number))) for name, number in start.items()}
-    out = penalty(ops, net, draw, fake, key, *([held] if held else []))
+    out = as_today("penalties", penalty)(seen_by(ops, net, draw, fake, key, held))
     return out if held else (out, {})
 
 

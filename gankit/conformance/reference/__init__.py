@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.reference import labels, norms, plain, windows
+from gankit.conformance.reference import conditions, labels, norms, plain, windows
 from gankit.conformance.reference.differences import along, central_differences
 from gankit.conformance.reference.given import Array, Given, Moving, Still
 from gankit.layers import Features, Layer, Layers, Residual, Skip, SpectralNorm
@@ -74,6 +74,7 @@ STILL: dict[type[Layer], Still] = {
     **plain.REFERENCES,
     **windows.REFERENCES,
     **labels.REFERENCES,
+    **conditions.REFERENCES,
     **norms.STILL,
 }
 MOVING: dict[type[Layer], Moving] = {**norms.MOVING, Residual: residual, Skip: skip, SpectralNorm: spectral_norm}

@@ -15,13 +15,14 @@ class Given(NamedTuple):
 
     arrays: parameters and buffers by their names inside it: `kernel`, or `main/conv0/kernel`.
     x: (N, *shape). y: (N,) labels, whether it takes them or not.
-    train: whether this is a training pass.
+    train: whether this is a training pass. conditions: the others that it takes, by name.
     """
 
     arrays: Mapping[str, Array]
     x: Array
     y: Array
     train: bool = False
+    conditions: Mapping[str, Array] = {}  # nobody changes it
 
 
 Still = Callable[[Any, Given], Any]
