@@ -125,12 +125,14 @@ class ConditionMaker(Protocol):
     ports: what it makes, by name.
     noise: how many numbers, uniform on [0, 1), it wants for each example; they come from the game's streams.
 
-    One with a method `split(dataset)` cuts each example of the data in two instead, once, when the data is opened: what
-    is to be made, and the condition. It returns the data set with `given`, and is not called in the step.
+    One whose target says `splits = True` cuts each example of the data in two instead, once, when the data is opened,
+    by its method `split(dataset)`: what is to be made, and the condition. It is not called in the step. One with a
+    `source` says that G is given the examples of that further source.
     """
 
     ports: Mapping[str, Port]
     noise: int
 
     def __call__(self, ops: Ops, x: Array, noise: Array | None) -> Given:
-        """Examples (m, *shape) in model units, and (m, noise), to their conditions."""
+        """Examples (m, *shape) and (m, noise) to their conditions. Pictures of a known range are numbers in [0, 1], on
+        both sides; all else is in the units of the data."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from gankit.config import Config
+from gankit.config import Config, Part
 from gankit.data.dataset import Dataset, Scaling, port_of, scaling
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream
 from gankit.errors import ConfigError, DataError, did_you_mean, one_of
-from gankit.interfaces import LABEL, ConditionMaker, Draw, Given, Ops, Port
+from gankit.interfaces import LABEL, Array, ConditionMaker, Draw, Given, Ops, Port
 from gankit.networks.spec import GameSpec
 from gankit.play.batches import NOISE
+from gankit.plug import registry
 from gankit.plug.making import make
 
 Makers = tuple[ConditionMaker, ...]
@@ -21,18 +22,19 @@ Makers = tuple[ConditionMaker, ...]
 
 def makers_of(config: Config, spec: GameSpec) -> Makers:
     """The makers of conditions that act in the step."""
-    made = (make("conditions", part, spec) for part in config.given)
-    return tuple(maker for maker in made if not hasattr(maker, "split"))
+    return tuple(make("conditions", part, spec) for part in config.given if not _splits(part))
+
+
+def _splits(part: Part) -> bool:
+    return bool(getattr(registry.load("conditions", part.name), "splits", False))
 
 
 def split_by(config: Config, data: Dataset | Stream) -> Dataset | Stream:
     """The data with each example cut in two, an example and its condition, where a maker of conditions does that."""
-    for part in config.given:
-        maker = make("conditions", part, bare_spec(config, data.first if isinstance(data, Stream) else data, {}))
-        if hasattr(maker, "split"):
-            if isinstance(data, Stream):
-                raise DataError(f"given={part.name!r} cuts examples in two, which batches that come by cannot be.")
-            data = maker.split(data)
+    for part in filter(_splits, config.given):
+        if isinstance(data, Stream):
+            raise DataError(f"given={part.name!r} cuts examples in two, which batches that come by cannot be.")
+        data = make("conditions", part, bare_spec(config, data, {})).split(data)
     return data
 
 
@@ -101,7 +103,33 @@ def ports(config: Config, dataset: Dataset, makers: Makers, num_classes: int | N
     return {name: found[name] for name in config.conditions}
 
 
-def made(makers: Makers, ops: Ops, draw: Draw) -> Draw:
+class Seen(NamedTuple):
+    """The units in which makers see examples, as an affine map of the model's: (x - offset) / scale.
+
+    Pictures of a known range are numbers in [0, 1], all else is in the units of the data.
+    """
+
+    offset: Any
+    scale: Any
+    pictures: bool
+
+    @classmethod
+    def of(cls, spec: DataSpec) -> Seen:
+        s = spec.scaling
+        if s.low is not None and s.high is not None and len(spec.shape) == 3:
+            return cls(float((s.low - s.offset) / s.scale), float((s.high - s.low) / s.scale), True)
+        return cls(-s.offset / s.scale, 1.0 / s.scale, False)
+
+    def made_by(self, maker: ConditionMaker, ops: Ops, x: Array, noise: Array | None) -> dict[str, Array]:
+        """A maker's conditions of examples in model units, pictures in these too."""
+        offset, scale = (v if isinstance(v, float) else ops.asarray(v) for v in (self.offset, self.scale))
+        plain = self.pictures and (offset, scale) == (0.0, 1.0)
+        out = maker(ops, x if plain else (x - offset) / scale, noise)
+        back = set() if plain else {name for name, port in maker.ports.items() if port.kind == "image"}
+        return {name: v * scale + offset if name in back and self.pictures else v for name, v in out.items()}
+
+
+def made(makers: Makers, ops: Ops, draw: Draw, seen: Seen) -> Draw:
     """The draw, its examples in model units, with the conditions that are made of them."""
     if not makers:
         return draw
@@ -116,7 +144,7 @@ def made(makers: Makers, ops: Ops, draw: Draw) -> Draw:
             continue
         noise = draw.given.get(f"{NOISE}{i}")
         flat = None if noise is None else ops.xp.reshape(noise, (-1, noise.shape[-1]))
-        for name, values in maker(ops, x, flat).items():
+        for name, values in seen.made_by(maker, ops, x, flat).items():
             own[name] = ops.xp.reshape(values, (*lead, *values.shape[1:]))
 
     def kept(given: Given) -> dict[str, Any]:

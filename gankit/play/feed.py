@@ -13,11 +13,12 @@ from gankit.data.stream import Stream
 from gankit.errors import DataError
 from gankit.interfaces import LABEL, Batch, Draw, Given, Ops, State, Step, Terms
 from gankit.play.batches import Batches, Stock
-from gankit.play.conditions import Makers, made
+from gankit.play.conditions import Makers, Seen, made
 from gankit.play.streams import BLOCK
 
 RESIDENT_BYTES = 2 * 1024**3
 CHUNK_BYTES = 64 * 1024**2
+NATURALLY = Seen(0.0, 1.0, pictures=True)
 EXAMPLES = ""
 """Under this name lie the examples among the arrays of a source; under theirs, its conditions."""
 Units = Mapping[str, tuple[Any, Any]]
@@ -171,10 +172,10 @@ def _capacity(dataset: Dataset, batches: Batches) -> int:
     return max(1, min(BLOCK, CHUNK_BYTES // (per_example * batches.examples_per_step)))
 
 
-def on_examples_in_user_units(step: Step, ops: Ops, makers: Makers = ()) -> Any:
+def on_examples_in_user_units(step: Step, ops: Ops, makers: Makers = (), seen: Seen = NATURALLY) -> Any:
     """The step on a batch in the user's units, or on indices into data that lies on the device.
 
-    makers: of conditions, which are made here, where the examples are in model units.
+    makers: of conditions, which are made here, where the examples are in model units; seen: the units of makers.
     """
 
     def prepared(state: State, batch: Batch, units: Mapping[str, Units], *shared: Any) -> tuple[State, Terms]:
@@ -197,7 +198,7 @@ def on_examples_in_user_units(step: Step, ops: Ops, makers: Makers = ()) -> Any:
             real = None if draw.real is None else arrived(draw.real, EXAMPLES, source)
             return Draw(real, given, draw.z, fake_given, others)
 
-        d, g = (made(makers, ops, with_examples(draw)) for draw in (batch.discriminator, batch.generator))
+        d, g = (made(makers, ops, with_examples(draw), seen) for draw in (batch.discriminator, batch.generator))
         return step(state, batch._replace(discriminator=d, generator=g))
 
     return prepared

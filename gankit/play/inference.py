@@ -10,7 +10,7 @@ import numpy as np
 from gankit.config import Config
 from gankit.data.spec import DataSpec
 from gankit.interfaces import Given, Ops, Player
-from gankit.play.conditions import Makers
+from gankit.play.conditions import Makers, Seen
 from gankit.play.feed import EXAMPLES, Units
 from gankit.play.judging import scores
 from gankit.play.rules import Game
@@ -58,14 +58,14 @@ class Inference:
 
     def conditions(self, makers: Makers, x: Array, noise: Sequence[Array]) -> dict[str, Array]:
         """What the makers of conditions make of examples in model units, each with its own noise."""
-        ops = self._ops
+        ops, seen = self._ops, Seen.of(self._spec)
 
         def made(x: Any, given: Any) -> dict[str, Any]:
             return {
                 name: values
                 for i, maker in enumerate(makers)
                 if not hasattr(maker, "source")
-                for name, values in maker(ops, x, given.get(str(i))).items()
+                for name, values in seen.made_by(maker, ops, x, given.get(str(i))).items()
             }
 
         size, drawn = at_once(self._spec.shape), {str(i): own for i, own in enumerate(noise) if own.shape[1]}

@@ -21,6 +21,7 @@ from gankit.data.stream import Stream, examples_of
 from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.interfaces import LABEL, Callback, Ops, Player, Terms
 from gankit.play.batches import Batches
+from gankit.play.conditions import Seen
 from gankit.play.feed import EXAMPLES, Feed, StreamFeed, Units, on_examples_in_user_units
 from gankit.play.game import Assembled
 from gankit.play.inference import Inference, at_once, in_parts
@@ -56,7 +57,9 @@ class AdversarialTrainer:
         made = frozenset(name for maker in game.makers for name in maker.ports)
         self._inputs = Inputs(game.config, game.spec, made)
         self._units = units_on_device(game.spec, game.backend.ops)
-        self._step = on_examples_in_user_units(algorithm_1(game.rules), game.backend.ops, game.makers)
+        self._step = on_examples_in_user_units(
+            algorithm_1(game.rules), game.backend.ops, game.makers, Seen.of(game.spec)
+        )
         self._inference = Inference(game.rules, game.config, game.spec, self._units)
         self._pace, self._looked, self._looks_ahead = Pace(), 0.0, switches.on("ahead")
         self._last_feed: Feed | StreamFeed | None = None

@@ -23,6 +23,9 @@ def gankit_generators() -> Iterator[Entry]:
         "deconvolutional-2014", "networks.gan_2014:deconvolutional_generator", "the paper's other for CIFAR-10"
     )
     yield _entry("dcgan", "networks.dcgan:generator", "transposed convolutions, batch norm, tanh")
+    yield _entry("u-net", "networks.pictures:u_net", "a picture to one of its size, by a U-Net")
+    yield _entry("super-resolution", "networks.pictures:super_resolution", "a picture to a larger one, by residuals")
+    yield _entry("translation", "networks.pictures:translation", "a picture to one of another domain")
 
 
 @hookimpl
@@ -31,6 +34,7 @@ def gankit_discriminators() -> Iterator[Entry]:
     yield _entry("gan-2014", "networks.gan_2014:discriminator", "the paper's maxout and dropout discriminator")
     yield _entry("convolutional-2014", "networks.gan_2014:convolutional_discriminator", "the paper's for CIFAR-10")
     yield _entry("dcgan", "networks.dcgan:discriminator", "strided convolutions, batch norm, leaky relu")
+    yield _entry("patches", "networks.pictures:patches", "a logit for each patch of a picture beside its condition")
 
 
 @hookimpl
@@ -44,6 +48,20 @@ def gankit_losses() -> Iterator[Entry]:
 def gankit_penalties() -> Iterator[Entry]:
     yield _entry("r1", "parts.penalties:R1", "squared gradient of D at real examples")
     yield _entry("r2", "parts.penalties:R2", "squared gradient of D at generated examples")
+
+    yield _entry("l1", "parts.terms:Paired", "mean distance of G(z|c) to the example that c belongs to")
+    yield _entry("cycle", "parts.terms:Cycle", "there and back again is where one began (CycleGAN)")
+
+
+@hookimpl
+def gankit_conditions() -> Iterator[Entry]:
+    yield _entry("downsample", "parts.conditions:downsample", "the example at a fraction of its size")
+    yield _entry("grey", "parts.conditions:grey", "the example without its colours")
+    yield _entry("edges", "parts.conditions:edges", "where the example turns from dark to light")
+    yield _entry("mask", "parts.conditions:mask", "the example with a part hidden, and which")
+    yield _entry("spectrum", "parts.conditions:spectrum", "amplitudes of a series' lowest frequencies")
+    yield _entry("previous", "parts.conditions:previous", "the frames before the last one of a short film")
+    yield _entry("unpaired", "parts.conditions:unpaired", "examples of a further source, in no relation")
 
 
 @hookimpl
@@ -83,6 +101,12 @@ def gankit_recipes() -> Iterator[Entry]:
         "cdcgan-projection", "cookbook.dcgan:PROJECTION", "DCGAN given labels, D as a projection of its features"
     )
 
+    yield _entry("super-resolution", "cookbook.pictures:SUPER_RESOLUTION", "pictures at four times their size")
+    yield _entry("image-to-image", "cookbook.pictures:IMAGE_TO_IMAGE", "pix2pix: edges to pictures, grey to colour")
+    yield _entry("cycle", "cookbook.pictures:CYCLE", "CycleGAN: two domains, nobody says which belong together")
+    yield _entry("next-frame", "cookbook.pictures:NEXT_FRAME", "the next frame of a film, given the two before")
+    yield _entry("spectrum", "cookbook.spectrum:RECIPE", "one-dimensional signals, given their spectrum")
+
 
 @hookimpl
 def gankit_data() -> Iterator[Entry]:
@@ -92,6 +116,8 @@ def gankit_data() -> Iterator[Entry]:
     yield _entry("gaussian-1d", "data.toys:gaussian", "one Gaussian on a line, as in the paper's figure 1")
     yield _entry("ring", "data.toys:ring", "8 Gaussians on a circle")
     yield _entry("grid", "data.toys:grid", "25 Gaussians on a grid")
+    yield _entry("moving-digits", "data.moving:digits", "films of three frames, 16x16: a digit that bounces")
+    yield _entry("signals", "data.signals:load", "series of 64 numbers: sums of slow waves")
     yield _entry("moons", "data.toys:moons", "two half circles")
 
 

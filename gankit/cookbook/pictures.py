@@ -1,0 +1,47 @@
+"""From picture to picture: each recipe is a game in which G is given one and makes another."""
+
+# Isola et al. 2017, section 3.3
+ADAM = {"name": "adam", "lr": 2e-4, "b1": 0.5, "b2": 0.999}
+
+IMAGE_TO_IMAGE = {
+    "data": "cifar10",
+    "given": [{"name": "grey"}],
+    "generator": {"name": "u-net", "width": 32},
+    "discriminator": {"name": "patches", "width": 32, "depth": 2},
+    "loss": "non-saturating",
+    "penalties": [{"name": "l1", "weight": 100.0}],  # lambda of eq. 4; the paper's L1 is in model units too
+    "generator_optimizer": ADAM,
+    "discriminator_optimizer": ADAM,
+    "latent_dim": 1,  # what pix2pix makes of a picture is always the same
+    "batch_size": 32,
+}
+
+SUPER_RESOLUTION = {
+    **IMAGE_TO_IMAGE,
+    "data": "mnist",
+    "given": [{"name": "downsample", "factor": 4}],
+    "generator": {"name": "super-resolution", "width": 32, "blocks": 3},
+    "discriminator": {"name": "patches", "width": 32, "depth": 2},
+}
+
+NEXT_FRAME = {
+    **IMAGE_TO_IMAGE,
+    "data": "moving-digits",
+    "given": [{"name": "previous", "frames": 2}],
+    "generator": {"name": "u-net", "width": 32},
+    "discriminator": {"name": "patches", "width": 32, "depth": 2},
+}
+
+# Zhu et al. 2017, section 4: least squares, a cycle of 10, no z
+CYCLE = {
+    **IMAGE_TO_IMAGE,
+    "data": "mnist",
+    "given": [{"name": "unpaired", "source": "b"}],
+    "generator": {"name": "translation", "width": 16, "blocks": 2},
+    "discriminator": {"name": "patches", "width": 32, "depth": 2, "conditional": False},
+    "players": {
+        "generator-b": {"kind": "generator", "source": "b"},
+        "discriminator-b": {"kind": "discriminator", "source": "b"},
+    },
+    "penalties": [{"name": "cycle", "weight": 10.0}],
+}

@@ -1,0 +1,68 @@
+"""Terms of G's objective that are no game: how far it is from the example that belongs to its condition."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from gankit.errors import ConfigError
+from gankit.interfaces import Array, Moment
+from gankit.parts.schedules import Number, require_between, schedule
+
+
+@dataclass(frozen=True)
+class OnGenerator:
+    """What terms of G's objective have in common; weight and every as in `gankit.penalties.OnDiscriminator`."""
+
+    weight: Number = 1.0
+    every: int = 1
+    player: Literal["discriminator", "generator"] = field(default="generator", init=False)
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", schedule(self.weight))
+        require_between(self.name, "weight", self.weight, 0.0, math.inf)
+        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
+            raise ConfigError(f"{self.name}: every={self.every!r}; expected a whole number of steps, at least 1.")
+
+
+class Paired(OnGenerator):
+    """E |x - G(z|c)|, x being the example that c belongs to, a mean over pixels. Isola et al. 2017, eq. 3.
+
+    In model units: with tanh's range an error of the whole range counts 2.
+    """
+
+    name: ClassVar[str] = "l1"
+    needs: ClassVar[tuple[str, ...]] = ("real",)
+
+    def __call__(self, moment: Moment) -> Array:
+        return moment.ops.xp.mean(moment.ops.xp.abs(moment.draw.real - moment.fake))
+
+
+@dataclass(frozen=True)
+class Cycle(OnGenerator):
+    """E |b - F(G(b))| + E |x - G(F(x))|: there and back is where one began. Zhu et al. 2017, eq. 2.
+
+    there: the player F, G's counterpart; source: whose examples it is given G's in the place of.
+    condition: the name under which both are given their pictures.
+    """
+
+    there: str = "generator-b"
+    source: str = "b"
+    condition: str = "image"
+    name: ClassVar[str] = "cycle"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("real", self.there, self.source)
+
+    def __call__(self, moment: Moment) -> Array:
+        xp, draw, other = moment.ops.xp, moment.draw, moment.draw.others[self.source]
+
+        def back(role: str, z: Array, image: Array) -> Any:
+            return moment.apply(role, z, {self.condition: image})
+
+        b = back(self.there, other.z, moment.fake)
+        x = back("generator", draw.z, moment.fakes[self.source])
+        return xp.mean(xp.abs(other.real - b)) + xp.mean(xp.abs(draw.real - x))
