@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from gankit.alarms.variety import Variety
 from gankit.config import Config
 from gankit.data.dataset import Dataset
+from gankit.play.asking import asked
 from gankit.play.streams import Streams
 
 Array = np.ndarray[Any, Any]
@@ -24,14 +26,14 @@ SEED = 0
 class Samples:
     """What a look at samples needs, made once for a game and its data: a look comes twice in the time of 400 steps.
 
-    latents: (n, latent_dim). labels: (n,) every class in turn, in a conditional game.
+    latents: (n, latent_dim). conditions: keywords of `generate`: every class in turn, or those of n examples.
     """
 
     data: Dataset
     config: Config
     variety: Variety
     latents: Array
-    labels: Array | None
+    conditions: Mapping[str, Any]
 
     @classmethod
     def of(cls, trainer: Any, data: Dataset) -> Samples:
@@ -40,7 +42,8 @@ class Samples:
         chosen = np.sort(streams.generator("alarms").permutation(len(data))[:n])
         labels = np.arange(n, dtype=np.int32) % trainer.spec.num_classes if config.conditional else None
         latents = streams.first_latents("sample", n, config.latent_dim, config.prior)
-        return cls(data, config, Variety(trainer.spec.scaling.to_model(data.x[chosen], np.float64)), latents, labels)
+        variety = Variety(trainer.spec.scaling.to_model(data.x[chosen], np.float64))
+        return cls(data, config, variety, latents, asked(trainer, n, labels, seed=SEED, data=data))
 
     def suit(self, trainer: Any, data: Dataset) -> bool:
         """Whether they were made for this game."""
@@ -48,4 +51,4 @@ class Samples:
 
     def drawn(self, trainer: Any, ema: bool = False) -> Array:
         """(n, *shape) in model units, from G itself or from its moving average."""
-        return np.asarray(trainer.generate(self.latents, self.labels, ema=ema, piece=len(self.latents)))
+        return np.asarray(trainer.generate(self.latents, ema=ema, piece=len(self.latents), **self.conditions))

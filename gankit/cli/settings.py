@@ -25,6 +25,8 @@ class Options:
     device: str | None = None
     loss: str | None = None
     penalty: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
     set: tuple[str, ...] = ()
     log_every: int = 100
     sample_every: int = 1_000
@@ -38,7 +40,7 @@ class Options:
     def names_a_game(self) -> bool:
         """Whether anything was said about the game itself, rather than about how to run it."""
         named = (self.recipe, self.data, self.seed, self.dtype, self.loss)
-        return bool(self.penalty or self.set) or any(value is not None for value in named)
+        return bool(self.penalty or self.set or self.given or self.source) or any(value is not None for value in named)
 
     def command(self) -> str:
         """The command that says the same, ready to be typed."""
@@ -64,7 +66,19 @@ class Options:
             settings["loss"] = {"name": self.loss}
         if self.penalty:
             settings["penalties"] = list(self.penalty)
+        if self.given:
+            settings["given"] = self.given[0] if len(self.given) == 1 else list(self.given)
+        if self.source:
+            settings["sources"] = dict(_named(text) for text in self.source)
         return assigned(self.set, settings)
+
+
+def _named(text: str) -> tuple[str, str]:
+    """("b", "faces@64") of "b=faces@64"."""
+    name, equals, data = text.partition("=")
+    if not equals or not name.strip() or not data.strip():
+        raise ConfigError(f"--source {text!r}: expected NAME=DATA, such as b=faces@64.")
+    return name.strip(), data.strip()
 
 
 def assigned(assignments: Sequence[str], onto: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -23,6 +23,10 @@ def sample(
     seed: Annotated[int, typer.Option(min=0, help="Of the latents.")] = 0,
     out: Annotated[Path, typer.Option(help="A picture (.png), or numbers (.npy, .npz).")] = Path("grid.png"),
     labels: Annotated[str | None, typer.Option(help="A class, or several in turn: 3, or 0,1,2.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="What to answer to: a picture or .npy; of several conditions, NAME=FILE."),
+    ] = None,
     backend: Annotated[str | None, typer.Option(help="By default the one that wrote the run.")] = None,
     device: Annotated[str, typer.Option()] = "auto",
     step: Annotated[int | None, typer.Option(min=0, help="Of the checkpoint; by default the latest.")] = None,
@@ -35,7 +39,15 @@ def sample(
 
     trainer: Any = load(_checkpoint(run, step), backend, device)
     classes = _classes(labels, n, trainer)
-    samples = trainer.sample(n, labels=classes, seed=seed, ema=False if no_ema else None)
+    if given:
+        from gankit.cli.conditions import read
+
+        conditions = {"labels": classes, "given": read(given, trainer)}
+    else:
+        from gankit.play.asking import asked
+
+        conditions = asked(trainer, n, classes, seed=seed)
+    samples = trainer.sample(n, seed=seed, ema=False if no_ema else None, **conditions)
     if out.suffix in ARRAYS:
         _write_arrays(out, samples, classes)
     else:

@@ -73,6 +73,13 @@ def train(
     ] = None,
     loss: Name = None,
     penalty: Names = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A condition made of the examples, such as downsample; repeatable."),
+    ] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=DATA", help="Further data, such as b=faces@64; repeatable.")
+    ] = None,
     log_every: Every = 100,
     sample_every: Every = 1_000,
     checkpoint_every: Every = 1_000,
@@ -91,7 +98,8 @@ def train(
     """Train a game. The same command again goes on where the run was left."""
     options = Options(
         backend=backend, recipe=recipe, data=data, steps=steps, seed=seed, dtype=dtype, device=device, loss=loss,
-        penalty=tuple(penalty or ()), set=tuple(set_ or ()), out=out,
+        penalty=tuple(penalty or ()), given=tuple(given or ()), source=tuple(source or ()),
+        set=tuple(set_ or ()), out=out,
         log_every=log_every, sample_every=sample_every, checkpoint_every=checkpoint_every,
         evaluate_every=evaluate_every, evaluate=evaluate, logger=tuple(logger or ()), budget=budget,
     )  # fmt: skip

@@ -69,6 +69,16 @@ def folder(
     return Dataset(x=x, labels=labels, num_classes=classes, value_range=(0, 255), name=name)
 
 
+def picture(file: Path, channels: int) -> Array:
+    """One picture, (height, width, channels) uint8, as `folder` would read it."""
+
+    def pixels(image: Image) -> Array:
+        plain = _plain(image, channels, file)
+        return np.asarray(plain).reshape(plain.height, plain.width, channels)
+
+    return _opened(file, pixels)
+
+
 def folder_by_text(text: str) -> Callable[[], Dataset] | None:
     """What opens `faces` or `faces@64`; None where there is no such folder. A folder of that very name comes first."""
     if Path(text).expanduser().is_dir():

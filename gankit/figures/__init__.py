@@ -7,6 +7,7 @@ Each is a function from a trainer (`curves`: from a run folder) to a picture tha
 
 from gankit.data.images import Picture
 from gankit.figures.animation import Animation
+from gankit.figures.answers import conditions
 from gankit.figures.class_grid import classes
 from gankit.figures.fitness import applicable
 from gankit.figures.kinds import KINDS, Kind, find
@@ -23,6 +24,7 @@ __all__ = [
     "Picture",
     "applicable",
     "classes",
+    "conditions",
     "curves",
     "find",
     "game_1d",

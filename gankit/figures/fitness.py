@@ -8,6 +8,7 @@ from typing import Any
 
 from gankit.building import NATIVE
 from gankit.errors import ConfigError, one_of
+from gankit.play.asking import further
 
 
 def require(name: str, trainer: Any) -> None:
@@ -33,11 +34,27 @@ def _no_image(trainer: Any) -> str | None:
 def _no_classes(trainer: Any) -> str | None:
     if not trainer.config.conditional:
         return f"it shows one class a column, and this game is unconditional ({trainer.config.loss.name})."
+    return _beside_others(trainer) or _no_image(trainer)
+
+
+def _beside_others(trainer: Any) -> str | None:
+    others = further(trainer)
+    return f"it asks for classes alone, and this game is given {', '.join(others)} too." if others else None
+
+
+def _no_conditions(trainer: Any) -> str | None:
+    if not further(trainer):
+        return "it shows answers to conditions, and this game has none but labels, if any."
+    shape = trainer.spec.shape
+    if len(shape) in (1, 2):
+        return None
     return _no_image(trainer)
 
 
 def _no_line(trainer: Any) -> str | None:
     shape = trainer.spec.shape
+    if further(trainer):
+        return f"it shows G and D of z and x alone, and this game is given {', '.join(trainer.spec.given)}."
     if shape != (1,):
         return f"it shows examples that are one number, (1,), and these have shape {shape}."
     if NATIVE in (trainer.config.generator.name, trainer.config.discriminator.name):
@@ -47,6 +64,8 @@ def _no_line(trainer: Any) -> str | None:
 
 def _no_plane(trainer: Any) -> str | None:
     shape = trainer.spec.shape
+    if further(trainer):
+        return f"it shows D of points alone, and this game is given {', '.join(trainer.spec.given)}."
     return None if shape == (2,) else f"it shows points of a plane, (2,), and the examples have shape {shape}."
 
 
@@ -54,6 +73,7 @@ UNFIT: Mapping[str, Callable[[Any], str | None]] = {
     "samples": _no_image,
     "interpolation": _no_image,
     "classes": _no_classes,
+    "conditions": _no_conditions,
     "game-1d": _no_line,
     "scatter": _no_plane,
     "curves": lambda trainer: None,  # every run has them

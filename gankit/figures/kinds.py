@@ -9,7 +9,7 @@ from typing import Literal
 
 from gankit.data.images import Picture
 from gankit.errors import UnknownNameError, did_you_mean, one_of
-from gankit.figures import class_grid, latent_paths, one_dimension, plane, sample_grid, training_curves
+from gankit.figures import answers, class_grid, latent_paths, one_dimension, plane, sample_grid, training_curves
 from gankit.figures.animation import Animation
 
 
@@ -39,6 +39,7 @@ KINDS = {
         Kind("samples", "fair draws, the nearest training images beside them", sample_grid.samples),
         Kind("interpolation", "from one latent to another", latent_paths.interpolation),
         Kind("classes", "the same noise asked for every class", class_grid.classes),
+        Kind("conditions", "conditions, G's answers to each, and the truth", answers.conditions),
         Kind("game-1d", "p_data, p_g, D and G on a line, as they move", one_dimension.game_1d),
         Kind("scatter", "samples in green, real points in black, level lines of D", plane.scatter),
         Kind("curves", "losses, D(x) and D(G(z))", training_curves.curves, of="run"),

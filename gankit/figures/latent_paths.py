@@ -11,6 +11,8 @@ from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.figures.fitness import require
 from gankit.figures.subjects import Array, at_least
 from gankit.figures.tiles import sheet
+from gankit.interfaces import LABEL
+from gankit.play.asking import asked
 from gankit.play.streams import Streams
 
 
@@ -27,7 +29,7 @@ def interpolation(
 
     path: "linear", the straight line of the paper; or "spherical", along which the norm does not shrink, so that z
         stays where a normal prior has its mass.
-    A conditional game keeps one class a row, each in turn.
+    A game with labels keeps one class a row, each in turn; one with other conditions, those of one training example.
 
     Raises ConfigError for another path, and where examples are no images.
     """
@@ -39,8 +41,11 @@ def interpolation(
     z = between(ends[0::2], ends[1::2], columns, path)
     labels = None
     if config.conditional:
-        labels = np.repeat(np.arange(rows, dtype=np.int32) % trainer.spec.num_classes, columns)
-    drawn = trainer.generate(z.reshape(rows * columns, -1), labels, ema=ema)
+        labels = np.arange(rows, dtype=np.int32) % trainer.spec.num_classes
+    conditions = asked(trainer, rows, labels, seed=seed)
+    given = conditions.get("given", {} if labels is None else {LABEL: labels})
+    along = {name: values.repeat(columns, axis=0) for name, values in given.items()}
+    drawn = trainer.generate(z.reshape(rows * columns, -1), given=along, ema=ema)
     return sheet(trainer.spec.scaling.to_user(drawn), columns, trainer)
 
 

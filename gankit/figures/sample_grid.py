@@ -11,6 +11,7 @@ from gankit.figures.fitness import require
 from gankit.figures.nearest import nearest
 from gankit.figures.subjects import at_least, examples
 from gankit.figures.tiles import YELLOW, beside, framed, sheet
+from gankit.play.asking import asked
 from gankit.play.streams import Streams
 
 
@@ -19,8 +20,9 @@ def samples(
 ) -> Picture:
     """Fair random draws; in yellow, the training image nearest to the last sample of each row.
 
-    Nothing is chosen: these are the first rows * columns samples of the seed, in a conditional game of classes drawn
-    uniformly. Nearest is least in L2 over pixels, among all training images and all classes.
+    Nothing is chosen: these are the first rows * columns samples of the seed, in a game with labels of classes drawn
+    uniformly; where there are other conditions, of those of as many training examples. Nearest is least in L2 over
+    pixels, among all training images and all classes.
 
     data: the training images, where the game cannot open them itself.
     ema: as in `Trainer.sample`.
@@ -29,11 +31,12 @@ def samples(
     """
     require("samples", trainer)
     at_least(1, rows=rows, columns=columns)
-    real, n = examples(trainer, data).x, rows * columns
+    opened, n = examples(trainer, data), rows * columns
+    real = opened.x
     labels = None
     if trainer.config.conditional:
         rng = Streams(seed).generator("figures/labels")
         labels = rng.integers(trainer.spec.num_classes, size=n, dtype=np.int32)
-    drawn = trainer.sample(n, labels=labels, seed=seed, ema=ema)
+    drawn = trainer.sample(n, seed=seed, ema=ema, **asked(trainer, n, labels, seed=seed, data=opened))
     neighbours = real[nearest(drawn[columns - 1 :: columns], real)]
     return beside(sheet(drawn, columns, trainer), framed(sheet(neighbours, 1, trainer), YELLOW))

@@ -10,14 +10,17 @@ from typing import Any, cast
 
 import numpy as np
 
-from gankit.config import Part
+from gankit.config import Config, Part
 from gankit.data.dataset import Dataset
 from gankit.data.sources import can_reopen, open_data
+from gankit.data.stream import examples_of
 from gankit.errors import CapabilityError, ConfigError, DataError, DeviceError, GankitError
-from gankit.interfaces import Backend
+from gankit.interfaces import LABEL, Backend
 from gankit.metrics.base import Evidence, Extractor, Measurement, Metric, NotMeasurable
 from gankit.metrics.looking import Looker, find_extractor
 from gankit.metrics.rows import Row, Weights
+from gankit.play.asking import further
+from gankit.play.conditions import split_by
 from gankit.play.streams import Streams
 from gankit.plug import registry
 
@@ -50,7 +53,7 @@ class Bench:
         extractor: str | None = None,
         calibrate: bool = False,
     ) -> None:
-        self.splits = Splits(data if data is not None else source_of(trainer))
+        self.splits = Splits(data if data is not None else source_of(trainer), trainer.config)
         self.split = split or self.splits.first(preferred, "train")
         self.backend = _in_full_precision(trainer)
         self.extractor: Extractor | None = find_extractor(trainer.spec, extractor)
@@ -81,17 +84,25 @@ class Bench:
 
     def _evidence(self, trainer: Any, n: int, seed: int, weights: Weights) -> Evidence:
         labels = self._classes(trainer, n, seed) if trainer.config.conditional else None
+        conditions: dict[str, Any] = {"labels": labels}
+        truth, unpaired = None, bool(trainer.config.sources)
+        if further(trainer):  # those of examples that G was not trained on, where there are any
+            truth, given = trainer.pairs(n, seed=seed, data=self.splits(self.split))
+            labels, conditions = given.get(LABEL), {"given": given}
         chosen = {"ema": weights == "ema"} if trainer.config.ema else {}
         return Evidence(
             backend=self.backend,
             spec=trainer.spec,
-            samples=trainer.sample(n, labels=labels, seed=seed, **chosen),
+            samples=trainer.sample(n, seed=seed, **conditions, **chosen),
             labels=labels,
             split=self.splits,
             extractor=self.extractor,
             look=None if self.extractor is None else self._look,
-            # D of a conditional game wants labels too, which a metric does not have for all examples.
-            score=None if trainer.config.conditional else trainer.score,
+            # D of a conditional game wants conditions too, which a metric does not have for all examples.
+            score=None if trainer.spec.given else trainer.score,
+            given={name: v for name, v in conditions.get("given", {}).items() if name != LABEL},
+            truth=None if unpaired else truth,
+            remade=trainer.conditions_of if trainer.config.given else None,
         )
 
     def _look(self, x: Array) -> tuple[Array, Array | None]:
@@ -120,8 +131,8 @@ class Bench:
 class Splits:
     """The splits of a data source by name, each opened once. `Evidence.split`."""
 
-    def __init__(self, source: Any) -> None:
-        self._source, self._opened = source, dict[str, Dataset]()
+    def __init__(self, source: Any, config: Config) -> None:
+        self._source, self._config, self._opened = source, config, dict[str, Dataset]()
 
     def __call__(self, name: str) -> Dataset:
         """Raises DataError where there is no such split, or nothing says where the data is."""
@@ -130,7 +141,10 @@ class Splits:
                 "The game was trained on data that its config cannot name. Pass it: gankit.evaluate(game, data=...)."
             )
         if name not in self._opened:
-            self._opened[name] = open_data(self._source, split=name)
+            opened = open_data(self._source, split=name)
+            # The game's own data, which a trainer hands over, is cut in two already.
+            whole = not isinstance(self._source, Dataset)
+            self._opened[name] = examples_of(split_by(self._config, opened)) if whole else opened
         return self._opened[name]
 
     def first(self, *names: str) -> str:

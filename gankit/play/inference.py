@@ -131,6 +131,16 @@ class Inference:
         return out
 
 
+def units_on_device(spec: DataSpec, ops: Ops) -> dict[str, Units]:
+    """Offset and scale of the examples and the conditions of each source."""
+
+    def units(own: DataSpec) -> Units:
+        scalings = {EXAMPLES: own.scaling, **own.units}
+        return {name: (ops.asarray(s.offset), ops.asarray(s.scale)) for name, s in scalings.items()}
+
+    return {"": units(spec), **{source: units(own) for source, own in spec.sources.items()}}
+
+
 def in_parts(x: Array, size: int) -> Iterable[Array]:
     """x, (n, ...), as arrays of `size` rows and one of what is left."""
     return (x[start : start + size] for start in range(0, len(x), size))

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from gankit import checkpoint, switches
+from gankit import checkpoint
 from gankit.config import Config
 from gankit.data.dataset import Dataset
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream, examples_of
 from gankit.errors import ConfigError, did_you_mean, one_of
-from gankit.interfaces import LABEL, Callback, Ops, Player, Terms
+from gankit.interfaces import LABEL, Callback, Player, State
+from gankit.play.asking import pairs
 from gankit.play.batches import Batches
 from gankit.play.conditions import Seen
-from gankit.play.feed import EXAMPLES, Feed, StreamFeed, Units, on_examples_in_user_units
+from gankit.play.feed import Feed, StreamFeed, on_examples_in_user_units
 from gankit.play.game import Assembled
-from gankit.play.inference import Inference, at_once, in_parts
+from gankit.play.inference import Inference, at_once, in_parts, units_on_device
 from gankit.play.inputs import Inputs
-from gankit.play.interrupt import deferred_interrupt
-from gankit.play.pace import Pace
+from gankit.play.loop import Loop
 from gankit.play.players import PlayerView
 from gankit.play.rules import D, G, Seat
 from gankit.play.step import algorithm_1
@@ -36,10 +33,6 @@ from gankit.runs.notebook import as_table
 
 Array = np.ndarray[Any, Any]
 
-GLANCE = 0.2
-"""Seconds between calls of a callback that wants to be called now and then."""
-TERMS = ("d_loss", "g_loss", "D(x)", "D(G(z))")
-"""In this order in every log, on every backend; terms follow."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -51,17 +44,17 @@ class AdversarialTrainer:
     ) -> None:
         self._game = game
         self._dataset, self._sources = dataset, dict(sources)
-        self._state = game.initial_state(None if dataset is None else examples_of(dataset))
-        self._steps_done = 0
         self._batches = Batches(game.config, game.optimizer_specs, game.rules.terms, game.wants)
         made = frozenset(name for maker in game.makers for name in maker.ports)
         self._inputs = Inputs(game.config, game.spec, made)
         self._units = units_on_device(game.spec, game.backend.ops)
-        self._step = on_examples_in_user_units(
-            algorithm_1(game.rules), game.backend.ops, game.makers, Seen.of(game.spec)
+        ops, prepared = (
+            game.backend.ops,
+            on_examples_in_user_units(algorithm_1(game.rules), game.backend.ops, game.makers, Seen.of(game.spec)),
         )
+        state = game.initial_state(None if dataset is None else examples_of(dataset))
+        self._loop = Loop(prepared, self._units, ops, state)
         self._inference = Inference(game.rules, game.config, game.spec, self._units)
-        self._pace, self._looked, self._looks_ahead = Pace(), 0.0, switches.on("ahead")
         self._last_feed: Feed | StreamFeed | None = None
 
     # ---- what a user asks for
@@ -92,7 +85,7 @@ class AdversarialTrainer:
     @property
     def steps_done(self) -> int:
         """Iterations of Algorithm 1 so far."""
-        return self._steps_done
+        return self._loop.done
 
     @property
     def players(self) -> Mapping[str, PlayerView]:
@@ -117,40 +110,7 @@ class AdversarialTrainer:
         Ctrl-C raises KeyboardInterrupt between two steps, so the trainer can be saved and used. The same holds for the
         DataError of an iterable of batches that is used up, or yields one unlike the others (`gankit.data.batches`).
         """
-        if steps < 0:
-            raise ConfigError(f"fit(steps={steps}): steps is how many more iterations to play, 0 or more.")
-        feed, run, callbacks = self._feed(data), self._game.backend.ops.run, list(callbacks)
-        stop = self._steps_done + steps
-        until = self._until(self._steps_done, stop, feed, callbacks)
-        with deferred_interrupt() as interrupted, ThreadPoolExecutor(1, "gankit-feed") as thread:
-            ahead: Future[None] | None = None
-            running: Terms | None = None
-            while self._steps_done < stop:
-                self._pace.start()
-                if ahead is not None:
-                    ahead.result()
-                started, until = self._steps_done, min(until, self._until(self._steps_done, stop, feed, callbacks))
-                until = feed.available(started, until)
-                batches = feed.chunk(started, until)
-                following = self._until(until, stop, feed, callbacks)
-                if running is not None:
-                    self._wait(running)
-                # While the device plays this chunk, the next one is made ready.
-                makes_ready = partial(thread.submit, feed.prepare, until, following)
-                looks_ahead = until < stop and self._looks_ahead
-                if looks_ahead and not feed.returns_early:
-                    ahead = makes_ready()
-                self._state, running = run(
-                    self._step, self._state, batches, self._units, *feed.shared, capacity=feed.capacity
-                )
-                if looks_ahead and feed.returns_early:
-                    ahead = makes_ready()
-                self._steps_done = until
-                self._call(callbacks, running, last=until == stop)
-                self._pace.took(until - started)
-                until = following
-                if interrupted():
-                    raise KeyboardInterrupt
+        self._loop.play(self, self._feed(data), steps, list(callbacks))
         return self
 
     def step(self, real: Any, labels: Any = None, *, given: Any = None) -> dict[str, float]:
@@ -161,10 +121,8 @@ class AdversarialTrainer:
         labels: (m,), or (k, m), classes in a game with labels.
         given: conditions by name, led by the axes of real; those that the game makes of examples are not needed.
         """
-        batch = self._inputs.one_step(self._batches, self._steps_done, real, labels, given)
-        self._state, terms = self._game.backend.ops.run(self._step, self._state, batch, self._units, capacity=1)
-        self._steps_done += 1
-        return self._floats(terms)
+        batch = self._inputs.one_step(self._batches, self._loop.done, real, labels, given)
+        return self._loop.once(batch)
 
     def sample(
         self,
@@ -231,7 +189,7 @@ class AdversarialTrainer:
         made = {} if source or not needed else self.conditions_of(x)
         asked = {name: values for name, values in {**made, **(given or {})}.items() if name in needed or given}
         conditions = inputs.in_model_units(inputs.given(labels, asked, (len(x),), needed))
-        model, d = spec.scaling.to_model(x, self.config.dtype), self._state.players[player]
+        model, d = spec.scaling.to_model(x, self.config.dtype), self._loop.state.players[player]
         return self._inference.judged(player, d, model, conditions, at_once(spec.shape))
 
     def conditions_of(self, x: Any, *, seed: int = 0) -> dict[str, Array]:
@@ -250,19 +208,30 @@ class AdversarialTrainer:
             for name, v in self._inference.conditions(makers, model, noise).items()
         }
 
+    def pairs(self, n: int, *, seed: int = 0, data: Dataset | None = None) -> tuple[Array, dict[str, Array]]:
+        """(n examples, their conditions), drawn from the data, in its own units: what to ask G for, and the truth.
+
+        data: instead of the game's own, such as a test split. In an unpaired game the conditions are examples of the
+        other source, and no truth is known.
+        """
+        crossing = {
+            name: self._own_sources()[m.source] for m in self._game.makers for name in m.ports if hasattr(m, "source")
+        }
+        return pairs(self, crossing, n, seed, data)
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole state to one file, `.safetensors` at its end, and return its path."""
         path = checkpoint.with_suffix(Path(path))
-        arrays, meta = self._game.pack(self._state)
-        checkpoint.write(path, arrays, {**meta, "steps_done": self._steps_done})
+        arrays, meta = self._game.pack(self._loop.state)
+        checkpoint.write(path, arrays, {**meta, "steps_done": self._loop.done})
         return path
 
     def restore(self, path: str | os.PathLike[str]) -> AdversarialTrainer:
         """Take over the state of a checkpoint of the same architecture, written by any backend; returns the trainer."""
         path = checkpoint.find(path)
         arrays, meta = checkpoint.read(path)
-        self._state = self._game.unpack(path, arrays, meta)
-        self._steps_done = int(meta["steps_done"])
+        self._loop.state = self._game.unpack(path, arrays, meta)
+        self._loop.done = int(meta["steps_done"])
         return self
 
     def from_the_start(self, data: Dataset | None = None) -> AdversarialTrainer:
@@ -277,9 +246,7 @@ class AdversarialTrainer:
     def __repr__(self) -> str:
         c = self.config
         size = f"G {self.generator.num_parameters:,} + D {self.discriminator.num_parameters:,} parameters"
-        return (
-            f"<gankit {c.recipe} on {c.data}, {c.loss.name}, {size}, {self._steps_done:,} steps, {self.backend.name}>"
-        )
+        return f"<gankit {c.recipe} on {c.data}, {c.loss.name}, {size}, {self._loop.done:,} steps, {self.backend.name}>"
 
     # ---- fit, piece by piece
 
@@ -296,45 +263,35 @@ class AdversarialTrainer:
 
     def _feed_of(self, dataset: Dataset | Stream) -> Feed | StreamFeed:
         batches, ops, config = self._batches, self._game.backend.ops, self.config
-        if self.config.sources and not self._sources:
-            self._sources = self._inputs.own_sources()
         if not isinstance(dataset, Stream):
-            return Feed(dataset, batches, ops, frozenset(config.conditions), self._units, self._sources)
-        if self._sources:
+            sources = self._own_sources()
+            return Feed(dataset, batches, ops, frozenset(config.conditions), self._units, sources)
+        if config.sources:
             raise ConfigError("A game on several sources takes data sets, not batches that come by.")
         return StreamFeed(dataset, batches, ops)
+
+    def _own_sources(self) -> dict[str, Dataset]:
+        if self.config.sources and not self._sources:
+            self._sources = self._inputs.own_sources()
+        return self._sources
 
     def _own_data(self) -> Dataset | Stream:
         if self._dataset is None:
             self._dataset = self._inputs.own_data()
         return self._dataset
 
-    def _until(self, start: int, stop: int, feed: Feed | StreamFeed, callbacks: list[Callback]) -> int:
-        """Where a chunk that begins after `start` steps should end: at the latest where some callback is due."""
-        due = min(((start // c.every + 1) * c.every for c in callbacks if c.every), default=stop)
-        return min(due, stop, start + min(self._pace.limit, feed.capacity))
-
-    def _wait(self, terms: Terms) -> None:
-        self._game.backend.ops.to_numpy(next(iter(terms.values())))
-
-    def _call(self, callbacks: list[Callback], terms: Terms, last: bool) -> None:
-        glance = last or time.perf_counter() - self._looked >= GLANCE  # to look is to wait for the device
-        due = [c for c in callbacks if (self._steps_done % c.every == 0 if c.every else glance)]
-        if due:
-            values = self._floats(terms)
-            for callback in due:
-                callback(self, self._steps_done, values)
-        if glance:
-            self._looked = time.perf_counter()
-
-    def _floats(self, terms: Terms) -> dict[str, float]:
-        names = sorted(terms, key=lambda name: (TERMS.index(name) if name in TERMS else len(TERMS), name))
-        return {name: float(self._game.backend.ops.to_numpy(terms[name])) for name in names}
-
     # ---- players
 
+    @property
+    def _state(self) -> State:
+        return self._loop.state
+
+    @_state.setter
+    def _state(self, state: State) -> None:
+        self._loop.state = state
+
     def _view(self, role: str) -> PlayerView:
-        return PlayerView(self._game.rules.seats[role].network, lambda: self._state.players[role])
+        return PlayerView(self._game.rules.seats[role].network, lambda: self._loop.state.players[role])
 
     def _seat(self, role: str, kind: str) -> Seat:
         """A player's place; raises ConfigError where there is none of that kind."""
@@ -353,19 +310,9 @@ class AdversarialTrainer:
 
     def _generating(self, role: str, ema: bool | None) -> Player:
         """G with its own parameters, or with their moving average."""
-        g, average = self._state.players[role], self._state.averages.get(role)
+        g, average = self._loop.state.players[role], self._loop.state.averages.get(role)
         if ema and average is None:
             raise ConfigError(
                 "This game keeps no moving average of G. Build it with ema=0.999, or sample with ema=False."
             )
         return g if average is None or ema is False else g._replace(params=average)
-
-
-def units_on_device(spec: DataSpec, ops: Ops) -> dict[str, Units]:
-    """Offset and scale of the examples and the conditions of each source."""
-
-    def units(own: DataSpec) -> Units:
-        scalings = {EXAMPLES: own.scaling, **own.units}
-        return {name: (ops.asarray(s.offset), ops.asarray(s.scale)) for name, s in scalings.items()}
-
-    return {"": units(spec), **{source: units(own) for source, own in spec.sources.items()}}

@@ -148,6 +148,9 @@ def gankit_metrics() -> Iterator[Entry]:
         "conditional-accuracy", "metrics.classes:ConditionalAccuracy", "samples judged to be what was asked for"
     )
 
+    yield _entry("paired-error", "metrics.given:PairedError", "distance of answers to the examples that they should be")
+    yield _entry("consistency", "metrics.given:Consistency", "conditions made of answers, beside those asked for")
+
 
 @hookimpl
 def gankit_extractors() -> Iterator[Entry]:

@@ -14,6 +14,7 @@ from gankit import checkpoint
 from gankit.data.sources import open_data
 from gankit.errors import DataError, ShapeError
 from gankit.data.images import save_png, scatter
+from gankit.play.asking import asked
 from gankit.runs.folder import Run
 
 Array = np.ndarray[Any, Any]
@@ -64,7 +65,7 @@ class SampleGrid:
         if "points" not in self._reference:
             self._reference["points"] = reference(trainer)
         n, labels, columns = layout(trainer)
-        samples = trainer.sample(n, labels=labels, seed=SEED)
+        samples = trainer.sample(n, seed=SEED, **asked(trainer, n, labels, seed=SEED))
         draw(path, samples, trainer, columns, self._reference["points"])
         return True
 

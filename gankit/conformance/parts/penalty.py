@@ -24,7 +24,7 @@ from gankit.conformance.parts.probe import Held, call, draws, given, mean_outcom
 from gankit.conformance.reference import along
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.parts.schedules import at
-from gankit.play.trainer import TERMS
+from gankit.play.loop import TERMS
 
 
 def check_penalty_contract(candidate: Candidate) -> None:

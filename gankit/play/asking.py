@@ -1,0 +1,45 @@
+"""What to ask a G for that nobody told otherwise: conditions of the data's own examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gankit.data.dataset import Dataset
+from gankit.errors import DataError
+from gankit.interfaces import LABEL
+from gankit.play.streams import Streams
+
+Array = np.ndarray[Any, Any]
+
+
+def further(trainer: Any) -> list[str]:
+    """The names of a game's conditions beside labels, which everybody can make up."""
+    return [name for name in trainer.spec.given if name != LABEL]
+
+
+def asked(trainer: Any, n: int, labels: Any = None, *, seed: int = 0, data: Dataset | None = None) -> dict[str, Any]:
+    """Conditions for n samples as keywords of `Trainer.sample`: those labels; in a game with other conditions than
+    labels, the conditions of n examples of the data. Raises DataError where these are out of reach."""
+    if not further(trainer):
+        return {"labels": labels}
+    _, given = trainer.pairs(n, seed=seed, data=data)
+    return {"given": given if labels is None else {**given, LABEL: labels}}
+
+
+def pairs(trainer: Any, sources: Any, n: int, seed: int, data: Dataset | None) -> tuple[Array, dict[str, Array]]:
+    """See `AdversarialTrainer.pairs`; sources: the further data sets of an unpaired game, by the condition they are."""
+    dataset = trainer.data if data is None else data
+    rows = Streams(seed).generator("pairs").permutation(len(dataset))
+    x = np.asarray(dataset.x[np.resize(rows, n)])
+    given = {name: np.asarray(values[np.resize(rows, n)]) for name, values in dataset.given.items()}
+    given = {name: values for name, values in given.items() if name in trainer.spec.given}
+    if LABEL in trainer.spec.given:
+        if dataset.labels is None:
+            raise DataError(f"{dataset.name} has no labels, and this game is conditional. Pass data=(x, labels).")
+        given[LABEL] = dataset.labels[np.resize(rows, n)].astype(np.int32)
+    for name, other in sources.items():
+        theirs = Streams(seed).generator(f"pairs/{name}").permutation(len(other))
+        given[name] = np.asarray(other.x[np.resize(theirs, n)])
+    return x, {**given, **trainer.conditions_of(x, seed=seed)}
