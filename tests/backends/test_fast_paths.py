@@ -268,7 +268,7 @@ class Every:
 def compiled(trainer: Any) -> Any:
     """The game after a step, in whose time it was compiled, which says nothing about the pace of the others."""
     trainer.fit(steps=1)
-    trainer._pace.limit = 4
+    trainer._loop._pace.limit = 4
     return trainer
 
 
