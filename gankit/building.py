@@ -18,8 +18,9 @@ from gankit.errors import CheckpointError, ConfigError, DataError
 from gankit.interfaces import LABEL, Trainer
 from gankit.layers import output_range
 from gankit.networks.native import Native
-from gankit.play.assembling import NATIVE, architecture, assemble, plans
+from gankit.play.assembling import NATIVE, architecture, assemble
 from gankit.play.conditions import bare_spec, data_spec, makers_of, ports, settled, split_by
+from gankit.play.plans import plans
 from gankit.play.rules import G
 from gankit.plug import registry
 from gankit.plug.making import make, open_backend
@@ -102,11 +103,13 @@ def load(
     *,
     generator: Any = None,
     discriminator: Any = None,
+    sources: Mapping[str, Any] | None = None,
 ) -> Trainer:
     """Open a checkpoint, or the latest of a run folder, on any backend.
 
     backend: by default the one that wrote it where it is installed, else the one that is.
     generator, discriminator: modules like those that the game was built with, where it was built with your own.
+    sources: the further data of a game on several, where its names do not say how to open it again.
     The data is opened again when it is trained on, where the game's config says how; else pass it to `fit`.
     """
     path = checkpoint.find(path)
@@ -120,7 +123,8 @@ def load(
         backend = meta["backend"]
     brought, _ = _brought({"generator": generator, "discriminator": discriminator})
     opened = open_backend(backend, device, config.dtype, config.precision)
-    return assemble(config, opened, spec, None, brought).restore(path)
+    others = {name: open_data(source) for name, source in (sources or {}).items()}
+    return assemble(config, opened, spec, None, brought, others).restore(path)
 
 
 def configure(

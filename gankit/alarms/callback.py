@@ -154,8 +154,7 @@ class Alarms:
 
     def _findings(self, name: str, look: Look, trainer: Any) -> Findings:
         if name == NOT_FINITE:
-            players = {"generator": trainer.generator, "discriminator": trainer.discriminator}
-            parameters = {role: _not_finite(player.parameters) for role, player in players.items()}
+            parameters = {role: _not_finite(player.parameters) for role, player in trainer.players.items()}
             data = self._data(trainer)
             broken = data is not None and not np.isfinite(extremes(data.x)).all()
             return Findings(self._watch.last_finite, parameters, broken)

@@ -1,8 +1,8 @@
 """Data: what a game is trained on, from names, arrays, files, folders of images and iterables of batches."""
 
 from gankit.data.dataset import Dataset, Scaling
-from gankit.data.folders import folder
+from gankit.data.folders import folder, pairs
 from gankit.data.sources import open_data
 from gankit.data.stream import batches
 
-__all__ = ["Dataset", "Scaling", "batches", "folder", "open_data"]
+__all__ = ["Dataset", "Scaling", "batches", "folder", "open_data", "pairs"]

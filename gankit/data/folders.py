@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -79,17 +80,87 @@ def picture(file: Path, channels: int) -> Array:
     return _opened(file, pixels)
 
 
+def pairs(
+    path: str | os.PathLike[str],
+    size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    *,
+    halves: bool = False,
+) -> Dataset:
+    """Pictures in pairs: the examples, and each one's condition as `given["image"]`.
+
+    path: a folder that holds the folders A and B, with files of the same names: A's are the conditions, B's the
+        examples. With halves, a folder of pictures twice as wide as high: the left half is the condition, the right one
+        the example, as pix2pix's own data has them.
+    size, channels: as in `folder`, of both.
+
+    In text: `pairs:facades@64`, `halves:facades@64`. Raises DataError, naming the file, where names do not pair.
+    """
+    path = Path(path)
+    if halves:
+        return _halved(path, size, channels)
+    sides = {side: path.expanduser() / side for side in "AB"}
+    for side, own in sides.items():
+        if not own.is_dir():
+            raise DataError(
+                f"{path} has no folder {side}. Expected {path}/A, the conditions, and {path}/B, the examples. For "
+                f"pictures that hold both halves, write halves:{path}."
+            )
+    files = {side: [file.stem for file in _contents(own)[0]] for side, own in sides.items()}
+    for side, other in ("AB", "BA"):
+        alone = sorted(set(files[side]) - set(files[other]))
+        if alone:
+            raise DataError(
+                f"{path}: {len(alone)} of the {len(files[side])} pictures in {side} have no partner of the same name "
+                f"in {other}, such as {alone[0]}. Remove them, or name both alike."
+            )
+    a, b = (folder(own, size, channels) for own in sides.values())
+    name = f"pairs:{path}{_told(size, channels)}"
+    return Dataset(x=b.x, value_range=(0, 255), name=name, given={"image": a.x})
+
+
+def _halved(path: Path, size: int | tuple[int, int] | None, channels: int | None) -> Dataset:
+    shape = _height_and_width(size)
+    whole = folder(path, None if shape is None else (shape[0], 2 * shape[1]), channels)
+    width = whole.x.shape[2]
+    if width % 2:
+        raise DataError(
+            f"{path}: pictures of {width} pixels do not fall into two halves. Give a size: halves:{path}@64."
+        )
+    left, right = whole.x[:, :, : width // 2], whole.x[:, :, width // 2 :]
+    return Dataset(x=right, value_range=(0, 255), name=f"halves:{path}{_told(size, channels)}", given={"image": left})
+
+
+def _told(size: int | tuple[int, int] | None, channels: int | None) -> str:
+    """The size and channels that were asked for, as text behind a path."""
+    shape = _height_and_width(size)
+    if shape is None:
+        return ""
+    return f"@{shape[0]}x{shape[1]}" + ("" if channels is None else f"x{channels}")
+
+
 def folder_by_text(text: str) -> Callable[[], Dataset] | None:
-    """What opens `faces` or `faces@64`; None where there is no such folder. A folder of that very name comes first."""
+    """What opens `faces`, `faces@64` or `pairs:facades@64`; None where there is no such folder. A folder of that very
+    name comes first."""
+    for prefix, halves in (("pairs:", False), ("halves:", True)):
+        if text.startswith(prefix) and not Path(text).expanduser().is_dir():
+            sized = SIZED.fullmatch(rest := text.removeprefix(prefix))
+            if sized is None or Path(rest).expanduser().is_dir():
+                return partial(pairs, rest, halves=halves)
+            return partial(pairs, sized["path"], *_asked(sized), halves=halves)
     if Path(text).expanduser().is_dir():
         return lambda: folder(text)
     found = SIZED.fullmatch(text)
     if found is None or not Path(found["path"]).expanduser().is_dir():
         return None
+    size, channels = _asked(found)
+    return lambda: folder(found["path"], size, channels)
+
+
+def _asked(found: re.Match[str]) -> tuple[tuple[int, int], int | None]:
+    """(size, channels) of `@48x64x1`."""
     height = int(found["height"])
-    width = int(found["width"] or height)
-    channels = int(found["channels"]) if found["channels"] else None
-    return lambda: folder(found["path"], (height, width), channels)
+    return (height, int(found["width"] or height)), int(found["channels"]) if found["channels"] else None
 
 
 def unmistakable(path: Path) -> str:
@@ -100,7 +171,7 @@ def unmistakable(path: Path) -> str:
 
 def looks_like_path(text: str) -> bool:
     """Names of datasets have neither dots nor slashes, nor the @ of a size."""
-    return any(mark in text for mark in (".", "/", "@", "~", os.sep))
+    return any(mark in text for mark in (".", "/", "@", "~", ":", os.sep))
 
 
 def _height_and_width(size: Any) -> tuple[int, int] | None:

@@ -1,7 +1,8 @@
 """Random, differentiable changes of images, real and fake alike, before D sees them. DiffAugment, Zhao et al. 2020.
 
 Each is made for one game: `colour(spec, span)`, span being the distance from black to white in model units. Every
-example of a batch is changed in its own way. Images are (N, height, width, channels).
+example of a batch is changed in its own way. Images are (N, height, width, channels). What moves or hides pixels does
+the same to pictures and masks among the conditions, which must be of the examples' size; colours are the example's own.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 
 from gankit.errors import ConfigError
-from gankit.interfaces import Array, Key, Ops
+from gankit.interfaces import Array, Given, Key, Ops
 from gankit.networks.spec import GameSpec
 
-Change = Callable[[Ops, Array, Key], Array]
+Change = Callable[[Ops, Array, Given, Key], tuple[Array, Given]]
 
 
 def colour(spec: GameSpec, span: float, *, strength: float = 1.0) -> Change:
@@ -25,7 +26,7 @@ def colour(spec: GameSpec, span: float, *, strength: float = 1.0) -> Change:
     spec.image_shape("colour")
     _require_share("colour", "strength", strength)
 
-    def change(ops: Ops, x: Array, key: Key) -> Array:
+    def change(ops: Ops, x: Array, given: Given, key: Key) -> tuple[Array, Given]:
         def drawn(i: int, low: float, high: float) -> Array:
             return low + (high - low) * ops.uniform(ops.fold_in(key, i), (x.shape[0], 1, 1, 1))
 
@@ -33,42 +34,68 @@ def colour(spec: GameSpec, span: float, *, strength: float = 1.0) -> Change:
         grey = ops.xp.mean(x, axis=3, keepdims=True)
         x = grey + (x - grey) * (1.0 + strength * drawn(1, -1.0, 1.0))
         mean = ops.xp.mean(x, axis=(1, 2, 3), keepdims=True)
-        return mean + (x - mean) * (1.0 + strength * drawn(2, -0.5, 0.5))
+        return mean + (x - mean) * (1.0 + strength * drawn(2, -0.5, 0.5)), given
 
     return change
 
 
 def translation(spec: GameSpec, span: float, *, share: float = 0.125) -> Change:
     """A whole number of pixels up to `share` of the side in both directions; what comes in is 0, as published."""
-    height, width, _ = spec.image_shape("translation")
+    height, width = _size_of_all(spec, "translation")
     _require_share("translation", "share", share)
 
-    def change(ops: Ops, x: Array, key: Key) -> Array:
-        n, channels = x.shape[0], x.shape[3]
+    def change(ops: Ops, x: Array, given: Given, key: Key) -> tuple[Array, Given]:
+        n = x.shape[0]
         rows, columns = (
             _shift(ops, ops.fold_in(key, i), n, side, int(side * share + 0.5)) for i, side in ((0, height), (1, width))
         )
-        x = ops.xp.reshape(ops.xp.matmul(rows, ops.xp.reshape(x, (n, height, width * channels))), x.shape)
-        turned = ops.xp.reshape(ops.xp.permute_dims(x, (0, 2, 1, 3)), (n, width, height * channels))
-        turned = ops.xp.reshape(ops.xp.matmul(columns, turned), (n, width, height, channels))
-        return ops.xp.permute_dims(turned, (0, 2, 1, 3))
+
+        def moved(x: Array) -> Array:
+            channels = x.shape[3]
+            x = ops.xp.reshape(ops.xp.matmul(rows, ops.xp.reshape(x, (n, height, width * channels))), x.shape)
+            turned = ops.xp.reshape(ops.xp.permute_dims(x, (0, 2, 1, 3)), (n, width, height * channels))
+            turned = ops.xp.reshape(ops.xp.matmul(columns, turned), (n, width, height, channels))
+            return ops.xp.permute_dims(turned, (0, 2, 1, 3))
+
+        return moved(x), _with(moved, given)
 
     return change
 
 
 def cutout(spec: GameSpec, span: float, *, share: float = 0.5) -> Change:
     """A square of `share` of the side set to 0; its centre lies anywhere, so that part of it may be outside."""
-    height, width, _ = spec.image_shape("cutout")
+    height, width = _size_of_all(spec, "cutout")
     _require_share("cutout", "share", share)
 
-    def change(ops: Ops, x: Array, key: Key) -> Array:
+    def change(ops: Ops, x: Array, given: Given, key: Key) -> tuple[Array, Given]:
         rows, columns = (
             _stretch(ops, ops.fold_in(key, i), x.shape[0], side, int(side * share + 0.5))
             for i, side in ((0, height), (1, width))
         )
-        return x * (1.0 - rows[:, :, None, None] * columns[:, None, :, None])
+
+        def cut(x: Array) -> Array:
+            return x * (1.0 - rows[:, :, None, None] * columns[:, None, :, None])
+
+        return cut(x), _with(cut, given)
 
     return change
+
+
+def _with(change: Callable[[Array], Array], given: Given) -> Given:
+    """The conditions, those that are pictures changed like the example."""
+    return {name: change(c) if len(c.shape) == 4 else c for name, c in given.items()}
+
+
+def _size_of_all(spec: GameSpec, name: str) -> tuple[int, int]:
+    """(height, width) of the examples and of every picture among their conditions."""
+    height, width, _ = spec.image_shape(name)
+    for condition, port in spec.given.items():
+        if len(port.shape) == 3 and port.shape[:2] != (height, width):
+            raise ConfigError(
+                f"{name!r} would move the examples, {height}x{width}, but not their condition {condition!r}, which is "
+                f"{port.shape[0]}x{port.shape[1]}. It takes conditions of the examples' size; 'colour' takes any."
+            )
+    return height, width
 
 
 def _shift(ops: Ops, key: Key, n: int, side: int, most: int) -> Array:

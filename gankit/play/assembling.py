@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, cast
 
-from gankit.config import Config, Part
+from gankit.config import Config
 from gankit.data.dataset import Dataset
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream
-from gankit.errors import ConfigError, did_you_mean, one_of
+from gankit.errors import ConfigError, one_of
 from gankit.interfaces import LABEL, Backend, Network, Port, Trainer
 from gankit.layers import Layers, buffers, conditions_of, draw, parameters, place
 from gankit.networks.native import Native, wrapped
@@ -20,7 +20,8 @@ from gankit.networks.spec import GameSpec
 from gankit.play.batches import Wants
 from gankit.play.conditions import makers_of
 from gankit.play.game import Assembled, Start
-from gankit.play.rules import PHASES, D, G, Game, Seat
+from gankit.play.plans import Plan, plans
+from gankit.play.rules import D, G, Game, Seat
 from gankit.plug import registry
 from gankit.plug.capabilities import demand, needs
 from gankit.plug.making import distinct, make
@@ -28,88 +29,8 @@ from gankit.plug.spelling import check_needs, check_spelling
 
 NATIVE = "native"
 """The name that a module of the user's own goes by in a config."""
-SETTINGS = ("network", "optimizer", "phase", "kind", "source")
-"""Of a player in the setting `players`."""
 Brought = Mapping[str, Native]
 NOTHING: Brought = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A player before it has a network: see `gankit.play.rules.Seat`."""
-
-    role: str
-    network: Part
-    optimizer: Part
-    phase: str
-    kind: str
-    source: str = ""
-
-
-def plans(config: Config) -> tuple[Plan, ...]:
-    """All players of a game, G and D first; raises ConfigError for a player that has no place in it."""
-    main = (
-        Plan(G, config.generator, config.generator_optimizer, G, G),
-        Plan(D, config.discriminator, config.discriminator_optimizer, D, D),
-    )
-    further = tuple(_plan(role, table, config) for role, table in config.players.items())
-    _check_pairs(main + further)
-    return main + further
-
-
-def _plan(role: str, table: Any, config: Config) -> Plan:
-    if role in PHASES or not isinstance(table, Mapping):
-        raise ConfigError(
-            f"players.{role}={table!r}: expected a table for a player beside the generator and the discriminator, such "
-            "as players.generator-b={kind = 'generator', source = 'b'}."
-        )
-    for name in table:
-        if name not in SETTINGS:
-            raise ConfigError(
-                f"players.{role} has no setting {name!r}.{did_you_mean(name, SETTINGS)} Possible: {one_of(SETTINGS)}."
-            )
-    kind = _choice(f"players.{role}.kind", table.get("kind", role.partition("-")[0]), PHASES)
-    phase = _choice(f"players.{role}.phase", table.get("phase", kind), PHASES)
-    source = table.get("source", "")
-    if source and source not in config.sources:
-        raise ConfigError(
-            f"The {role} plays on a source {source!r}, which this game has not. Pass it: "
-            f"sources={{{source!r}: ...}}, or --source {source}=DATA."
-        )
-    return Plan(
-        role,
-        _like(table.get("network", {}), getattr(config, kind)),
-        _like(table.get("optimizer", {}), getattr(config, f"{kind}_optimizer")),
-        phase,
-        kind,
-        source,
-    )
-
-
-def _choice(name: str, value: Any, possible: tuple[str, ...]) -> str:
-    if value not in possible:
-        raise ConfigError(
-            f"{name}={value!r} is not possible.{did_you_mean(str(value), possible)} Choose {one_of(possible)}."
-        )
-    return str(value)
-
-
-def _like(value: Any, default: Part) -> Part:
-    """A part from a name or a table, on top of the one that the player's kind has in this game."""
-    table = {"name": value} if isinstance(value, str) else dict(value)
-    name = table.pop("name", default.name)
-    return Part(name, {**(default.settings if name == default.name else {}), **table})
-
-
-def _check_pairs(players: tuple[Plan, ...]) -> None:
-    for kind, other in (PHASES, PHASES[::-1]):
-        for plan in players:
-            beside = [p.role for p in players if p.kind == other and p.source == plan.source]
-            if plan.kind == kind and len(beside) != 1:
-                raise ConfigError(
-                    f"The {plan.role} of source {plan.source!r} needs one {other} of that source, and there are "
-                    f"{len(beside)}. Name each in players, with the same source."
-                )
 
 
 def architecture(plan: Plan, spec: GameSpec, brought: Brought) -> Layers | Native:

@@ -245,7 +245,9 @@ class AdversarialTrainer:
 
     def __repr__(self) -> str:
         c = self.config
-        size = f"G {self.generator.num_parameters:,} + D {self.discriminator.num_parameters:,} parameters"
+        shown = {G: "G", D: "D"}
+        sizes = [f"{shown.get(role, role)} {player.num_parameters:,}" for role, player in self.players.items()]
+        size = f"{' + '.join(sizes)} parameters"
         return f"<gankit {c.recipe} on {c.data}, {c.loss.name}, {size}, {self._loop.done:,} steps, {self.backend.name}>"
 
     # ---- fit, piece by piece

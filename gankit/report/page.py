@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gankit.figures.kinds import KINDS
+from gankit.play.plans import plans
 from gankit.report.charts import Chart, chart
 from gankit.report.numbers import published, table
 from gankit.report.reproduce import commands
@@ -44,10 +45,11 @@ def facts(story: Story) -> dict[str, str]:
     found = {
         "steps": f"{story.steps:,}",
         "loss": story.loss + (f" with {penalties}" if penalties else ""),
-        "generator": f"{config.generator.name}, {sizes['generator']:,} parameters" if sizes else config.generator.name,
-        "discriminator": f"{config.discriminator.name}, {sizes['discriminator']:,} parameters"
-        if sizes
-        else config.discriminator.name,
+        **{
+            plan.role: plan.network.name + (f", {sizes[plan.role]:,} parameters" if plan.role in sizes else "")
+            for plan in plans(config)
+        },
+        **({"given": ", ".join(part.name for part in config.given)} if config.given else {}),
         "batch": f"{config.batch_size:,}" + (f", {config.k} steps of D for one of G" if config.k > 1 else ""),
         "data": config.data + (f", {sizes_text(story.shape)}" if story.shape else ""),
     }

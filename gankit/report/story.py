@@ -142,7 +142,9 @@ def _settings(config: Config) -> tuple[tuple[Setting, ...], tuple[Setting, ...]]
     before, own = dict(flat("", usual(config).to_plain())), dict(flat("", config.to_plain()))
     every = [Setting(key, _text(own.get(key, "(not set)")), _said(before, key)) for key in {**own, **before}]
     changed = [setting for setting in every if own.get(setting.name) != before.get(setting.name)]
-    return tuple(s for s in changed if s.name not in ("recipe", "data")), tuple(s for s in every if s.name in own)
+    return tuple(s for s in changed if s.name not in ("recipe", "data", "conditions")), tuple(
+        s for s in every if s.name in own
+    )
 
 
 def _said(settings: Mapping[str, Any], key: str) -> str | None:
@@ -181,7 +183,7 @@ def _header(run: Run) -> dict[str, Any]:
             continue
         parameters = {
             role: sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(f"{role}/params/"))
-            for role in ("generator", "discriminator")
+            for role in meta.get("updates", {})
         }
         shape = meta.get("data", {}).get("shape")
         return {

@@ -7,6 +7,8 @@ from html import escape
 from typing import Any
 
 from gankit.config import Part
+from gankit.interfaces import LABEL
+from gankit.play.plans import plans
 
 PLAIN = ("loss", "penalties", "generator_optimizer", "discriminator_optimizer", "batch_size", "seed")
 """Settings that a reader looks for first."""
@@ -18,8 +20,7 @@ def as_table(trainer: Any) -> str:
     settings = {name: _text(value) for name, value in config.to_plain().items()}
     facts = {
         "data": f"{config.data}, {shape}{_classes(trainer)}",
-        "generator": _player(config.generator, trainer.generator),
-        "discriminator": _player(config.discriminator, trainer.discriminator),
+        **{plan.role: _player(plan.network, trainer.players[plan.role]) for plan in plans(config)},
         **{name: settings.pop(name) for name in PLAIN},
         "steps done": f"{trainer.steps_done:,}",
         "backend": f"{trainer.backend.name} on {trainer.backend.device}",
@@ -32,7 +33,8 @@ def as_table(trainer: Any) -> str:
 
 
 def _classes(trainer: Any) -> str:
-    return f", {trainer.spec.num_classes} classes" if trainer.config.conditional else ""
+    further = "".join(f", given {name}: {port}" for name, port in trainer.spec.given.items() if name != LABEL)
+    return (f", {trainer.spec.num_classes} classes" if trainer.config.conditional else "") + further
 
 
 def _player(part: Part, player: Any) -> str:

@@ -1,0 +1,92 @@
+"""Who plays: the players that a config names, before they have networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gankit.config import Config, Part
+from gankit.errors import ConfigError, did_you_mean, one_of
+from gankit.play.rules import PHASES, D, G
+
+SETTINGS = ("network", "optimizer", "phase", "kind", "source")
+"""Of a player in the setting `players`."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A player before it has a network: see `gankit.play.rules.Seat`."""
+
+    role: str
+    network: Part
+    optimizer: Part
+    phase: str
+    kind: str
+    source: str = ""
+
+
+def plans(config: Config) -> tuple[Plan, ...]:
+    """All players of a game, G and D first; raises ConfigError for a player that has no place in it."""
+    main = (
+        Plan(G, config.generator, config.generator_optimizer, G, G),
+        Plan(D, config.discriminator, config.discriminator_optimizer, D, D),
+    )
+    further = tuple(_plan(role, table, config) for role, table in config.players.items())
+    _check_pairs(main + further)
+    return main + further
+
+
+def _plan(role: str, table: Any, config: Config) -> Plan:
+    if role in PHASES or not isinstance(table, Mapping):
+        raise ConfigError(
+            f"players.{role}={table!r}: expected a table for a player beside the generator and the discriminator, such "
+            "as players.generator-b={kind = 'generator', source = 'b'}."
+        )
+    for name in table:
+        if name not in SETTINGS:
+            raise ConfigError(
+                f"players.{role} has no setting {name!r}.{did_you_mean(name, SETTINGS)} Possible: {one_of(SETTINGS)}."
+            )
+    kind = _choice(f"players.{role}.kind", table.get("kind", role.partition("-")[0]), PHASES)
+    phase = _choice(f"players.{role}.phase", table.get("phase", kind), PHASES)
+    source = table.get("source", "")
+    if source and source not in config.sources:
+        raise ConfigError(
+            f"The {role} plays on a source {source!r}, which this game has not. Pass it: "
+            f"sources={{{source!r}: ...}}, or --source {source}=DATA."
+        )
+    return Plan(
+        role,
+        _like(table.get("network", {}), getattr(config, kind)),
+        _like(table.get("optimizer", {}), getattr(config, f"{kind}_optimizer")),
+        phase,
+        kind,
+        source,
+    )
+
+
+def _choice(name: str, value: Any, possible: tuple[str, ...]) -> str:
+    if value not in possible:
+        raise ConfigError(
+            f"{name}={value!r} is not possible.{did_you_mean(str(value), possible)} Choose {one_of(possible)}."
+        )
+    return str(value)
+
+
+def _like(value: Any, default: Part) -> Part:
+    """A part from a name or a table, on top of the one that the player's kind has in this game."""
+    table = {"name": value} if isinstance(value, str) else dict(value)
+    name = table.pop("name", default.name)
+    return Part(name, {**(default.settings if name == default.name else {}), **table})
+
+
+def _check_pairs(players: tuple[Plan, ...]) -> None:
+    for kind, other in (PHASES, PHASES[::-1]):
+        for plan in players:
+            beside = [p.role for p in players if p.kind == other and p.source == plan.source]
+            if plan.kind == kind and len(beside) != 1:
+                raise ConfigError(
+                    f"The {plan.role} of source {plan.source!r} needs one {other} of that source, and there are "
+                    f"{len(beside)}. Name each in players, with the same source."
+                )
