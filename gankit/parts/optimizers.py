@@ -1,16 +1,21 @@
-"""Optimizers as plain data. Backends bring the native ones."""
+"""Optimizers as plain data, each with its mathematics written once against `ops`. Backends bring native ones beside
+these for speed; one of your own derives from `Adam` or `Sgd`, or stands alone, and overrides `update`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from gankit.errors import ConfigError
+from gankit.interfaces import Ops, Tensors
 from gankit.parts.schedules import Decay, Number, at, require_between, schedule
 
-Array = np.ndarray[Any, Any]
+Array = Any
+Slots = Mapping[str, Any]
+"""What an optimizer keeps of one parameter, by slot, each shaped like it."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,13 @@ class Sgd:
         momentum = at(self.momentum, steps)
         return {"lr": lr, "momentum": momentum * ratio, "again/momentum": momentum}
 
+    def update(
+        self, ops: Ops, p: Array, g: Array, slots: Slots, numbers: Mapping[str, Any], count: Any
+    ) -> tuple[Array, Slots]:
+        """(parameter, slots) after one step down the gradient g; count: how many went before."""
+        velocity = numbers["momentum"] * slots["velocity"] + g
+        return p - numbers["lr"] * velocity, {"velocity": velocity}
+
 
 @dataclass(frozen=True)
 class Adam:
@@ -65,3 +77,65 @@ class Adam:
         # Betas that stay are the backend's own constants: 1 - b2 keeps its digits when it isn't taken in float32.
         changing = [name for name in ("b1", "b2") if callable(getattr(self, name))]
         return {name: at(getattr(self, name), steps) for name in ("lr", *changing)}
+
+    def update(
+        self, ops: Ops, p: Array, g: Array, slots: Slots, numbers: Mapping[str, Any], count: Any
+    ) -> tuple[Array, Slots]:
+        """(parameter, slots) after one step down the gradient g; count: how many went before."""
+        first, second, direction = self.moments(ops, g, slots, numbers, count)
+        return p - numbers["lr"] * direction, {"first": first, "second": second}
+
+    def moments(
+        self, ops: Ops, g: Array, slots: Slots, numbers: Mapping[str, Any], count: Any
+    ) -> tuple[Array, Array, Array]:
+        """(first moment, second moment, the direction that they come to)."""
+        b1, b2 = numbers.get("b1", self.b1), numbers.get("b2", self.b2)
+        first = b1 * slots["first"] + (1.0 - b1) * g
+        second = b2 * slots["second"] + (1.0 - b2) * (g * g)
+        corrected = ops.xp.sqrt(second / (1.0 - b2 ** (count + 1.0)))
+        return first, second, first / (1.0 - b1 ** (count + 1.0)) / (corrected + self.eps)
+
+
+class Portable:
+    """An optimizer whose mathematics is its spec's own, on any backend."""
+
+    def __init__(self, spec: Any, ops: Ops) -> None:
+        self._spec, self._ops = spec, ops
+
+    def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
+        def zeros() -> Tensors:
+            return {name: self._ops.asarray(np.zeros(tuple(p.shape))) for name, p in params.items()}
+
+        return {**{slot: zeros() for slot in self._spec.slots}, "count": self._ops.asarray(np.asarray(float(updates)))}
+
+    def updates(self, slots: Mapping[str, Any]) -> int:
+        return int(self._ops.to_numpy(slots["count"]))
+
+    def update(
+        self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], Tensors]:
+        after: dict[str, Any] = {slot: {} for slot in self._spec.slots}
+        moved = {}
+        for name, p in params.items():
+            own = {slot: slots[slot][name] for slot in self._spec.slots}
+            moved[name], new = self._spec.update(self._ops, p, grads[name], own, numbers, slots["count"])
+            for slot in self._spec.slots:
+                after[slot][name] = new[slot]
+        return {**after, "count": slots["count"] + 1.0}, moved
+
+
+def native(spec: Any, known: Mapping[type, Any], backend: str) -> Any:
+    """What `known` has for a spec: that of the class whose mathematics it has; None where it has its own.
+
+    Raises ConfigError for what has no mathematics at all.
+    """
+    for kind, found in known.items():
+        if isinstance(spec, kind) and type(spec).update is kind.update:  # type: ignore[attr-defined]
+            return found
+    if not callable(getattr(spec, "update", None)):
+        names = ", ".join(sorted(kind.name for kind in known))  # type: ignore[attr-defined]
+        raise ConfigError(
+            f"The {backend} backend has no optimizer {spec.name!r}. It has {names}, and takes any that has a method "
+            "update(ops, p, g, slots, numbers, count); see gankit.parts.optimizers."
+        )
+    return None

@@ -17,6 +17,7 @@ from platformdirs import user_cache_dir
 from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import OptimizerSpec
 from gankit.layers import Placed
+from gankit.parts.optimizers import Portable
 from gankit.plug.capabilities import BFLOAT16, EVERY_LAYER, FLOAT64, OWN_MODULES, TF32
 from gankit_jax.layers import Stack
 from gankit_jax.network import JaxNetwork
@@ -82,8 +83,8 @@ class JaxBackend:
         network = JaxNetwork(nnx.clone(module), self.ops, mixes_samples=True)
         return network, network.held(module)
 
-    def optimizer(self, spec: OptimizerSpec) -> JaxOptimizer:
-        return optimizer(spec)
+    def optimizer(self, spec: OptimizerSpec) -> JaxOptimizer | Portable:
+        return optimizer(spec, self.ops)
 
 
 def tell_xla() -> None:

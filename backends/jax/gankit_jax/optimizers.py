@@ -10,9 +10,8 @@ import numpy as np
 import optax
 from jax import Array
 
-from gankit.errors import ConfigError
-from gankit.interfaces import OptimizerSpec
-from gankit.parts.optimizers import Adam, Sgd
+from gankit.interfaces import Ops, OptimizerSpec
+from gankit.parts.optimizers import Adam, Portable, Sgd, native
 
 Tensors = dict[str, Array]
 
@@ -66,12 +65,10 @@ JaxOptimizer = JaxSgd | JaxAdam
 OPTIMIZERS: dict[type, Callable[[Any], JaxOptimizer]] = {Sgd: JaxSgd, Adam: JaxAdam}
 
 
-def optimizer(spec: OptimizerSpec) -> JaxOptimizer:
-    """The native optimizer of a spec; raises ConfigError when there is none."""
-    if type(spec) not in OPTIMIZERS:
-        known = ", ".join(sorted(kind.name for kind in OPTIMIZERS))
-        raise ConfigError(f"The jax backend has no optimizer {spec.name!r}. It has {known}.")
-    return OPTIMIZERS[type(spec)](spec)
+def optimizer(spec: OptimizerSpec, ops: Ops) -> JaxOptimizer | Portable:
+    """The native optimizer of a spec, or its own mathematics; raises ConfigError when there is neither."""
+    kind = native(spec, OPTIMIZERS, "jax")
+    return Portable(spec, ops) if kind is None else kind(spec)
 
 
 def zeros(params: Tensors) -> Tensors:

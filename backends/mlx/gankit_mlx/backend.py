@@ -14,6 +14,7 @@ import numpy as np
 from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import OptimizerSpec
 from gankit.layers import Placed
+from gankit.parts.optimizers import Portable
 from gankit.plug.capabilities import EVERY_LAYER, FLOAT64, OWN_MODULES
 from gankit_mlx.layers import Stack
 from gankit_mlx.network import MlxNetwork, WrappedNetwork
@@ -63,8 +64,8 @@ class MlxBackend:
         network = WrappedNetwork(module, self.ops)
         return network, network.held()
 
-    def optimizer(self, spec: OptimizerSpec) -> MlxOptimizer:
-        return optimizer(spec)
+    def optimizer(self, spec: OptimizerSpec) -> MlxOptimizer | Portable:
+        return optimizer(spec, self.ops)
 
 
 def find_device(name: str, dtype: str) -> tuple[str, mx.Device]:

@@ -8,9 +8,8 @@ from typing import Any
 import mlx.core as mx
 import mlx.optimizers as optim
 
-from gankit.errors import ConfigError
-from gankit.interfaces import OptimizerSpec
-from gankit.parts.optimizers import Adam, Sgd
+from gankit.interfaces import Ops, OptimizerSpec
+from gankit.parts.optimizers import Adam, Portable, Sgd, native
 
 Tensors = dict[str, mx.array]
 
@@ -64,12 +63,10 @@ MlxOptimizer = MlxSgd | MlxAdam
 OPTIMIZERS: dict[type, Callable[[Any], MlxOptimizer]] = {Sgd: MlxSgd, Adam: MlxAdam}
 
 
-def optimizer(spec: OptimizerSpec) -> MlxOptimizer:
-    """The native optimizer of a spec; raises ConfigError when there is none."""
-    if type(spec) not in OPTIMIZERS:
-        known = ", ".join(sorted(kind.name for kind in OPTIMIZERS))
-        raise ConfigError(f"The mlx backend has no optimizer {spec.name!r}. It has {known}.")
-    return OPTIMIZERS[type(spec)](spec)
+def optimizer(spec: OptimizerSpec, ops: Ops) -> MlxOptimizer | Portable:
+    """The native optimizer of a spec, or its own mathematics; raises ConfigError when there is neither."""
+    kind = native(spec, OPTIMIZERS, "mlx")
+    return Portable(spec, ops) if kind is None else kind(spec)
 
 
 def _zeros(params: Tensors) -> Tensors:

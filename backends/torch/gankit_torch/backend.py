@@ -11,6 +11,7 @@ import torch
 from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import OptimizerSpec
 from gankit.layers import Placed
+from gankit.parts.optimizers import Portable
 from gankit.plug.capabilities import BFLOAT16, EVERY_LAYER, FLOAT64, OWN_MODULES, TF32
 from gankit_torch.layers import Stack
 from gankit_torch.network import TorchNetwork, WrappedNetwork
@@ -61,8 +62,8 @@ class TorchBackend:
         network = WrappedNetwork(module, self.ops, self.precision)
         return network, network.held()
 
-    def optimizer(self, spec: OptimizerSpec) -> TorchOptimizer:
-        return optimizer(spec, self._device)
+    def optimizer(self, spec: OptimizerSpec) -> TorchOptimizer | Portable:
+        return optimizer(spec, self._device, self.ops)
 
 
 def find_device(name: str) -> torch.device:

@@ -10,9 +10,8 @@ from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from gankit.errors import ConfigError
-from gankit.interfaces import OptimizerSpec
-from gankit.parts.optimizers import Adam, Sgd
+from gankit.interfaces import Ops, OptimizerSpec
+from gankit.parts.optimizers import Adam, Portable, Sgd, native
 
 Tensors = dict[str, Tensor]
 
@@ -107,12 +106,10 @@ TorchOptimizer = TorchSgd | TorchAdam
 OPTIMIZERS: dict[type, Callable[[Any, torch.device], TorchOptimizer]] = {Sgd: TorchSgd, Adam: TorchAdam}
 
 
-def optimizer(spec: OptimizerSpec, device: torch.device) -> TorchOptimizer:
-    """The native optimizer of a spec; raises ConfigError when there is none."""
-    if type(spec) not in OPTIMIZERS:
-        known = ", ".join(sorted(kind.name for kind in OPTIMIZERS))
-        raise ConfigError(f"The torch backend has no optimizer {spec.name!r}. It has {known}.")
-    return OPTIMIZERS[type(spec)](spec, device)
+def optimizer(spec: OptimizerSpec, device: torch.device, ops: Ops) -> TorchOptimizer | Portable:
+    """The native optimizer of a spec, or its own mathematics; raises ConfigError when there is neither."""
+    kind = native(spec, OPTIMIZERS, "torch")
+    return Portable(spec, ops) if kind is None else kind(spec, device)
 
 
 def by_arrays(x: Tensor) -> bool:
