@@ -100,19 +100,19 @@ BROKEN = {
     ),
     "api-not-an-integer": (
         "@hookimpl\ndef gankit_losses(): yield Entry(name='mine', target='a:b', api='1')",
-        "the api '1' of 'mine' must be an integer such as 1",
+        "the api '1' of 'mine' must be an integer such as 2",
     ),
     "api-a-boolean": (
         "@hookimpl\ndef gankit_losses(): yield Entry(name='mine', target='a:b', api=True)",
-        "the api True of 'mine' must be an integer such as 1",
+        "the api True of 'mine' must be an integer such as 2",
     ),
     "newer-api": (
-        "@hookimpl\ndef gankit_losses(): yield Entry(name='mine', target='a:b', api=2)",
-        "'mine' is written for plugin API 2, this gankit has 1: upgrade gankit",
+        "@hookimpl\ndef gankit_losses(): yield Entry(name='mine', target='a:b', api=3)",
+        "'mine' is written for plugin API 3, this gankit has 2: upgrade gankit",
     ),
     "older-api": (
         "@hookimpl\ndef gankit_losses(): yield Entry(name='mine', target='a:b', api=0)",
-        "'mine' is written for plugin API 0, this gankit has 1: upgrade ",
+        "'mine' is written for plugin API 0, this gankit has 2: upgrade ",
     ),
     "built-in-name": (loss("hinge"), "gankit_losses: 'hinge' is a built-in's name"),
     "constructor-fails": (

@@ -336,9 +336,11 @@ class FakeTrainer:
 
     def __init__(self, samples: Any, data: Dataset | None, terms: dict[str, float] | None = None) -> None:
         self.config, self.loss = Config(), NonSaturating()
-        self.spec = SimpleNamespace(scaling=Scaling(np.zeros(()), np.ones(())))
-        self.generator = SimpleNamespace(parameters={"dense0/kernel": np.full((2, 2), np.nan)})
-        self.discriminator = SimpleNamespace(parameters={"dense0/kernel": np.ones((2, 2))})
+        self.spec = SimpleNamespace(scaling=Scaling(np.zeros(()), np.ones(())), given={})
+        self.players = {
+            "generator": SimpleNamespace(parameters={"dense0/kernel": np.full((2, 2), np.nan)}),
+            "discriminator": SimpleNamespace(parameters={"dense0/kernel": np.ones((2, 2))}),
+        }
         self._samples, self._data = samples, data
         self.terms = terms or {"d_loss": 1.2, "g_loss": 0.7, "D(x)": 0.5, "D(G(z))": 0.4}
         self.asked: list[int] = []

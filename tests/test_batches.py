@@ -12,11 +12,11 @@ from gankit.parts.losses import Conditional, NonSaturating
 from gankit.parts.optimizers import Adam, Sgd
 from gankit.parts.penalties import R1, R2
 from gankit.parts.schedules import Ramp
-from gankit.play.batches import Batches
+from gankit.play.batches import Batches, Stock, Wants
 from gankit.play.streams import Streams
 
 CLASSES, EXAMPLES, M, K = 4, 50, 8, 3
-SGD = (Sgd(), Sgd())
+SGD = {"generator": Sgd(), "discriminator": Sgd()}
 LABELS = np.random.default_rng(0).choice(CLASSES, EXAMPLES, p=[0.7, 0.1, 0.1, 0.1]).astype(np.int32)
 
 
@@ -28,11 +28,16 @@ class Comparing(NonSaturating):
 def batches(loss=None, penalties=(), optimizers=SGD, **settings):
     conditional = {"loss": {"name": "conditional", "base": "non-saturating"}, "num_classes": CLASSES}
     config = Config().with_settings({"batch_size": M, "k": K, "latent_dim": 5, "seed": 2, **conditional, **settings})
-    return Batches(config, optimizers, penalties, loss or Conditional(NonSaturating()), CLASSES)
+    wants = Wants.of(loss or Conditional(NonSaturating()), penalties, num_classes=CLASSES)
+    return Batches(config, optimizers, penalties, wants)
 
 
 def drawn(steps=40, labels=LABELS, **settings):
-    return batches(**settings).make(0, steps, EXAMPLES, labels)
+    return batches(**settings).make(0, steps, Stock(EXAMPLES, labels))
+
+
+def wrong_labels(draw):
+    return draw.others["mismatched"].labels
 
 
 def test_fakes_carry_the_labels_of_the_real_examples_in_their_places():
@@ -55,17 +60,18 @@ def test_uniform_labels_are_drawn_anew_for_every_fake_of_both_phases():
 
 def test_wrong_labels_are_never_right_and_every_other_class_comes_up_alike():
     d = drawn(200, loss=Conditional(NonSaturating(), mismatched=True)).discriminator
-    assert d.wrong_labels.shape == d.labels.shape and d.wrong_labels.dtype == np.int32
-    shift = (d.wrong_labels - d.labels) % CLASSES
+    wrong = wrong_labels(d)
+    assert wrong.shape == d.labels.shape and wrong.dtype == np.int32
+    shift = (wrong - d.labels) % CLASSES
     counts = np.bincount(shift.ravel(), minlength=CLASSES)
     assert counts[0] == 0
     assert np.abs(counts[1:] / shift.size - 1 / 3).max() < 4 * np.sqrt(2 / 9 / shift.size)
-    assert set(np.unique(d.wrong_labels)) == set(range(CLASSES))
+    assert set(np.unique(wrong)) == set(range(CLASSES))
 
 
 def test_wrong_labels_are_drawn_only_where_the_loss_asks_for_them():
-    assert drawn().discriminator.wrong_labels is None
-    assert drawn(loss=Conditional(NonSaturating(), mismatched=True)).generator.wrong_labels is None
+    assert not drawn().discriminator.others
+    assert not drawn(loss=Conditional(NonSaturating(), mismatched=True)).generator.others
 
 
 def test_the_generator_s_reals_come_from_a_walk_of_their_own_with_the_labels_of_its_fakes():
@@ -85,7 +91,7 @@ def test_the_generator_gets_no_reals_that_its_loss_does_not_compare_with():
 def test_without_labels_nobody_has_any():
     b = drawn(loss=NonSaturating(), labels=None, fake_labels="uniform")
     for draw in (b.discriminator, b.generator):
-        assert draw.labels is draw.fake_labels is draw.wrong_labels is None
+        assert draw.labels is draw.fake_labels is None and not draw.given and not draw.others
 
 
 def test_any_cut_of_a_run_is_handed_the_same():
@@ -94,17 +100,23 @@ def test_any_cut_of_a_run_is_handed_the_same():
         "fake_labels": "uniform",
         "penalties": (R1(every=3),),
     }
-    whole, part = drawn(100, **settings), batches(**settings).make(61, 70, EXAMPLES, LABELS)
+    whole, part = drawn(100, **settings), batches(**settings).make(61, 70, Stock(EXAMPLES, LABELS))
     for of_whole, of_part in ((whole.discriminator, part.discriminator), (whole.generator, part.generator)):
-        for name, array in of_part._asdict().items():
-            assert array is getattr(of_whole, name) is None or np.array_equal(array, getattr(of_whole, name)[61:70])
+        assert (of_part.real is None) == (of_whole.real is None) and of_part.others.keys() == of_whole.others.keys()
+        for array, of_all in zip(of_part.arrays(), of_whole.arrays(), strict=True):
+            assert np.array_equal(array, of_all[61:70])
     for name, values in part.numbers.items():
         assert np.array_equal(values, whole.numbers[name][61:70])
 
 
 def test_numbers_are_each_player_s_own():
     """The two-time-scale update rule (Heusel et al. 2017), with optimizers of two kinds."""
-    got = batches(optimizers=(Sgd(lr=0.3), Adam(lr=Ramp(1e-3, 3e-3, 0, 2), b2=Ramp(0.9, 0.98, 0, 4)))).numbers(0, 3)
+    got = batches(
+        optimizers={
+            "generator": Sgd(lr=0.3),
+            "discriminator": Adam(lr=Ramp(1e-3, 3e-3, 0, 2), b2=Ramp(0.9, 0.98, 0, 4)),
+        }
+    ).numbers(0, 3)
     assert got["generator/lr"].tolist() == [0.3] * 3
     np.testing.assert_allclose(got["discriminator/lr"], [1e-3, 2e-3, 3e-3], rtol=1e-12)
     np.testing.assert_allclose(got["discriminator/b2"], [0.9, 0.92, 0.94], rtol=1e-12)
@@ -122,11 +134,11 @@ def test_a_penalty_acts_every_so_many_steps_as_many_times_as_strong_with_the_wei
 def test_the_average_s_half_life_is_in_images(batch_size):
     """Karras et al. 2020: after half_life images a parameter's old value has half of the weight."""
     config = Config(batch_size=batch_size, ema={"half_life": 1600})
-    decay = Batches(config, SGD, (), NonSaturating(), None).numbers(10**6, 10**6 + 1)["ema"][0]
+    decay = Batches(config, SGD).numbers(10**6, 10**6 + 1)["ema"][0]
     assert decay ** (1600 / batch_size) == pytest.approx(0.5, rel=1e-12)
 
 
 def test_the_average_forgets_its_first_steps_quickly():
-    got = Batches(Config(ema=0.9), SGD, (), NonSaturating(), None).numbers(0, 200)["ema"]
+    got = Batches(Config(ema=0.9), SGD).numbers(0, 200)["ema"]
     np.testing.assert_allclose(got[:3], [0.1, 2 / 11, 3 / 12])
     assert got[79] < 0.9 and got[80] == got[199] == 0.9

@@ -2,11 +2,14 @@
 
 import tomllib
 
+import numpy as np
 import pytest
 
 from gankit.building import configure
 from gankit.config import Config, Part
+from gankit.data.dataset import Dataset
 from gankit.errors import ConfigError, UnknownNameError
+from gankit.play.conditions import settled
 
 RECIPES = ["mlp", "cgan", "gan-2014"]
 
@@ -88,20 +91,21 @@ def install(monkeypatch, kind, name, target):
     monkeypatch.setattr(registry, "load", lambda k, n: target if (k, n) == (kind, name) else real(k, n))
 
 
-def test_a_loss_that_says_so_is_played_with_labels(monkeypatch):
-    install(monkeypatch, "losses", "of-labels", OfLabels)
-    assert Config().with_settings({"loss": "of-labels"}).conditional
-    assert not Config().conditional
+def test_a_game_knows_its_conditions_without_asking_the_loss():
+    """Whether labels are played with is settled when the game is built, and written down: the plugin may be gone."""
+    data = Dataset(np.zeros((4, 2), np.float32), np.array([0, 1, 0, 1]), 2, given={"pose": np.zeros((4, 3))})
+    built = settled(Config().with_settings({"loss": "gone-away"}), data, (), labelled=True)
+    assert built.conditional and built.conditions == ("label", "pose")
+    assert Config().with_settings(built.to_plain()).conditional
+    assert not settled(Config(), data, (), labelled=False).conditional
+    with pytest.raises(ConfigError, match="Did you mean 'pose'"):
+        settled(Config(conditions=("pos",)), data, (), labelled=False)
 
 
 def test_such_a_loss_takes_the_place_of_the_wrapper_instead_of_going_into_it(monkeypatch):
     install(monkeypatch, "losses", "of-labels", OfLabels)
     recipe = Config().with_settings({"loss": {"name": "conditional", "base": "minimax"}})
     assert recipe.with_settings({"loss": "of-labels"}).loss.name == "of-labels"
-
-
-def test_a_loss_that_is_not_installed_is_believed_to_need_no_labels():
-    assert not Config().with_settings({"loss": "gone-away"}).conditional
 
 
 def test_what_is_wrong_inside_of_a_part_is_not_taken_for_a_setting_of_the_user_s(monkeypatch):

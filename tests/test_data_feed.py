@@ -22,17 +22,19 @@ from gankit.data.stream import Stream, examples_of, open_training
 from gankit.errors import DataError
 from gankit.interfaces import Batch
 from gankit.parts.optimizers import Adam
-from gankit.play.batches import Batches
+from gankit.play.batches import Batches, Stock, Wants
 from gankit.play.feed import Feed, StreamFeed
 
 OPS: Any = SimpleNamespace(asarray=lambda x: np.array(x))
 M = 4
+UNITS = {"": {"": (0.0, 1.0)}}
 
 
 def plan(k: int = 1, needs_real: bool = False, num_classes: int | None = None) -> Batches:
     loss: Any = SimpleNamespace(generator_needs_real=needs_real)
     config = Config(batch_size=M, k=k, latent_dim=2)
-    return Batches(config, (Adam(), Adam()), (), loss, num_classes)
+    wants = Wants.of(loss, num_classes=num_classes)
+    return Batches(config, {"generator": Adam(), "discriminator": Adam()}, wants=wants)
 
 
 def numbered(n: int, start: int = 0) -> Array:
@@ -77,7 +79,7 @@ def seen(feed: StreamFeed, *cuts: int) -> list[float]:
 def sent_along(monkeypatch: pytest.MonkeyPatch) -> Feed:
     """50 numbered examples that go along with each chunk."""
     monkeypatch.setattr("gankit.play.feed.RESIDENT_BYTES", 0)
-    return Feed(Dataset(numbered(50)), plan(k=2), OPS, conditional=False, units=(0.0, 1.0))
+    return Feed(Dataset(numbered(50)), plan(k=2), OPS, frozenset(), UNITS)
 
 
 def on_a_thread(prepare: Any, *span: int) -> None:
@@ -87,7 +89,7 @@ def on_a_thread(prepare: Any, *span: int) -> None:
 
 def assert_same_batches(got: Batch, want: Batch) -> None:
     for a, b in zip(got[:2], want[:2], strict=True):
-        for x, y in zip(a, b, strict=True):
+        for x, y in zip(a.arrays(), b.arrays(), strict=True):
             np.testing.assert_array_equal(x, y)
     np.testing.assert_array_equal(got.key, want.key)
     assert got.numbers.keys() == want.numbers.keys()
@@ -118,7 +120,7 @@ def test_chunks_are_put_on_the_device_on_the_thread_that_makes_them_ready() -> N
         return batches, capacity
 
     ops = SimpleNamespace(asarray=np.array, stage=stage, xp=SimpleNamespace(isdtype=lambda dtype, kind: False))
-    feed = Feed(Dataset(numbered(50)), plan(), ops, conditional=False, units=(0.0, 1.0))
+    feed = Feed(Dataset(numbered(50)), plan(), ops, frozenset(), UNITS)
     thread = threading.Thread(target=feed.prepare, args=(0, 5), name="feed")
     thread.start()
     thread.join()
@@ -204,12 +206,12 @@ def test_a_memory_mapped_file_is_read_a_chunk_at_a_time(tmp_path: Path, dtype: s
     del x
     tracemalloc.start()
     data = open_data(path) if form == "path" else open_data((np.load(path, mmap_mode="r"), np.zeros(n, int)))
-    feed = Feed(data, plan(), OPS, conditional=False, units=(0.0, 1.0))
+    feed = Feed(data, plan(), OPS, frozenset(), UNITS)
     batch = feed.chunk(0, 8)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert feed.shared == () and peak < 12e6 < data.x.nbytes, f"{peak:,} bytes were held"
-    order = plan().make(0, 8, n, None).discriminator.real
+    order = plan().make(0, 8, Stock(n)).discriminator.real
     real = batch.discriminator.real
     assert real.dtype.isnative and real.dtype in (np.uint8, np.float32, np.float64)
     np.testing.assert_array_equal(real[..., 0, 0, 0], order % 7)
@@ -258,7 +260,7 @@ def test_labels_stay_with_their_examples_and_g_gets_those_of_d_s_last_minibatch(
 def test_latents_are_those_of_every_other_data() -> None:
     """Core's own streams: what is brought changes the examples and nothing else."""
     feed = StreamFeed(opened(Portions(24)), plan(), OPS)
-    brought, drawn = feed.chunk(0, feed.available(0, 6)), plan().make(0, 6, 24, None)
+    brought, drawn = feed.chunk(0, feed.available(0, 6)), plan().make(0, 6, Stock(24))
     np.testing.assert_array_equal(brought.discriminator.z, drawn.discriminator.z)
     np.testing.assert_array_equal(brought.generator.z, drawn.generator.z)
     np.testing.assert_array_equal(brought.key, drawn.key)
@@ -291,15 +293,15 @@ def test_an_iterable_that_fills_the_same_memory_again_is_not_confused() -> None:
 def test_pairs_come_in_many_forms(form: Any, one_hot: bool) -> None:
     y = np.arange(8) % 3
     stream = opened([form(numbered(8), np.eye(3)[y] if one_hot else y)].__iter__(), conditional=True, num_classes=3)
-    x, labels = stream.take(8)
-    assert labels is not None and labels.tolist() == y.tolist() and x.tolist() == numbered(8).tolist()
+    x, given = stream.take(8)
+    assert given["label"].tolist() == y.tolist() and x.tolist() == numbered(8).tolist()
 
 
 @pytest.mark.parametrize("item", [numbered(8), [numbered(8)], (numbered(8), np.array(["cat"] * 8)), {"x": numbered(8)}])
 def test_an_unconditional_game_takes_the_examples_and_reads_no_labels(item: Any) -> None:
     """Loaders of CelebA, say, bring 40 attributes with every face."""
-    x, labels = opened(iter([item])).take(8)
-    assert x.shape == (8, 1) and labels is None
+    x, given = opened(iter([item])).take(8)
+    assert x.shape == (8, 1) and not given
 
 
 @pytest.mark.parametrize(

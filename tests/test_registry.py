@@ -294,7 +294,7 @@ def test_a_name_of_another_kind_is_pointed_to(world: World) -> None:
 
 @pytest.mark.parametrize("ask", [registry.names, lambda kind: registry.load(kind, "hinge")])
 def test_an_unknown_kind_lists_the_kinds(world: World, ask: Callable[[str], object]) -> None:
-    kinds = "'augmentations', 'backends', 'constraints', 'data'"
+    kinds = "'augmentations', 'backends', 'conditions', 'constraints', 'data'"
     with pytest.raises(UnknownNameError, match=f"no kind of part 'loss'. Did you mean 'losses'.*{kinds}"):
         ask("loss")
 

@@ -33,7 +33,7 @@ class FakeTrainer:
     def __init__(self, shape: tuple[int, ...] = (8, 8, 1), classes: int | None = None, data: str = "digits") -> None:
         image = len(shape) == 3
         scaling = Scaling(np.zeros(()), np.ones(()), *((0, 255, "uint8") if image else ()))
-        self.spec = SimpleNamespace(shape=shape, num_classes=classes, scaling=scaling)
+        self.spec = SimpleNamespace(shape=shape, num_classes=classes, scaling=scaling, given={})
         self.config = SimpleNamespace(conditional=classes is not None, data=data)
         self.steps_done = 0
         self.asked: list[Any] = []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gankit import layers
-from gankit.conformance.cases import brief
+from gankit.conformance.cases import TAKES_ARRAYS, all_of, brief
 from gankit.conformance.examples import EXAMPLES
 from gankit.conformance.reference import MOVING, STILL, Given, along, central_differences, row
 from gankit.layers import (
@@ -42,6 +42,12 @@ def output(record, x, arrays=None, **options):
     return row((record,), Given(arrays or {}, np.asarray(x, float), y, **options))[0]
 
 
+def conditions(example, n=6, seed=1):
+    """An array for each record that takes a vector or an image."""
+    rng, taking = np.random.default_rng(seed), [r for r in all_of(example.row) if isinstance(r, TAKES_ARRAYS)]
+    return {record.name: rng.normal(size=(n, *record.shape)) for record in taking}
+
+
 def all_records():
     kinds = {kind for kind in vars(layers).values() if isinstance(kind, type) and issubclass(kind, layers.Layer)}
     return kinds - {layers.Layer, layers.Portable}
@@ -69,7 +75,11 @@ def test_those_that_move_are_those_with_buffers():
 def test_a_record_says_whether_it_mixes_examples(example):
     arrays, x = drawn(example.row, example.shape)
     y = np.arange(6) % example.classes
-    alone, together = (row(example.row, Given(arrays, x[:n], y[:n], train=True))[0] for n in (4, 6))
+    given = conditions(example)
+    alone, together = (
+        row(example.row, Given(arrays, x[:n], y[:n], True, {name: c[:n] for name, c in given.items()}))[0]
+        for n in (4, 6)
+    )
     if isinstance(alone, dict):
         alone, together = alone["logits"], together["logits"]
     apart = np.allclose(alone, together[:4], rtol=1e-9)

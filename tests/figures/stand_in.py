@@ -35,7 +35,8 @@ class StandIn:
         self._g, self._d, self.steps_done = g, d, 10
         self.asked: tuple[Array, Array | None] | None = None
 
-    def generate(self, z: Array, labels: Array | None = None, *, ema: bool | None = None) -> Array:
+    def generate(self, z: Array, labels: Array | None = None, *, given: Any = None, ema: bool | None = None) -> Array:
+        labels = labels if given is None else given.get("label")
         self.asked = (z, labels)
         return self._g(z, labels)
 

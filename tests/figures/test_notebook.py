@@ -89,9 +89,11 @@ def game(**settings: object) -> SimpleNamespace:
     config = Config().with_settings({"generator": {"name": "mlp", "hidden": [64, 32]}, **settings})
     return SimpleNamespace(
         config=config,
-        spec=SimpleNamespace(shape=(28, 28, 1), num_classes=10 if config.conditional else None),
-        generator=SimpleNamespace(num_parameters=1_234),
-        discriminator=SimpleNamespace(num_parameters=56_789),
+        spec=SimpleNamespace(shape=(28, 28, 1), num_classes=10 if config.conditional else None, given={}),
+        players={
+            "generator": SimpleNamespace(num_parameters=1_234),
+            "discriminator": SimpleNamespace(num_parameters=56_789),
+        },
         backend=SimpleNamespace(name="jax", device="cpu"),
         steps_done=12_000,
     )

@@ -43,7 +43,7 @@ def run(tmp_path: Path) -> Run:
     save_png(run.picture, np.full((4, 8, 8, 1), 9, np.uint8))
     save_png(run.folder / "figures" / "class-grid.png", np.full((4, 8, 8, 1), 7, np.uint8))
     arrays = {"generator/params/dense0/kernel": np.zeros((3, 4)), "discriminator/params/dense0/bias": np.zeros(5)}
-    meta = {"steps_done": 300, "data": {"shape": [8, 8, 1]}}
+    meta = {"steps_done": 300, "data": {"shape": [8, 8, 1]}, "updates": {"generator": 300, "discriminator": 300}}
     checkpoint.write(run.checkpoint_file(300), {**arrays, "ema/dense0/kernel": np.zeros((3, 4))}, meta)
     run.note_environment({"gankit": "0.1.0", "backend": "torch", "device": "cpu", "versions": {"torch": "2.13"}}, 0)
     (run.folder / "metrics.json").write_text(json.dumps(MEASURED))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gankit.interfaces import Array, Draw, Key, Ops, Scores
+from gankit.interfaces import Array, Moment
 from gankit.parts.penalties import OnDiscriminator, input_gradient, safe_norm
 from gankit.parts.schedules import Number, require_between
 
@@ -30,9 +29,9 @@ class Dragan(OnDiscriminator):
         super().__post_init__()
         require_between(self.name, "spread", self.spread, 0.0, float("inf"))
 
-    def __call__(self, ops: Ops, net: Callable[..., Scores], draw: Draw, fake: Array, key: Key) -> Array:
-        xp, x = ops.xp, draw.real
+    def __call__(self, moment: Moment) -> Array:
+        ops, xp, x, key = moment.ops, moment.ops.xp, moment.draw.real, moment.key
         noise = self.spread * xp.std(x) * ops.uniform(ops.fold_in(key, 0), tuple(x.shape))
         share = ops.uniform(ops.fold_in(key, 1), (x.shape[0], *(1,) * (len(x.shape) - 1)))
-        excess = safe_norm(ops, input_gradient(ops, net, x + share * noise, draw.labels)) - 1.0
+        excess = safe_norm(ops, input_gradient(ops, moment.critic, x + share * noise, moment.draw.given)) - 1.0
         return xp.mean(excess * excess)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
-from gankit.interfaces import Array, Draw, Key, Ops, Scores, Tensors
+from gankit.interfaces import Array, Moment, Tensors
 from gankit.parts.penalties import OnDiscriminator
 from gankit.parts.schedules import Number, require_between
 
@@ -36,11 +36,9 @@ class LeCam(OnDiscriminator):
         super().__post_init__()
         require_between(self.name, "decay", self.decay, 0.0, 1.0)
 
-    def __call__(
-        self, ops: Ops, net: Callable[..., Scores], draw: Draw, fake: Array, key: Key, memory: Tensors
-    ) -> tuple[Array, Tensors]:
-        mean = ops.xp.mean
-        of_real, of_fake = net(draw.real, draw.labels).logits, net(fake, draw.fake_labels).logits
+    def __call__(self, moment: Moment) -> tuple[Array, Tensors]:
+        ops, mean, critic, draw, memory = moment.ops, moment.ops.xp.mean, moment.critic, moment.draw, moment.memory
+        of_real, of_fake = critic(draw.real, draw.given).logits, critic(moment.fake, draw.fake_given).logits
         # What is averaged starts at 0; `mass`, the same average of ones, says how much of it is real by now.
         seen = {"real": mean(of_real), "fake": mean(of_fake), "mass": 1.0}
         moved = {name: self.decay * memory[name] + (1.0 - self.decay) * now for name, now in seen.items()}

@@ -6,7 +6,7 @@ from gankit import Entry, hookimpl
 
 
 def _entry(name: str, target: str, summary: str) -> Entry:
-    return Entry(name=name, target=f"gankit_classic.{target}", api=1, summary=summary)
+    return Entry(name=name, target=f"gankit_classic.{target}", api=2, summary=summary)
 
 
 @hookimpl

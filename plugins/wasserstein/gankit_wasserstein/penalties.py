@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gankit.interfaces import Array, Draw, Key, Ops, Scores
+from gankit.interfaces import Array, Moment
 from gankit.parts.penalties import OnDiscriminator, input_gradient, safe_norm
 from gankit.parts.schedules import Number, require_between
 
@@ -17,7 +16,7 @@ class GradientPenalty(OnDiscriminator):
     """E (||grad D(x)|| - target)^2 at x = e real + (1 - e) fake, e ~ U[0, 1). Gulrajani et al. 2017, eq. 3.
 
     e is one number for each example, and the norm is over all dimensions of an example. D is given the real examples'
-    labels in a conditional game, which are the fakes' own too unless the game draws those anew.
+    conditions, which are the fakes' own too unless the game draws those anew.
 
     weight: lambda of the paper.
     target: the norm that is asked for.
@@ -33,10 +32,11 @@ class GradientPenalty(OnDiscriminator):
         super().__post_init__()
         require_between(self.name, "target", self.target, 0.0, math.inf)
 
-    def __call__(self, ops: Ops, net: Callable[..., Scores], draw: Draw, fake: Array, key: Key) -> Array:
-        share = ops.uniform(key, (fake.shape[0], *(1,) * (len(fake.shape) - 1)))
+    def __call__(self, moment: Moment) -> Array:
+        ops, draw, fake = moment.ops, moment.draw, moment.fake
+        share = ops.uniform(moment.key, (fake.shape[0], *(1,) * (len(fake.shape) - 1)))
         between = share * draw.real + (1 - share) * fake
-        excess = safe_norm(ops, input_gradient(ops, net, between, draw.labels)) - self.target
+        excess = safe_norm(ops, input_gradient(ops, moment.critic, between, draw.given)) - self.target
         if self.one_sided:
             excess = ops.relu(excess)
         return ops.xp.mean(excess * excess)
