@@ -29,9 +29,8 @@ def algorithm_1(game: Game) -> Step:
     both players move at once, from the same parameters and on the same samples.
     """
     ops = game.ops
-    recorded: Callable[[Gradient], Gradient] = getattr(ops, "recorded", lambda gradient: gradient)
-    grad_d = recorded(accumulated(game, discriminator_gradient(game)))
-    grad_g = recorded(accumulated(game, generator_gradient(game)))
+    grad_d = played(ops, accumulated(game, discriminator_gradient(game)))
+    grad_g = played(ops, accumulated(game, generator_gradient(game)))
 
     def step(state: State, batch: Batch) -> tuple[State, Terms]:
         key, numbers = ops.key(batch.key), batch.numbers
@@ -51,6 +50,12 @@ def algorithm_1(game: Game) -> Step:
         return averaged(ops, state, numbers), d.terms | g.terms
 
     return step
+
+
+def played(ops: Ops, gradient: Gradient) -> Gradient:
+    """The gradient as the backend plays it, which may have recorded it."""
+    recorded: Callable[..., Any] = getattr(ops, "recorded", lambda f: f)(gradient)
+    return lambda state, draw, numbers, key: Descent(*recorded(state, draw, numbers, key))
 
 
 def minibatch(draw: Draw, i: int = 0) -> Draw:

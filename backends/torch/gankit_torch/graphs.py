@@ -130,8 +130,7 @@ class Graphed:
         self._read, self.draw, self._compute, self._graphs, self._left = read, draw, compute, graphs, CAPTURES
         self._numbers = {i for i, x in enumerate(expressions) if x.startswith("numbers[")}
         # Parameters do, unless a constraint replaces them. What a penalty remembers may for a while, and then not.
-        players = ("state.generator.", "state.discriminator.")
-        self._could_stay = {i for i, x in enumerate(expressions) if x.startswith(players)}
+        self._could_stay = {i for i, x in enumerate(expressions) if x.startswith("state.players[")}
         self._observe()
 
     def _observe(self) -> None:

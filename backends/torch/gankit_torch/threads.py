@@ -40,7 +40,7 @@ def enough(device: torch.device, state: State, examples: int) -> Iterator[None]:
 
 def small(state: State, examples: int) -> bool:
     """Whether all that a minibatch is multiplied with are matrices, and none of them is large."""
-    shapes: list[Any] = [x.shape for x in leaves((state.generator.params, state.discriminator.params))]
+    shapes: list[Any] = [x.shape for x in leaves([player.params for player in state.players.values()])]
     return all(len(shape) <= 2 for shape in shapes) and examples * max(map(_numbers, shapes), default=0) <= SMALL
 
 

@@ -24,8 +24,8 @@ def test_a_whole_step_stays_on_its_device(game):
     state = trainer._state
     # Adam's count of updates is not among them: where it can't fuse, torch.optim keeps that on the host.
     slots = [
-        player.slots[name]
-        for player, spec in zip((state.generator, state.discriminator), trainer._game.optimizer_specs, strict=True)
+        state.players[role].slots[name]
+        for role, spec in trainer._game.optimizer_specs.items()
         for name in spec.slots
     ]
     tensors = leaves((state.generator.params, state.discriminator.params, state.ema, slots))

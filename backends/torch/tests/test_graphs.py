@@ -290,13 +290,13 @@ class Phase:
 
     def __call__(self, state: State, x: Any, weight: float = 1.0) -> Any:
         with torch.no_grad():
-            return self.recorded(state, Draw(None, None, x), {"weight": weight}, 1)
+            return self.recorded(state, Draw(None, {}, x, {}), {"weight": weight}, 1)
 
 
 def state_of(w: Any, running: Any = None, seen: Any = None) -> State:
     buffers = {} if running is None else {"running": running}
     memory = {} if seen is None else {"p": {"seen": seen}}
-    return State(Player({"w": w}, buffers, {}), Player({}, {}, {}), {}, memory)
+    return State({"generator": Player({"w": w}, buffers, {}), "discriminator": Player({}, {}, {})}, {}, memory)
 
 
 def numbers(*shape: int, seed: int = 0) -> Any:
@@ -380,7 +380,7 @@ def test_a_number_is_on_the_graphs_device_and_not_on_the_host():
     recorded = Recorded(lambda s, d, n, key: (n["weight"] * d.z, (), {}), torch.float64, stand_in.graphs)
     with pytest.warns(UserWarning, match="as far as one gets"):
         for _ in range(5):
-            recorded(state_of(numbers(3)), Draw(None, None, numbers(4)), {"weight": 2.0}, 1)
+            recorded(state_of(numbers(3)), Draw(None, {}, numbers(4), {}), {"weight": 2.0}, 1)
     assert devices == ["meta"]
 
 
@@ -390,10 +390,10 @@ def test_a_number_is_on_the_graphs_device_and_not_on_the_host():
 def recorded_draw(f: Any) -> Any:
     """f of (x, key) as it is played by graphs; None where it can't be."""
     x, trail = torch.zeros(4), Trail.start(1)
-    with Tape({"state": (), "draw": Draw(None, None, x), "numbers": {}}, trail) as tape:
+    with Tape({"state": (), "draw": Draw(None, {}, x, {}), "numbers": {}}, trail) as tape:
         out = (f(x, trail), (), {})
     replay = graphed(tape, out, StandIn().graphs)
-    return replay and (lambda x, key: replay((), Draw(None, None, x), {}, key)[0])
+    return replay and (lambda x, key: replay((), Draw(None, {}, x, {}), {}, key)[0])
 
 
 def into_new_memory(x: Any, key: Any) -> Any:

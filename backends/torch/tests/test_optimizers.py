@@ -16,7 +16,7 @@ def test_the_memory_layout_of_a_gradient_does_not_matter(spec):
     start, gradient = torch.randn(6, 4, 3, 3), torch.randn(6, 4, 3, 3)
     after = []
     for layout in (torch.contiguous_format, torch.channels_last):
-        rule, params = optimizer(spec, torch.device("cpu")), {"kernel": start.clone()}
+        rule, params = optimizer(spec, torch.device("cpu"), None), {"kernel": start.clone()}
         slots = rule.init(params)
         for _ in range(3):
             slots, params = rule.update(slots, params, {"kernel": gradient.to(memory_format=layout)}, NUMBERS)

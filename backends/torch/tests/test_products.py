@@ -381,7 +381,7 @@ def test_adam_with_one_count_is_torch_s_own(monkeypatch, fused):
     params = {name: normal(*shape, seed=1, dtype=torch.float64) for name, shape in shapes.items()}
     theirs = [torch.nn.Parameter(p.clone()) for p in params.values()]
     reference = torch.optim.Adam(theirs, lr=0.1, betas=(0.5, 0.99), eps=1e-6, foreach=False, fused=False)
-    rule = gankit_torch.optimizers.optimizer(Adam(lr=0.1, b1=0.5, b2=0.99, eps=1e-6), torch.device("cpu"))
+    rule = gankit_torch.optimizers.optimizer(Adam(lr=0.1, b1=0.5, b2=0.99, eps=1e-6), torch.device("cpu"), None)
     slots = rule.init(params)
     for step in range(5):
         grads = {name: normal(*shape, seed=2 + step, dtype=torch.float64) for name, shape in shapes.items()}
