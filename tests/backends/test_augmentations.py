@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,11 +12,13 @@ from gankit.building import open_backend
 from gankit.conformance.compare import agree, agree_by_name
 from gankit.conformance.games import Recorder, examples, minibatches, oracle_of, small, start
 from gankit.conformance.reference import central_differences
-from gankit.interfaces import Draw
+from gankit.interfaces import Draw, Player, Port
 from gankit.networks import GameSpec
 from gankit.parts.augmentations import colour, cutout, translation
+from gankit.parts.first_api import as_today
 from gankit.play.judging import judge
-from gankit.play.trainer import AdversarialTrainer
+from gankit.play.rules import Seat
+from tests.backends.pieces import with_rules
 
 RNG = np.random.default_rng(4)
 N, ALMOST_ONE = 7, 1 - 2.0**-24
@@ -97,7 +98,7 @@ CASES = {
 def test_each_example_is_changed_as_published(backend, case, shape):
     make, reference = CASES[case]
     ops, x = ops_of(backend), RNG.uniform(-1, 1, (N, *shape))
-    got = ops.to_numpy(make(GameSpec(shape, 3))(Drawing(ops, UNIFORMS), ops.asarray(x), None))
+    got = ops.to_numpy(make(GameSpec(shape, 3))(Drawing(ops, UNIFORMS), ops.asarray(x), {}, None)[0])
     for i in range(N):
         want = reference(x[i].copy(), [u[i] for u in UNIFORMS])
         agree(got[i], want, f"{case}, example {i}", rtol=1e-12, atol=1e-13)
@@ -109,7 +110,7 @@ def test_gradients_flow_through(backend, case):
     ops, shape = ops_of(backend), (N, 4, 3, 2)
     x, weight = RNG.normal(size=shape), RNG.normal(size=shape)
     change, w, drawing = make(GameSpec(shape[1:], 3)), ops.asarray(weight), Drawing(ops, UNIFORMS)
-    got = ops.grad(lambda x: ops.xp.sum(w * change(drawing, x, None)))(ops.asarray(x))
+    got = ops.grad(lambda x: ops.xp.sum(w * change(drawing, x, {}, None)[0]))(ops.asarray(x))
 
     def objective(v):
         return sum((weight[i] * reference(v[i].copy(), [u[i] for u in UNIFORMS])).sum() for i in range(N))
@@ -123,7 +124,7 @@ def test_every_example_of_every_key_is_changed_in_its_own_way(backend, case):
     change, image = CASES[case][0](GameSpec((8, 8, 3), 3)), RNG.uniform(-1, 1, (8, 8, 3))
     x = ops.asarray(np.repeat(image[None], 12, axis=0))
     key = ops.key((np.uint32(1), np.uint32(2)))
-    first, again, other = (ops.to_numpy(change(ops, x, k)) for k in (key, key, ops.fold_in(key, 1)))
+    first, again, other = (ops.to_numpy(change(ops, x, {}, k)[0]) for k in (key, key, ops.fold_in(key, 1)))
     assert first.dtype == np.float32 and np.array_equal(first, again)
     assert len({one.tobytes() for one in first}) > 6 and (first != other).any()
 
@@ -133,7 +134,7 @@ def test_shifts_are_uniform_in_both_directions(backend):
     ops, n = ops_of(backend), 2000
     x = np.zeros((n, 8, 8, 1))
     x[:, 4, 4] = 1.0
-    moved = translation(GameSpec((8, 8, 1), 3), SPAN, share=0.25)(ops, ops.asarray(x), ops.key((7, 7)))
+    moved = translation(GameSpec((8, 8, 1), 3), SPAN, share=0.25)(ops, ops.asarray(x), {}, ops.key((7, 7)))[0]
     shares = ops.to_numpy(moved)[..., 0].mean(axis=0)
     assert shares[:2].sum() == shares[7:].sum() == shares[:, :2].sum() == shares[:, 7:].sum() == 0.0
     assert np.abs(shares[2:7, 2:7] - 0.04).max() < 5 * np.sqrt(0.04 * 0.96 / n)
@@ -152,6 +153,21 @@ def test_shifts_are_uniform_in_both_directions(backend):
 def test_what_cannot_be_changed_is_said(bad, message):
     with pytest.raises(gankit.ConfigError, match=message):
         bad()
+
+
+@pytest.mark.parametrize("case", ["translation", "cutout"])
+def test_pictures_among_the_conditions_are_moved_along(backend, case):
+    """A mask that stays while its image moves would tell D something false."""
+    ops, make = ops_of(backend), CASES[case][0]
+    x, mask = (ops.asarray(RNG.uniform(0.5, 1.0, (N, 8, 8, channels))) for channels in (3, 1))
+    spec = GameSpec((8, 8, 3), 3, given={"mask": Port("mask", (8, 8, 1)), "pose": Port("vector", (8,))})
+    given = {"mask": mask, "pose": ops.asarray(np.ones((N, 8)))}
+    both, moved = make(spec)(ops, ops.xp.concat([x, mask], axis=3), given, ops.key((1, 2)))
+    np.testing.assert_array_equal(ops.to_numpy(moved["mask"]), ops.to_numpy(both)[..., 3:])
+    assert moved["pose"] is given["pose"] and (ops.to_numpy(moved["mask"]) == 0).any()
+    small = GameSpec((8, 8, 3), 3, given={"image": Port("image", (2, 2, 3))})
+    with pytest.raises(gankit.ConfigError, match=r"condition 'image', which is 2x2"):
+        make(small)
 
 
 # ---- in the step
@@ -178,8 +194,8 @@ def test_d_sees_reals_and_fakes_alike_through_the_augmentation_in_both_phases_an
     """R1 is the gradient in the examples themselves, through the augmentation: (3 * slope)^2."""
     descent = {f"{role}_optimizer": {"name": "sgd", "lr": 0.02} for role in ("generator", "discriminator")}
     plain = start(open_backend(backend, "auto", "float64"), small(penalties=["r1"], **descent))
-    rules = replace(plain._game.rules, augmentations=(negative,))
-    trainer, recorder = AdversarialTrainer(replace(plain._game, rules=rules), plain._dataset), Recorder()
+    # Of `PLUGIN_API` 1, as strangers' are: no conditions.
+    trainer, recorder = with_rules(plain, augmentations=(as_today("augmentations", negative),)), Recorder()
     oracle, x = oracle_of(trainer, r1=1.0), examples().x[:9]
     trainer.fit(steps=4, callbacks=[recorder])
     d = oracle.d
@@ -203,16 +219,19 @@ def test_one_image_among_reals_and_fakes_is_changed_in_two_ways(backend, mixes_s
     ops, shape = ops_of(backend), (8, 8, 1)
     weights = ops.asarray(RNG.normal(size=shape))
 
-    def apply(params, buffers, x, labels, *, train, key):
+    def apply(params, buffers, x, given, *, train, key):
         return ops.xp.sum(x * weights, axis=(1, 2, 3)), buffers
 
     d = SimpleNamespace(mixes_samples=mixes_samples, apply=apply)
     changes = (translation(GameSpec(shape, 3), SPAN), cutout(GameSpec(shape, 3), SPAN))
     game, x = (
-        SimpleNamespace(ops=ops, discriminator=d, augmentations=changes),
+        SimpleNamespace(
+            ops=ops, seats={"discriminator": Seat(d, None, "discriminator", "discriminator")}, augmentations=changes
+        ),
         ops.asarray(RNG.normal(size=(4, *shape))),
     )
-    judged = judge(game, {}, {}, Draw(x, None, x), x, ops.key((3, 4)))
+    players = {"discriminator": Player({}, {}, {})}
+    judged = judge(game, "discriminator", players, Draw(x, {}, x, {}), x, ops.key((3, 4)))
     assert (ops.to_numpy(judged.real.logits) != ops.to_numpy(judged.fake.logits)).any()
 
 

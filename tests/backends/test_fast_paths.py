@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,7 +34,7 @@ from gankit.parts.penalties import R1, R2, half_squared_gradient, input_gradient
 from gankit.play.batches import Batches
 from gankit.play.feed import Feed
 from gankit.play.judging import Critic, Slope
-from gankit.play.trainer import AdversarialTrainer
+from tests.backends.pieces import with_rules
 
 BOTH = [{"name": "r1", "weight": 0.7}, {"name": "r2", "weight": 0.3}]  # unlike: a mix-up must not cancel out
 HEAD = (Dense(1), Reshape(()))
@@ -94,12 +94,6 @@ def begun(backend: str, plan: Plan) -> Any:
     brought = {} if plan.d is None else {"discriminator": plan.d}
     config = small(**settings, **({} if plan.d is None else {"discriminator": "native"}))
     return with_rules(start(open_backend(backend, "auto", "float64"), config, brought=brought), **plan.rules)
-
-
-def with_rules(trainer: Any, **changes: Any) -> Any:
-    """The same game at its start, with pieces that no plugin has."""
-    game = trainer._game
-    return AdversarialTrainer(replace(game, rules=replace(game.rules, **changes)), trainer._dataset)
 
 
 def played(trainer: Any, steps: int) -> tuple[dict[str, Any], list[dict[str, float]]]:
@@ -179,10 +173,11 @@ def test_d_is_applied_as_seldom_as_is_exact(backend, monkeypatch, plan, fast, pl
     for without, want in (("", fast), ("slopes", plain)):
         monkeypatch.setenv("GANKIT_WITHOUT", without)
         trainer, notes = begun(backend, plan), []
-        rules = trainer._game.rules
-        networks = {role: Noted(getattr(rules, role), role[0], notes) for role in ("generator", "discriminator")}
+        seats = trainer._game.rules.seats
+        players = {role: {"network": Noted(seat.network, role[0], notes)} for role, seat in seats.items()}
+        players["generator"]["optimizer"] = Unmoving()
         with pytest.raises(Played):
-            with_rules(trainer, **networks, generator_optimizer=Unmoving()).fit(steps=1)
+            with_rules(trainer, players=players).fit(steps=1)
         assert "".join(notes) == want.replace(" ", ""), without
 
 
@@ -208,8 +203,11 @@ def test_slopes_are_used_at_the_very_examples_and_labels_that_they_belong_to(bac
     """D(x) = 1/2 |x|^2 has the slope x; the one that is known already is marked by another value."""
     ops = open_backend(backend, "auto", "float64").ops
     x, labels, known = (ops.asarray(np.full((3, 2), value)) for value in (2.0, 0.0, 7.0))
-    critic = Critic(lambda x, y: Scores(0.5 * ops.xp.sum(x * x, axis=1)), labels, (Slope(x, labels, known),))
-    for at, y, want in ((x, labels, 7.0), (x + 0.0, labels, 2.0), (x, labels + 0.0, 2.0), (x, None, 2.0)):
+    own = {"label": labels}
+    critic = Critic(lambda x, given: Scores(0.5 * ops.xp.sum(x * x, axis=1)), own, (Slope(x, own, known),))
+    known_at = ((x, labels), (x, own), (x, dict(own)))  # labels alone, as `PLUGIN_API` 1 has it, or all conditions
+    others = ((x + 0.0, labels), (x, labels + 0.0), (x, None), (x, {**own, "pose": x}))
+    for (at, y), want in [(pair, 7.0) for pair in known_at] + [(pair, 2.0) for pair in others]:
         np.testing.assert_array_equal(ops.to_numpy(input_gradient(ops, critic, at, y)), np.full((3, 2), want))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -34,21 +34,15 @@ from gankit.layers import (
 from gankit.parts.losses import Conditional, NonSaturating
 from gankit.play.step import clipped
 from gankit.play.streams import Streams
-from gankit.play.trainer import AdversarialTrainer
 from gankit.plug.capabilities import BFLOAT16
 from tests.backends.capable import need
+from tests.backends.pieces import with_rules
 
 DESCENT = {f"{role}_optimizer": {"name": "sgd", "lr": 0.1} for role in ("generator", "discriminator")}
 
 
 def opened(backend, dtype="float64", precision="full"):
     return open_backend(backend, "auto", dtype, precision)
-
-
-def with_rules(trainer, **changes):
-    """The same game at its start, with pieces that no plugin has."""
-    game = trainer._game
-    return AdversarialTrainer(replace(game, rules=replace(game.rules, **changes)), trainer._dataset)
 
 
 def assert_follows_the_oracle(backend, steps, changes=None, atol=1e-11, **settings):
@@ -143,8 +137,8 @@ def test_schedules_reach_one_compiled_step_as_numbers(backend):
         "ema": {"half_life": 100},
     }
     trainer = start(opened(backend), small(**settings))
-    step, calls = trainer._step, []
-    trainer._step = lambda *arguments: (calls.append(1), step(*arguments))[1]
+    step, calls = trainer._loop._step, []
+    trainer._loop._step = lambda *arguments: (calls.append(1), step(*arguments))[1]
     trainer.fit(steps=2)
     calls.clear()
     trainer.fit(steps=9).fit(steps=20)
@@ -265,7 +259,7 @@ def test_what_a_penalty_remembers_is_resumed(backend, tmp_path):
 def assert_float32(trainer):
     assert {str(array.dtype) for array in leaves(trainer).values()} == {"float32"}
     d, x = trainer._state.discriminator, trainer.backend.ops.asarray(np.zeros((2, 3, 2, 1)))
-    out, _ = trainer._game.rules.discriminator.apply(d.params, d.buffers, x, None, train=False, key=None)
+    out, _ = trainer._game.rules.seats["discriminator"].network.apply(d.params, d.buffers, x, {}, train=False, key=None)
     logits = out["logits"] if isinstance(out, dict) else out
     assert "float32" in str(logits.dtype)
 

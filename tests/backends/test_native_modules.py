@@ -154,10 +154,11 @@ def test_masks_come_from_the_seed_and_the_step_and_leave_the_framework_s_own_ran
 
 def test_each_key_has_masks_of_its_own(backend):
     trainer = game(backend, conditional=False)
-    ops, d, network = trainer.backend.ops, trainer._state.discriminator, trainer._game.rules.discriminator
+    ops, d = trainer.backend.ops, trainer._state.discriminator
+    network = trainer._game.rules.seats["discriminator"].network
     key, x = ops.key((np.uint32(1), np.uint32(2))), ops.asarray(RNG.random((8, 6, 4, 3)))
     first, again, other = (
-        ops.to_numpy(network.apply(d.params, d.buffers, x, None, train=True, key=k)[0])
+        ops.to_numpy(network.apply(d.params, d.buffers, x, {}, train=True, key=k)[0])
         for k in (key, key, ops.fold_in(key, 1))
     )
     assert np.array_equal(first, again) and (first != other).any()

@@ -8,9 +8,9 @@ import pytest
 
 import gankit
 from gankit import checkpoint
-from gankit.play.batches import Batches
+from gankit.play.batches import Batches, Stock
+from gankit.play.inference import PARTS_AHEAD
 from gankit.play.streams import Streams
-from gankit.play.trainer import PARTS_AHEAD
 
 SMALL = {"generator": {"hidden": [16]}, "discriminator": {"hidden": [16]}}
 
@@ -69,9 +69,9 @@ def test_step_on_the_same_examples_is_fit(backend, tmp_path):
     data = gankit.build(backend=backend, **SMALL)._dataset
     settings = {"recipe": "cgan", "k": 2, "dtype": "float64"}
     fitted, stepped = game(backend, **settings).fit(steps=3), game(backend, **settings)
-    batches = Batches(fitted.config, fitted._game.optimizer_specs, (), fitted.loss, fitted.spec.num_classes)
+    batches = Batches(fitted.config, fitted._game.optimizer_specs, wants=fitted._game.wants)
     for step in range(3):
-        draws = batches.make(step, step + 1, len(data), data.labels)
+        draws = batches.make(step, step + 1, Stock(len(data), data.labels))
         index = np.concatenate([draws.discriminator.real[0], draws.discriminator.real[0][-1:]])
         labels = np.concatenate([draws.discriminator.labels[0], draws.generator.labels])
         stepped.step(data.x[index], labels)
@@ -145,7 +145,7 @@ def test_toys_come_back_in_their_own_units(backend):
 def test_bytes_come_back_rounded_and_clipped(backend, recipe):
     """Against the same pictures in float, unless one lies within rounding of the middle between two grey levels."""
     trainer = game(backend, recipe=recipe).fit(steps=10)
-    x, labels = trainer.sample(40, seed=7), trainer._inputs.sample_labels(40, None)
+    x, labels = trainer.sample(40, seed=7), trainer._inputs.sample_given(40, None, None).get("label")
     z = Streams(7).first_latents("sample", 40, trainer.config.latent_dim, trainer.config.prior)
     low, high = (0.0, 1.0) if trainer.generate(z, labels).min() >= 0 else (-1.0, 1.0)
     grey = np.clip((trainer.generate(z, labels).astype(np.float64) - low) / (high - low), 0, 1) * 255
