@@ -266,7 +266,7 @@ ENTRY = (
     Mutant(
         "any dtype goes",
         "check_unknown_dtypes_are_refused",
-        core=patch("gankit.building", "check_choice", lambda real: lambda *a: None),
+        core=patch("gankit.plug.making", "check_choice", lambda real: lambda *a: None),
     ),
     Mutant("a misspelt capability", "check_capabilities_exist", says(capabilities=lambda real: real | {"float46"})),
     Mutant("float64 is float32 inside", "check_float64_is_declared_as_it_is", narrow),

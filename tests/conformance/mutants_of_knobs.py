@@ -7,11 +7,12 @@ from dataclasses import replace
 from itertools import count
 
 import numpy as np
-from mutants_of_play import numbers
+from mutants_of_play import numbers, with_player
 from planting import Changed, Mutant, network, ops, optimizer, patch, run, step
 
+from gankit.conformance.penalties import seen_by
 from gankit.play.judging import scores
-from gankit.play.step import first, under
+from gankit.play.step import minibatch, under
 
 
 def after_each_step(change):
@@ -34,22 +35,23 @@ def after_each_step(change):
 def d_judges_fakes_again(game, state, terms, batch):
     """What a D in training mode does to itself when G's phase asks it."""
     g, d, key = state.generator, state.discriminator, game.ops.key(batch.key)
-    fake, _ = game.generator.apply(g.params, g.buffers, batch.generator.z, None, train=True, key=key)
-    _, buffers = game.discriminator.apply(d.params, d.buffers, fake, None, train=True, key=key)
-    return state._replace(discriminator=d._replace(buffers=buffers)), terms
+    generator, discriminator = (game.seats[role].network for role in ("generator", "discriminator"))
+    fake, _ = generator.apply(g.params, g.buffers, batch.generator.z, {}, train=True, key=key)
+    _, buffers = discriminator.apply(d.params, d.buffers, fake, {}, train=True, key=key)
+    return with_player(state, "discriminator", d._replace(buffers=buffers)), terms
 
 
 def g_moves_with_d_s_fakes(game, state, terms, batch):
-    g, z = state.generator, first(batch.discriminator).z
-    _, buffers = game.generator.apply(g.params, g.buffers, z, None, train=True, key=game.ops.key(batch.key))
-    return state._replace(generator=g._replace(buffers=buffers)), terms
+    g, z, network = state.generator, minibatch(batch.discriminator).z, game.seats["generator"].network
+    _, buffers = network.apply(g.params, g.buffers, z, {}, train=True, key=game.ops.key(batch.key))
+    return with_player(state, "generator", g._replace(buffers=buffers)), terms
 
 
 def fakes_first(real):
-    def judge(game, params, buffers, draw, fake, key):
-        exchanged = draw._replace(real=fake, labels=draw.fake_labels, fake_labels=draw.labels)
-        fake_scores, real_scores, buffers = real(game, params, buffers, exchanged, draw.real, key)
-        return real_scores, fake_scores, buffers
+    def judge(game, role, players, draw, fake, key, **options):
+        exchanged = draw._replace(real=fake, given=draw.fake_given, fake_given=draw.given)
+        judged = real(game, role, players, exchanged, draw.real, key, **options)
+        return judged._replace(real=judged.fake, fake=judged.real)
 
     return judge
 
@@ -79,19 +81,19 @@ def bound(run, thread):
 
 
 def with_itself(real):
-    def judge(*arguments):
-        real_scores, _, buffers = real(*arguments)
-        return real_scores, real_scores, buffers
+    def judge(*arguments, **options):
+        judged = real(*arguments, **options)
+        return judged._replace(fake=judged.real)
 
     return judge
 
 
 def scoring_moves_d(real):
-    def score(self, *arguments):
+    def score(self, *arguments, **options):
         d = self._state.discriminator
         moved = {name: 1.001 * buffer for name, buffer in d.buffers.items()}
-        self._state = self._state._replace(discriminator=d._replace(buffers=moved))
-        return real(self, *arguments)
+        self._state = with_player(self._state, "discriminator", d._replace(buffers=moved))
+        return real(self, *arguments, **options)
 
     return score
 
@@ -100,26 +102,27 @@ def penalty_apart(real):
     """Another update of D, down the gradient of its penalties alone."""
 
     def made(game):
-        inner = real(replace(game, penalties=()))
+        inner, seat = real(replace(game, terms=())), game.seats["discriminator"]
 
         def stepped(state, batch):
             state, terms = inner(state, batch)
             d, draw, key, given = (
                 state.discriminator,
-                first(batch.discriminator),
+                minibatch(batch.discriminator),
                 game.ops.key(batch.key),
                 batch.numbers,
             )
 
             def objective(params):
-                def net(x, labels=None):
-                    return scores(game, params, d.buffers, x, labels, key)[0]
+                def net(x, own=None):
+                    return scores(game, "discriminator", d._replace(params=params), x, own or {}, key)[0]
 
-                return given["r1"] * game.penalties[0](game.ops, net, draw, draw.real, key), None
+                return given["r1"] * game.terms[0](seen_by(game.ops, net, draw, draw.real, key, {})), None
 
             (value, _), gradient = game.ops.value_and_grad(objective)(d.params)
-            moved = game.discriminator_optimizer.update(d.slots, d.params, gradient, under("discriminator/", given))
-            return state._replace(discriminator=d._replace(slots=moved[0], params=moved[1])), {**terms, "r1": value}
+            moved = seat.optimizer.update(d.slots, d.params, gradient, under("discriminator/", given))
+            after = with_player(state, "discriminator", d._replace(slots=moved[0], params=moved[1]))
+            return after, {**terms, "r1": value}
 
         return stepped
 
@@ -127,19 +130,28 @@ def penalty_apart(real):
 
 
 def penalty_on_parameters(real):
-    def penalize(game, player, net, state, draw, fake, given, key):
-        if player == "generator" or not game.penalties:
-            return real(game, player, net, state, draw, fake, given, key)
-        o, d = game.ops, state.discriminator
+    """The squared gradient of the mean logit in D's parameters, in the place of that in the examples."""
 
-        def mean_logit(params):
-            return o.xp.mean(scores(game, params, d.buffers, draw.real, draw.labels, key)[0].logits)
+    def descent(game, phase, state, objective):
+        if phase == "generator" or not game.terms:
+            return real(game, phase, state, objective)
+        o, key, name = game.ops, game.ops.key((np.uint32(1), np.uint32(2))), game.terms[0].name
+        x = o.asarray(np.random.default_rng(0).random((8, 3, 2, 1)))
 
-        gradient = o.grad(mean_logit)(d.params)
-        value = given["r1"] * 0.5 * sum(o.xp.sum(g * g) for g in gradient.values())
-        return value, {}, {"r1": value}
+        def changed(params):
+            value, (buffers, memory, terms) = objective(params)
 
-    return penalize
+            def mean_logit(own):
+                d = state.discriminator._replace(params=own)
+                return o.xp.mean(scores(game, "discriminator", d, x, {}, key)[0].logits)
+
+            gradient = o.grad(mean_logit)(params["discriminator"])
+            wrong = 0.5 * sum(o.xp.sum(g * g) for g in gradient.values())
+            return value - terms[name] + wrong, (buffers, memory, {**terms, name: wrong})
+
+        return real(game, phase, state, changed)
+
+    return descent
 
 
 def turned(tensors):
@@ -150,8 +162,10 @@ def data_changed_in_place(backend):
     """Every call of ops.run finds the data, or their units, a little darker than the last one left them."""
     calls = count()
 
-    def darker(step_, state, batches, offset, *shared, **options):
-        return backend.ops.run(step_, state, batches, offset + 0.5 * next(calls), *shared, **options)
+    def darker(step_, state, batches, units, *shared, **options):
+        offset, scale = units[""][""]
+        changed = {**units, "": {**units[""], "": (offset + 0.5 * next(calls), scale)}}
+        return backend.ops.run(step_, state, batches, changed, *shared, **options)
 
     return Changed(backend, ops=Changed(backend.ops, run=darker))
 
@@ -159,7 +173,7 @@ def data_changed_in_place(backend):
 def position_lost(real):
     def restore(self, path):
         real(self, path)
-        done, make = self._steps_done, self._batches.make
+        done, make = self.steps_done, self._batches.make
         self._batches.make = lambda start, stop, *data: make(start - done, stop - done, *data)
         return self
 
@@ -181,7 +195,7 @@ PENALTY = "check_penalty_follows_the_oracle"
 KNOBS = (
     Mutant("G's phase moves D's running statistics", PHASES, core=after_each_step(d_judges_fakes_again)),
     Mutant("D's phase moves G's running statistics", PHASES, core=after_each_step(g_moves_with_d_s_fakes)),
-    Mutant("fakes go through D before reals", PHASES, core=patch("gankit.play.step", "judge", fakes_first)),
+    Mutant("fakes go through D before reals", PHASES, core=patch("gankit.play.phases", "judge", fakes_first)),
     Mutant("reals and fakes are normalised together", PHASES, network(mixes_samples=lambda real, o, placed: False)),
     Mutant("scoring moves D's running statistics", EVALUATION, core=patch(TRAINER, "score", scoring_moves_d)),
     Mutant(
@@ -202,7 +216,7 @@ KNOBS = (
         core=patch("gankit.play.game:Assembled", "pack", without_slots),
     ),
     Mutant("the penalty is a step of its own", PENALTY, core=step(penalty_apart)),
-    Mutant("the penalty is on parameters", PENALTY, core=patch("gankit.play.step", "penalize", penalty_on_parameters)),
+    Mutant("the penalty is on parameters", PENALTY, core=patch("gankit.play.phases", "descent", penalty_on_parameters)),
     Mutant(
         "slopes of the judging pass are constants",
         "check_penalty_of_every_step_follows_the_oracle",
@@ -227,7 +241,7 @@ KNOBS = (
     Mutant(
         "the step compares D with itself",
         "check_minimax_follows_the_oracle",
-        core=patch("gankit.play.step", "judge", with_itself),
+        core=patch("gankit.play.phases", "judge", with_itself),
     ),
     Mutant("data are changed in place", "check_minimax_follows_the_oracle", data_changed_in_place),
     Mutant(

@@ -70,7 +70,9 @@ def neighbours_grouped(o, record, params, x, out):
 
 
 def labels_ignored(real, o, record):
-    return lambda params, buffers, x, labels=None, **options: real.apply(params, buffers, x, 0 * labels, **options)
+    return lambda params, buffers, x, labels=None, **options: real.apply(
+        params, buffers, x, {name: 0 * y for name, y in labels.items()}, **options
+    )
 
 
 def first_of_ties(o, record, params, x, out):

@@ -8,6 +8,7 @@ import numpy as np
 from mutants_of_networks import own_key
 from planting import IMMUTABLE, Changed, Mutant, dropout, network, ops, optimizer, patch, run, step
 
+from gankit.interfaces import LABEL
 from gankit.trees import tree_map
 
 
@@ -28,15 +29,19 @@ def first_of_k(x):
 
 
 def rolled_labels(b):
-    return b._replace(discriminator=b.discriminator._replace(labels=np.roll(b.discriminator.labels, 1, axis=2)))
+    return b._replace(discriminator=b.discriminator._replace(given={LABEL: np.roll(b.discriminator.labels, 1, axis=2)}))
 
 
 def rolled_g_labels(b):
-    return b._replace(generator=b.generator._replace(fake_labels=np.roll(b.generator.fake_labels, 1, axis=1)))
+    return b._replace(generator=b.generator._replace(fake_given={LABEL: np.roll(b.generator.fake_labels, 1, axis=1)}))
 
 
 def with_game(**changes):
     return step(lambda real: lambda game: real(replace(game, **changes)))
+
+
+def with_player(state, role, player):
+    return state._replace(players={**state.players, role: player})
 
 
 def nudged(player):
@@ -50,7 +55,7 @@ def nudged(player):
                 state, terms = inner(state, batch)
                 moved = getattr(state, player)
                 params = game.ops.tree_map(lambda p: p + 1e-3, moved.params)
-                return state._replace(**{player: moved._replace(params=params)}), terms
+                return with_player(state, player, moved._replace(params=params)), terms
 
             return stepped
 
@@ -141,9 +146,11 @@ def negative_velocity(real, slots, params, grads, given):
 
 
 def columns_pass(real):
-    def scores(game, params, buffers, x, labels, key, *, train=True):
-        squeezed = Changed(game.discriminator, apply=lambda *a, **k: flat(game.discriminator.apply(*a, **k)))
-        return real(replace(game, discriminator=squeezed), params, buffers, x, labels, key, train=train)
+    def scores(game, role, d, x, given, key, *, train=True):
+        seat = game.seats[role]
+        squeezed = Changed(seat.network, apply=lambda *a, **k: flat(seat.network.apply(*a, **k)))
+        seats = {**game.seats, role: replace(seat, network=squeezed)}
+        return real(replace(game, seats=seats), role, d, x, given, key, train=train)
 
     return scores
 
@@ -154,8 +161,8 @@ def flat(result):
 
 
 def columns_everywhere(monkeypatch):
-    patch("gankit.play.step", "scores", columns_pass)(monkeypatch)
-    patch("gankit.play.trainer", "scores", columns_pass)(monkeypatch)
+    for module in ("judging", "phases", "inference"):
+        patch(f"gankit.play.{module}", "scores", columns_pass)(monkeypatch)
 
 
 def shifted_given(real):
@@ -300,8 +307,8 @@ SEED = (
         "check_samples_are_the_same",
         core=patch(
             "gankit.play.trainer:AdversarialTrainer",
-            "generate",
-            lambda real: lambda self, z, y=None, *, ema=None: real(self, z, y, ema=False),
+            "_generating",
+            lambda real: lambda self, role, ema: real(self, role, False),
         ),
     ),
     Mutant(
