@@ -31,6 +31,9 @@ def paper(**settings: Any) -> dict[str, Any]:
     return {"generator": {"units": 20, **settings}, "discriminator": {"units": 8}}
 
 
+SLANTED = {"b": np.random.default_rng(7).integers(0, 256, (30, 28, 28, 1), dtype=np.uint8)}
+"""The other domain of `cycle`; what is in the pictures does not matter here."""
+
 GAMES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "mlp": ("digits", {}),
     "cgan": ("digits", {}),
@@ -45,6 +48,11 @@ GAMES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "modern": ("mnist", both(width=16, blocks=1)),
     "modern-small": ("mnist", both(width=8)),
     "modern-vectors": ("grid", both(hidden=[16, 16])),
+    "super-resolution": ("mnist", {"generator": {"width": 3, "blocks": 1}, "discriminator": {"width": 3}}),
+    "image-to-image": ("cifar", both(width=2)),
+    "next-frame": ("moving-digits", both(width=2)),
+    "cycle": ("mnist", {"generator": {"width": 2, "blocks": 1}, "discriminator": {"width": 2}, "sources": SLANTED}),
+    "spectrum": ("signals", both(hidden=[16])),
 }
 """Recipe: (data, settings)."""
 DROPOUT = ("gan-2014", "gan-2014-tfd", "gan-2014-cifar", "gan-2014-cifar-conv")
