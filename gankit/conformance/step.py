@@ -181,13 +181,13 @@ def check_nothing_is_compiled_twice(subject: Subject) -> None:
     """Everybody would wait for the compiler again and again: a compiled step is called once, an eager one each time."""
     config = small()
     trainer: Any = start(subject.open(config.dtype), config)
-    step, calls = trainer._step, []
+    step, calls = trainer._loop._step, []
 
     def counted(*arguments: Any) -> Any:
         calls.append(1)
         return step(*arguments)
 
-    trainer._step = counted
+    trainer._loop._step = counted
     trainer.fit(steps=5)  # may compile
     calls.clear()
     trainer.fit(steps=5).fit(steps=3)

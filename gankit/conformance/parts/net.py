@@ -15,7 +15,7 @@ from gankit.conformance.compare import Array, require
 from gankit.conformance.parts.common import target
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.errors import CapabilityError, ConfigError, DataError, ShapeError
-from gankit.interfaces import Backend, Network
+from gankit.interfaces import Backend, Network, as_given
 from gankit.layers import Layer, Layers, Shape, buffers, draw, parameters, place
 from gankit.networks import GameSpec, Native
 from gankit.networks.native import wrapped
@@ -115,7 +115,7 @@ class Net:
     ) -> tuple[dict[str, Any], Any]:
         """(outputs by name, buffers after them), on the device; D's logits are `logits`, G's examples `output`."""
         key = self.backend.ops.key((np.uint32(seed), np.uint32(2))) if train else None
-        out, after = self.network.apply(params, buffers, x, labels, train=train, key=key)
+        out, after = self.network.apply(params, buffers, x, as_given(labels), train=train, key=key)
         parts = by_name(out)
         if self.role == "discriminator" and "output" in parts:
             parts["logits"] = parts.pop("output")

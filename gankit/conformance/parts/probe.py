@@ -10,6 +10,7 @@ import numpy as np
 
 from gankit.conformance.compare import Array
 from gankit.conformance.penalties import named, seen_by
+from gankit.conformance.subject import NotApplicable
 from gankit.interfaces import LABEL, Draw, Scores, as_given
 from gankit.parts.first_api import as_today
 from gankit.play.judging import Critic, Slope
@@ -71,6 +72,8 @@ def call(
 
     params: on the device. slopes: how many times too steep the slopes are that are handed over; none are by default.
     """
+    if further := sorted(set(getattr(penalty, "needs", ())) - {"real"}):
+        raise NotApplicable(f"it needs {', '.join(further)}, and here are one G and one D on one source")
     y_real, y_fake = (None, None) if at.labels is None else map(ops.asarray, at.labels)
     real, fake, z, key = (
         *map(ops.asarray, (at.real, at.fake, at.z)),
@@ -91,7 +94,8 @@ def call(
 
     net: Any
     if on_generator(penalty):
-        net, fake, draw = generated, generated(z), Draw(None, named(y_real), z, named(y_fake))
+        shown = real if "real" in getattr(penalty, "needs", ()) else None
+        net, fake, draw = generated, generated(z), Draw(shown, named(y_real), z, named(y_fake))
     else:
         draw = Draw(real, named(y_real), z, named(y_fake))
         places = {"real": (real, draw.given), "fake": (fake, draw.fake_given)}
