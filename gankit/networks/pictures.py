@@ -117,15 +117,16 @@ def patches(spec: GameSpec, *, width: int = 64, depth: int = 2, norm: bool = Fal
     own, as in unpaired games, it must not.
     """
     spec.image_shape("patches")
+    w = W if norm else HeNormal()  # where nothing brings signals back to size, 0.02 leaves D blind for long
     layers: Layers = spec.conditions() if conditional else ()
     for i in range(depth):
-        layers += (Conv(width * 2**i, 4, 2, kernel=W),)
+        layers += (Conv(width * 2**i, 4, 2, kernel=w),)
         layers += (InstanceNorm(), LeakyRelu(0.2)) if norm and i else (LeakyRelu(0.2),)
     return (
         *layers,
-        Conv(width * 2**depth, kernel=W),
+        Conv(width * 2**depth, kernel=w),
         LeakyRelu(0.2),
-        Conv(1, kernel=W),
+        Conv(1, kernel=w),
         GlobalPool("mean"),
         Reshape(()),
     )
