@@ -148,8 +148,8 @@ OUT_OF_REACH = {
         for name in ("super-resolution", "translation", "u-net")
     },
 }
-"""What the suite's games of two players and one label cannot judge yet. Recipes with each are played, and
-compared over all backends, in tests/backends/test_recipes.py, tests/backends/test_conditions.py and tests/parity/test_recipes.py."""
+"""What the suite's games of two players and one label cannot judge yet. Recipes with each are played, and compared over
+all backends, in tests/backends/test_recipes.py, tests/backends/test_conditions.py and tests/parity/test_recipes.py."""
 
 
 @pytest.mark.parametrize(("kind", "name"), SHIPPED)
