@@ -24,9 +24,7 @@ def test_a_whole_step_stays_on_its_device(game):
     state = trainer._state
     # Adam's count of updates is not among them: where it can't fuse, torch.optim keeps that on the host.
     slots = [
-        state.players[role].slots[name]
-        for role, spec in trainer._game.optimizer_specs.items()
-        for name in spec.slots
+        state.players[role].slots[name] for role, spec in trainer._game.optimizer_specs.items() for name in spec.slots
     ]
     tensors = leaves((state.generator.params, state.discriminator.params, state.ema, slots))
     assert {tensor.device.type for tensor in tensors} == {"meta"}
