@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from gankit import checkpoint
+from gankit.data.images import save_png, scatter
 from gankit.data.sources import open_data
 from gankit.errors import DataError, ShapeError
-from gankit.data.images import save_png, scatter
 from gankit.play.asking import asked
 from gankit.runs.folder import Run
 
