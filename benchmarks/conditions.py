@@ -9,6 +9,7 @@ out training examples instead: that is the one to choose settings by.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import platform
@@ -43,7 +44,8 @@ SLANT = 0.3
 """Columns that a row of the cycle's second domain is shifted by, for each row above the middle."""
 HELD_OUT_FACES = {"test": slice(360, 400), "validation": slice(320, 360), "train": slice(0, 320)}
 """Ten a person, so nobody is in two of them."""
-HELD_OUT_PHOTOS = {"test": slice(3_500, 4_000), "validation": slice(3_000, 3_500), "train": slice(0, 3_000)}
+PHOTOS = {"train": (0, slice(0, 10_000)), "validation": (0, slice(10_000, 11_000)), "test": (1, slice(0, 1_000))}
+"""Split: the split of the file, and which of its photos, in an order drawn once, as they lie there class by class."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,15 @@ class Task:
 
 
 def photos(split: str) -> Array:
-    """(n, 32, 32, 3) uint8 of the 4,000 lossless photos of CIFAR-10 in $GANKIT_DATA."""
-    with np.load(_folder() / "cifar10" / "cifar10_lossless4k.npz") as file:
-        return np.asarray(file["images"][HELD_OUT_PHOTOS[split]])
+    """(n, 32, 32, 3) uint8: some of CIFAR-10, from the JPEG files in $GANKIT_DATA. Their colours are half as fine."""
+    from PIL import Image
+
+    part, rows = PHOTOS[split]
+    with np.load(_folder() / "cifar10" / "cifar10_jpeg.npz") as file:
+        blob, offsets, parts = (file[name] for name in ("blob", "offsets", "split"))
+    chosen = np.random.default_rng(2017).permutation(np.flatnonzero(parts == part))[rows]
+    files = (io.BytesIO(blob[offsets[i] : offsets[i + 1]].tobytes()) for i in chosen)
+    return np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files])
 
 
 def faces(split: str) -> Array:
@@ -353,10 +361,10 @@ def bars(heights: Array) -> Array:
 
 TASKS: dict[str, Task] = {
     "next-frame": Task(
-        "next-frame", 3_000, judge_next_frame, "films of moving digits, other handwriting", lambda: films("train")
+        "next-frame", 2_500, judge_next_frame, "films of moving digits, other handwriting", lambda: films("train")
     ),
-    "spectrum": Task("spectrum", 20_000, judge_spectrum, "2,000 signals; amplitudes by NumPy's FFT"),
-    "super-resolution": Task("super-resolution", 3_000, judge_super_resolution, "MNIST, 7x7 to 28x28, 10,000 digits"),
+    "spectrum": Task("spectrum", 15_000, judge_spectrum, "2,000 signals; amplitudes by NumPy's FFT"),
+    "super-resolution": Task("super-resolution", 2_500, judge_super_resolution, "MNIST, 7x7 to 28x28, 10,000 digits"),
     "super-resolution-faces": Task(
         "super-resolution",
         1_000,
@@ -367,18 +375,18 @@ TASKS: dict[str, Task] = {
     ),
     "image-to-image-edges": Task(
         "image-to-image",
-        2_000,
+        1_500,
         judge_edges,
         "MNIST digits of their edges, 10,000 digits",
         lambda: "mnist",
         settings={"given": [{"name": "edges"}]},
     ),
     "image-to-image-colour": Task(
-        "image-to-image", 2_000, judge_colour, "CIFAR-10, 500 photos of their luma", lambda: photos("train")
+        "image-to-image", 2_500, judge_colour, "CIFAR-10 as JPEG, 1,000 photos of their luma", lambda: photos("train")
     ),
     "cycle": Task(
         "cycle",
-        2_000,
+        1_500,
         judge_cycle,
         "MNIST digits (a) and inverted, slanted ones (b), halves of the split",
         lambda: _digits("train")[0][:25_000],
