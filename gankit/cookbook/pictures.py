@@ -9,8 +9,8 @@ IMAGE_TO_IMAGE = {
     "generator": {"name": "u-net", "width": 32},
     "discriminator": {"name": "patches", "width": 32, "depth": 2},
     "loss": "non-saturating",
-    # Lambda of eq. 4; the paper's L1 is in model units too. R1 (Mescheder et al. 2018) stands in the place of the paper's
-    # halved loss of D: without it D was soon so sure of photos that G's L1 was a tenth higher.
+    # Lambda of eq. 4; the paper's L1 is in model units too. R1 (Mescheder et al. 2018) stands in for the paper's halved
+    # loss of D: without it D was soon so sure of photos that G's L1 was a tenth higher.
     "penalties": [{"name": "l1", "weight": 100.0}, {"name": "r1", "weight": 1.0}],
     "generator_optimizer": {**ADAM, "lr": 5e-4},  # not the paper's 2e-4: G has thousands of steps here, not a million
     "discriminator_optimizer": ADAM,
@@ -47,6 +47,7 @@ CYCLE = {
         "generator-b": {"kind": "generator", "source": "b"},
         "discriminator-b": {"kind": "discriminator", "source": "b"},
     },
+    "loss": "least-squares",
     "penalties": [{"name": "cycle", "weight": 10.0}],
     "generator_optimizer": ADAM,
     "batch_size": 8,  # the paper has 1
