@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from gankit import checkpoint
 from gankit.config import Config, Part, Setting
 from gankit.data.dataset import Dataset
 from gankit.data.sources import data_name, open_data
 from gankit.data.spec import DataSpec
-from gankit.data.stream import examples_of, open_training
+from gankit.data.stream import Stream, examples_of, open_training
 from gankit.errors import CheckpointError, ConfigError, DataError
 from gankit.interfaces import LABEL, Trainer
 from gankit.layers import output_range
@@ -75,6 +75,24 @@ def begin(
     sources: Mapping[str, Any] = NOTHING,
 ) -> Trainer:
     """The trainer of a config before the first step; data, sources: where they are not what the config names."""
+    game = prepared(config, data, brought, sources)
+    opened = open_backend(backend, device, game.config.dtype, game.config.precision)
+    return assemble(game.config, opened, game.spec, game.data, brought, game.sources)
+
+
+class Prepared(NamedTuple):
+    """A game whose data are open and whose conditions are settled, before it has a backend."""
+
+    config: Config
+    spec: DataSpec
+    data: Dataset | Stream
+    sources: Mapping[str, Dataset]
+
+
+def prepared(
+    config: Config, data: Any = None, brought: Mapping[str, Native] = NOTHING, sources: Mapping[str, Any] = NOTHING
+) -> Prepared:
+    """Open a config's data, and settle what follows from them; data, sources: where they are not what it names."""
     source = config.data if data is None else data
     labelled = config.conditional or bool(getattr(make("losses", config.loss), "conditional", False))
     opened = split_by(config, open_training(source, conditional=labelled, num_classes=config.num_classes))
@@ -92,8 +110,7 @@ def begin(
             network = architecture(plan, own, brought)
             outputs[plan.source] = network.output if isinstance(network, Native) else output_range(network)
     whole = data_spec(config, dataset, others, makers, outputs, classes)
-    opened_backend = open_backend(backend, device, config.dtype, config.precision)
-    return assemble(config, opened_backend, whole, opened, brought, others)
+    return Prepared(config, whole, opened, others)
 
 
 def load(

@@ -21,9 +21,14 @@ def generator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256)) -> Layers:
     return (*layers, Reshape(spec.shape))
 
 
-def discriminator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256), slope: float = 0.2) -> Layers:
-    """An example (and conditions) -> dense leaky-relu layers -> one logit."""
-    layers: list[Layer] = [Flatten(), *spec.conditions()]
+def discriminator(
+    spec: GameSpec, *, hidden: Sequence[int] = (256, 256), slope: float = 0.2, conditional: bool = True
+) -> Layers:
+    """An example (and conditions) -> dense leaky-relu layers -> one logit.
+
+    conditional: whether D sees the conditions; where they are not the reals' own, as in `cycle`, it must not.
+    """
+    layers: list[Layer] = [Flatten(), *(spec.conditions() if conditional else ())]
     for width in hidden:
         layers += [Dense(width), LeakyRelu(slope)]
     return (*layers, Features(), Dense(1, kernel=HeNormal(gain=1.0)), Reshape(()))

@@ -9,6 +9,7 @@ import pytest
 from mutants_of_entry import ENTRY
 from mutants_of_knobs import KNOBS
 from mutants_of_layers import LAYERS
+from mutants_of_open import OPEN
 from mutants_of_parts import LOSSES, OPS
 from mutants_of_play import RESUME, SEED, STEP
 from mutants_of_theory import THEORY
@@ -19,7 +20,7 @@ from gankit.conformance.subject import SINGULAR
 from gankit.conformance.suite import FLOORS, PARTS
 from gankit.plug import registry
 
-MUTANTS = (*ENTRY, *OPS, *LAYERS, *LOSSES, *STEP, *SEED, *RESUME, *KNOBS, *THEORY)
+MUTANTS = (*ENTRY, *OPS, *LAYERS, *LOSSES, *STEP, *SEED, *RESUME, *KNOBS, *OPEN, *THEORY)
 CHECKS = {check.__name__: check for checks in GROUPS.values() for check in checks}
 BACKENDS = registry.names("backends")
 
