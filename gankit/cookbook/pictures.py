@@ -11,7 +11,8 @@ IMAGE_TO_IMAGE = {
     "loss": "non-saturating",
     # Lambda of eq. 4; the paper's L1 is in model units too. R1 (Mescheder et al. 2018) stands in for the paper's halved
     # loss of D: without it D was soon so sure of photos that G's L1 was a tenth higher.
-    "penalties": [{"name": "l1", "weight": 100.0}, {"name": "r1", "weight": 1.0}],
+    # `mismatched` (Reed et al. 2016) is not the paper's: without it D judged pictures alone, whatever their condition.
+    "penalties": [{"name": "l1", "weight": 100.0}, {"name": "r1", "weight": 1.0}, "mismatched"],
     "generator_optimizer": {**ADAM, "lr": 5e-4},  # not the paper's 2e-4: G has thousands of steps here, not a million
     "discriminator_optimizer": ADAM,
     "latent_dim": 1,  # what pix2pix makes of a picture is always the same

@@ -1,4 +1,4 @@
-"""Terms of G's objective that are no game: how far it is from the example that belongs to its condition."""
+"""Terms about conditions: how far G is from the example that a condition belongs to; that D must look at both."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from gankit.errors import ConfigError
 from gankit.interfaces import Array, Moment
+from gankit.parts.penalties import OnDiscriminator
 from gankit.parts.schedules import Number, require_between, schedule
 
 
@@ -66,3 +67,23 @@ class Cycle(OnGenerator):
         b = back(self.there, other.z, moment.fake)
         x = back("generator", draw.z, moment.fakes[self.source])
         return xp.mean(xp.abs(other.real - b)) + xp.mean(xp.abs(draw.real - x))
+
+
+class Mismatched(OnDiscriminator):
+    """E -log(1 - D(x|c')), c' being the condition of another example: D rejects real examples that do not belong to
+    their condition. Reed et al. 2016, algorithm 1.
+
+    Without it D may judge examples by themselves: where G follows its condition closely, D never sees a pair that does
+    not fit. Labels have the same as a setting of the loss, `conditional(mismatched=True)`, which never draws the
+    example's own class.
+    """
+
+    name: ClassVar[str] = "mismatched"
+    needs: ClassVar[tuple[str, ...]] = ("given",)
+
+    def __call__(self, moment: Moment) -> Array:
+        ops, draw = moment.ops, moment.draw
+        if moment.fake.shape[0] < 2:
+            raise ConfigError("mismatched: in a minibatch of 1 no example has another's condition; use batch_size=2.")
+        others = {name: ops.xp.concat([c[1:], c[:1]]) for name, c in draw.given.items()}
+        return ops.xp.mean(ops.softplus(moment.critic(draw.real, others).logits))

@@ -69,7 +69,7 @@ def assemble(
     _check_labels(config, spec, loss)
     terms = distinct("penalties", config.penalties)
     everybody = plans(config)
-    check_needs(terms, (*config.sources, *(plan.role for plan in everybody)))
+    check_needs(terms, (*config.sources, *(plan.role for plan in everybody)), spec.given)
     seats, starts, specs = {}, {}, {}
     for plan in everybody:
         network, starts[plan.role], takes = _network(plan, game_spec(config, spec, plan.source), brought, backend)

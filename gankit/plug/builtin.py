@@ -48,9 +48,9 @@ def gankit_losses() -> Iterator[Entry]:
 def gankit_penalties() -> Iterator[Entry]:
     yield _entry("r1", "parts.penalties:R1", "squared gradient of D at real examples")
     yield _entry("r2", "parts.penalties:R2", "squared gradient of D at generated examples")
-
     yield _entry("l1", "parts.terms:Paired", "mean distance of G(z|c) to the example that c belongs to")
     yield _entry("cycle", "parts.terms:Cycle", "there and back again is where one began (CycleGAN)")
+    yield _entry("mismatched", "parts.terms:Mismatched", "D rejects real examples under the conditions of others")
 
 
 @hookimpl

@@ -35,12 +35,18 @@ def check_spelling(kind: str, part: Any) -> None:
         check_spelling(kind, base)
 
 
-def check_needs(terms: Iterable[Any], names: Iterable[str]) -> None:
+def check_needs(terms: Iterable[Any], names: Iterable[str], conditions: Iterable[str] = ()) -> None:
     """Raises ConfigError where a term needs what no game has, or what this one has not: names are those of its further
     sources and of its players."""
-    possible = ("real", *names)
+    conditions = tuple(conditions)
+    possible = ("real", *(["given"] if conditions else []), *names)
     for term in terms:
         for need in getattr(term, "needs", ()):
+            if need == "given" and not conditions:
+                raise ConfigError(
+                    f"{term.name!r} needs conditions, and this game has none. Bring them with the data, "
+                    "data=(x, {name: condition}), or make them of the examples: given=['downsample']."
+                )
             if need not in possible:
                 raise ConfigError(
                     f"{term.name!r} needs {need!r}, which this game has not.{did_you_mean(need, possible)} It has "

@@ -85,6 +85,7 @@ def test_a_condition_that_does_not_fit_is_one_clear_error(backend, given, error,
         ({"players": {"generator-b": {"phase": "generater"}}}, "Did you mean 'generator'"),
         ({"players": {"generator-b": {"nework": {}}}}, "no setting 'nework'.*Did you mean 'network'"),
         ({"penalties": ["cycle"]}, "'cycle' needs 'generator-b', which this game has not"),
+        ({"penalties": ["mismatched"]}, "'mismatched' needs conditions, and this game has none.*given="),
         ({"conditions": ["pose"]}, "brings no 'pose'"),
     ],
 )
@@ -92,6 +93,14 @@ def test_what_cannot_be_played_is_said_before_anything_is_computed(backend, sett
     data = gankit.Dataset(RNG.integers(0, 256, (9, 8, 8, 1), dtype=np.uint8), value_range=(0, 255))
     with pytest.raises(gankit.GankitError, match=message):
         gankit.build(backend, data=data, **settings)
+
+
+def test_a_minibatch_of_one_has_no_condition_of_others(backend):
+    gan = gankit.build(
+        backend, data=X, given=["mask"], penalties=["mismatched"], batch_size=1, generator={"hidden": [4]}
+    )
+    with pytest.raises(ConfigError, match="minibatch of 1.*batch_size=2"):
+        gan.fit(steps=1)
 
 
 def test_two_generators_and_two_discriminators_play_are_saved_and_resumed(backend, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -28,6 +29,7 @@ from gankit.networks import Native
 from gankit.parts.initializers import Constant, HeNormal, Normal
 from gankit.parts.losses import Conditional, NonSaturating
 from gankit.parts.penalties import R1, OnDiscriminator, half_squared_gradient, input_gradient, safe_norm
+from gankit.parts.terms import OnGenerator
 
 
 @dataclass(frozen=True)
@@ -415,6 +417,33 @@ def first_slope(ops, net, draw, fake, key):
     return 0.5 * ops.xp.sum(g * g) / fake.shape[0]
 
 
+class WithOthers(OnGenerator):
+    """What `cycle` is told of, but for one fault."""
+
+    name = "broken"
+    needs = ("real", "generator-b", "b")
+
+    def __init__(self, function, **settings):
+        super().__init__(**settings)
+        object.__setattr__(self, "function", function)
+
+    def __call__(self, moment):
+        back = moment.apply("generator-b", moment.draw.others["b"].z, {"image": moment.fake})
+        return self.function(moment.ops, moment.draw.others["b"].real - back)
+
+
+class Rejected(OnDiscriminator):
+    """What `mismatched` is, by probabilities instead of logits."""
+
+    name = "broken"
+    needs = ("given",)
+
+    def __call__(self, moment):
+        others = {name: moment.ops.xp.concat([c[1:], c[:1]]) for name, c in moment.draw.given.items()}
+        wrong = moment.ops.sigmoid(moment.critic(moment.draw.real, others).logits)
+        return -moment.ops.xp.mean(moment.ops.xp.log(1.0 - wrong))
+
+
 def remembering(new, use=lambda ops, logit, memory: (logit - memory["mean"]) ** 2):
     """Scores near what is remembered; new: (memory, the mean logit) to the next memory."""
 
@@ -449,6 +478,17 @@ PENALTIES = penalties(
         "check_penalty_contract",
         penalty(lambda ops, net, draw, *_: norms(ops, net, draw.real)),
     ),
+    (
+        "a sum over another player's answers",
+        "check_penalty_is_a_mean",
+        partial(WithOthers, lambda ops, apart: ops.xp.sum(ops.xp.abs(apart))),
+    ),
+    (
+        "another player's answers are cut from the graph",
+        "check_penalty_gradient",
+        partial(WithOthers, lambda ops, apart: ops.xp.mean(ops.xp.abs(ops.stop_gradient(apart)))),
+    ),
+    ("the log of a probability of 0, under other conditions", "check_penalty_is_finite", Rejected),
     ("takes no settings", "check_penalty_settings", Fixed),
     ("a schedule is not followed", "check_penalty_settings", Unfollowed),
     (

@@ -142,7 +142,6 @@ def green(candidate):
 
 
 OUT_OF_REACH = {
-    ("penalties", "cycle"): "it needs two G and two D",
     **{
         ("generators", name): "it needs a picture as its condition"
         for name in ("super-resolution", "translation", "u-net")

@@ -20,7 +20,7 @@ def params(rng, entry, out):
         "dense1/kernel": (HIDDEN, out),
         "dense1/bias": out,
     }
-    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    return {name: rng.normal(size=shape) for name, shape in {**shapes, "dense1/bias": out}.items()}
 
 
 def given(**terms):

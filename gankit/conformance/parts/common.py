@@ -6,11 +6,12 @@ import inspect
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from gankit.config import Config
 from gankit.conformance.compare import require
 from gankit.conformance.games import Recorder, small, start
 from gankit.conformance.subject import Candidate
@@ -20,6 +21,10 @@ from gankit.plug.capabilities import FLOAT64
 
 FRAMEWORKS = ("torch", "jax", "jaxlib", "flax", "mlx", "tensorflow", "cupy")
 """Modules that a part written once for every backend must not import."""
+
+
+Game = tuple[Callable[..., Config], Callable[[Backend, Config], Any]]
+"""How the config of a small game is made, from settings, and how the game begins."""
 
 
 def settings(candidate: Candidate) -> dict[str, Any]:
@@ -48,13 +53,16 @@ def exact(candidate: Candidate) -> Backend:
     return candidate.on.open("float64" if FLOAT64 in candidate.on.capabilities else "float32")
 
 
-def play(candidate: Candidate, *, steps: int, **game: Any) -> tuple[Any, list[dict[str, float]]]:
+def play(
+    candidate: Candidate, *, steps: int, base: Game = (small, start), **game: Any
+) -> tuple[Any, list[dict[str, float]]]:
     """A small game with the part in it, in float32: (the trainer, the terms of every step).
 
+    base: the game that it is put into.
     Raises AssertionError when a term or a parameter is not finite, or when a player did not move.
     """
-    config, recorder = small(**{"dtype": "float32", "ema": 0.0, **game}), Recorder()
-    trainer = start(candidate.on.open("float32"), config)
+    (settings, begin), recorder = base, Recorder()
+    trainer = begin(candidate.on.open("float32"), settings(**{"dtype": "float32", "ema": 0.0, **game}))
     players: Mapping[str, Any] = {"G": trainer.generator, "D": trainer.discriminator}
     before = {role: player.parameters for role, player in players.items()}
     trainer.fit(steps=steps, callbacks=[recorder])

@@ -17,10 +17,23 @@ from typing import Any
 import numpy as np
 
 from gankit.conformance.compare import agree, bit_equal, epsilon, require
-from gankit.conformance.games import leaves, small, start
+from gankit.conformance.games import CONDITIONAL, leaves, small, start
+from gankit.conformance.open_games import begin as begin_open
+from gankit.conformance.open_games import crossed
 from gankit.conformance.parts import penalty_points
-from gankit.conformance.parts.common import exact, imports_no_framework, made, play, settings, wish
-from gankit.conformance.parts.probe import Held, call, draws, given, mean_outcome, on_generator, outcome, value
+from gankit.conformance.parts.common import Game, exact, imports_no_framework, made, play, settings, wish
+from gankit.conformance.parts.probe import (
+    Held,
+    call,
+    draws,
+    further,
+    given,
+    mean_outcome,
+    needs_of,
+    on_generator,
+    outcome,
+    value,
+)
 from gankit.conformance.reference import along
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.parts.schedules import at
@@ -237,7 +250,7 @@ def check_penalty_memory(candidate: Candidate) -> None:
 def check_penalty_plays(candidate: Candidate) -> None:
     """The penalty would not train a game, or not be seen in its log, or act at other steps than it was told to."""
     every = 3
-    _, terms = play(candidate, steps=7, penalties=[wish(candidate, every=every)])
+    _, terms = play(candidate, steps=7, base=_game_for(candidate), penalties=[wish(candidate, every=every)])
     name = made(candidate).name
     require(all(name in step for step in terms), f"{candidate}: the log has no {name!r}; it has {sorted(terms[0])}.")
     values = [0.0, *(numbers[name] for numbers in terms)]  # where it does not act, it is 0 or as it last was
@@ -251,12 +264,13 @@ def check_penalty_plays(candidate: Candidate) -> None:
 
 def check_penalty_resumes(candidate: Candidate) -> None:
     """A resumed run would not be the uninterrupted one."""
-    config = small(dtype="float32", penalties=[wish(candidate)])
-    trainer = start(candidate.on.open("float32"), config)
+    settings, begin = _game_for(candidate)
+    config = settings(dtype="float32", penalties=[wish(candidate)])
+    trainer = begin(candidate.on.open("float32"), config)
     with tempfile.TemporaryDirectory() as folder:
         saved = trainer.fit(steps=3).save(Path(folder) / "now")
         want = leaves(trainer.fit(steps=3))
-        resumed = start(candidate.on.open("float32"), config).restore(saved)
+        resumed = begin(candidate.on.open("float32"), config).restore(saved)
     cause = "something that the penalty keeps in itself from step to step; it belongs into its `memory`."
     bit_equal(leaves(resumed.fit(steps=3)), want, f"{candidate}: 3 steps, saved, and 3 more", cause=cause)
 
@@ -264,6 +278,19 @@ def check_penalty_resumes(candidate: Candidate) -> None:
 def check_penalty_imports_no_framework(candidate: Candidate) -> None:
     """Users of another framework could not install or use the penalty, and everybody would wait for the import."""
     imports_no_framework(candidate)
+
+
+def _game_for(candidate: Candidate) -> Game:
+    """The small game that has what the term needs."""
+    penalty = made(candidate)
+    if not (names := further(penalty)):
+        conditional = CONDITIONAL if "given" in needs_of(penalty) else {}
+        return lambda **game: small(**{**conditional, **game}), start
+    if set(names) <= {"b", "generator-b", "discriminator-b"}:
+        return crossed, begin_open
+    raise NotApplicable(
+        f"It needs {', '.join(names)}; the suite's games have a second pair of players on a source 'b'."
+    )
 
 
 def _finite(ops: Any, penalty: Any, here: Any, where: str, cause: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gankit.conformance.compare import Array, require
 from gankit.conformance.parts.common import exact, made
-from gankit.conformance.parts.probe import CLASSES, Given, Watching, draws, given, on_generator, value
+from gankit.conformance.parts.probe import CLASSES, Given, Watching, draws, given, needs_of, on_generator, value
 from gankit.conformance.subject import Candidate, NotApplicable
 
 
@@ -18,6 +18,8 @@ def check_penalty_ignores_order(candidate: Candidate) -> None:
     """Examples would be judged by their place in the batch."""
     penalty, ops = made(candidate), exact(candidate).ops
     here = given(penalty)
+    if needs_of(penalty) - {"real"}:
+        raise NotApplicable("It may set an example beside a condition, or an example of another source, by its place.")
     if draws(ops, penalty, here):
         raise NotApplicable("What it draws for an example depends on the example's place.")
     was, now = value(ops, penalty, here), value(ops, penalty, here.taken(np.array([3, 0, 7, 1, 6, 2, 5, 4])))
@@ -86,6 +88,8 @@ def check_penalty_gives_examples_their_own_labels(candidate: Candidate) -> None:
     penalty, ops = made(candidate), Watching(exact(candidate).ops)
     if on_generator(penalty):
         raise NotApplicable("It looks at G.")
+    if "given" in needs_of(penalty):
+        raise NotApplicable("It says that it needs conditions, and may ask for those of others on purpose.")
     here = given(penalty)
     of_real = (np.arange(8) % CLASSES).astype(np.int32)
     here = replace(here, labels=(of_real, (of_real + 1) % np.int32(CLASSES)))

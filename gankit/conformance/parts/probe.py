@@ -10,8 +10,7 @@ import numpy as np
 
 from gankit.conformance.compare import Array
 from gankit.conformance.penalties import named, seen_by
-from gankit.conformance.subject import NotApplicable
-from gankit.interfaces import LABEL, Draw, Scores, as_given
+from gankit.interfaces import LABEL, Draw, Moment, Scores, as_given
 from gankit.parts.first_api import as_today
 from gankit.play.judging import Critic, Slope
 
@@ -53,7 +52,19 @@ def given(penalty: Any, n: int = 8, seed: int = 0) -> Given:
     inside, outside = (LATENT, (HIDDEN, 6)) if on_generator(penalty) else (6, (HIDDEN,))
     params = {"w": rng.normal(size=(inside, HIDDEN)), "b": rng.normal(size=HIDDEN), "v": rng.normal(size=outside)}
     real, fake = rng.normal(0.5, 1.0, size=(n, *SHAPE)), rng.normal(size=(n, *SHAPE))
-    return Given(params, real, fake, rng.normal(size=(n, LATENT)))
+    classes = (np.arange(n) % CLASSES).astype(np.int32)
+    labels = (classes, classes) if "given" in needs_of(penalty) else None
+    return Given(params, real, fake, rng.normal(size=(n, LATENT)), labels)
+
+
+def needs_of(penalty: Any) -> frozenset[str]:
+    """What a term says that it needs."""
+    return frozenset(getattr(penalty, "needs", ()))
+
+
+def further(penalty: Any) -> list[str]:
+    """The names of players and sources that a term needs beside G, D and their examples."""
+    return sorted(needs_of(penalty) - {"real", "given"})
 
 
 def on_generator(penalty: Any) -> bool:
@@ -72,16 +83,14 @@ def call(
 
     params: on the device. slopes: how many times too steep the slopes are that are handed over; none are by default.
     """
-    if further := sorted(set(getattr(penalty, "needs", ())) - {"real"}):
-        raise NotApplicable(f"it needs {', '.join(further)}, and here are one G and one D on one source")
     y_real, y_fake = (None, None) if at.labels is None else map(ops.asarray, at.labels)
     real, fake, z, key = (
         *map(ops.asarray, (at.real, at.fake, at.z)),
         ops.key((np.uint32(at.seed) if isinstance(at.seed, int) else at.seed, np.uint32(1))),
     )
 
-    def generated(z: Any) -> Any:
-        out = ops.xp.tanh(z @ params["w"] + params["b"]) @ params["v"]
+    def generated(z: Any, entry: Any = 0.0, p: Any = params) -> Any:
+        out = ops.xp.tanh(z @ p["w"] + p["b"] + entry) @ p["v"]
         return ops.xp.reshape(out, (z.shape[0], *SHAPE))
 
     def judged(x: Any, given: Any) -> Scores:
@@ -94,7 +103,7 @@ def call(
 
     net: Any
     if on_generator(penalty):
-        shown = real if "real" in getattr(penalty, "needs", ()) else None
+        shown = real if "real" in needs_of(penalty) else None
         net, fake, draw = generated, generated(z), Draw(shown, named(y_real), z, named(y_fake))
     else:
         draw = Draw(real, named(y_real), z, named(y_fake))
@@ -108,8 +117,40 @@ def call(
         net = Critic(judged, draw.given, tuple(known))
     start: Mapping[str, float] = getattr(penalty, "memory", {}) if at.memory is None else at.memory
     held = {name: ops.asarray(np.asarray(float(number))) for name, number in start.items()}
-    out = as_today("penalties", penalty)(seen_by(ops, net, draw, fake, key, held))
+    moment = seen_by(ops, net, draw, fake, key, held)
+    if names := further(penalty):
+        moment = _with_others(moment, names, at, generated)
+    out = as_today("penalties", penalty)(moment)
     return out if held else (out, {})
+
+
+def _with_others(moment: Moment, names: list[str], at: Given, generated: Callable[..., Any]) -> Moment:
+    """A moment with further players and sources: every name is taken for both, as a term does not say which it means.
+
+    Their parameters and examples are fixed numbers of their own. A G that is given a picture makes use of it.
+    """
+    ops = moment.ops
+
+    def numbers(name: str) -> np.random.Generator:
+        return np.random.default_rng(list(name.encode()))
+
+    def apply(role: str, x: Any, given: Mapping[str, Any]) -> Any:
+        rng, n = numbers(role), x.shape[0]
+        sizes = {"w": (LATENT, HIDDEN), "b": (HIDDEN,), "v": (HIDDEN, 6)}
+        own = {name: ops.asarray(rng.normal(size=shape)) for name, shape in sizes.items()}
+        mixed = ops.asarray(rng.normal(size=(6, HIDDEN)))
+        entry = sum(
+            (ops.xp.reshape(c, (n, -1)) @ mixed for c in given.values() if tuple(c.shape[1:]) == SHAPE), start=0.0
+        )
+        return generated(x, entry, **({} if role == "generator" else {"p": own}))
+
+    others, fakes = {}, dict(moment.fakes)
+    for name in names:
+        rng = numbers(f"source/{name}")
+        x, z = (ops.asarray(rng.normal(size=(len(at.z), *shape))) for shape in (SHAPE, (LATENT,)))
+        others[name] = Draw(x, {}, z, {})
+        fakes[name] = apply(f"generator-{name}", z, {})
+    return replace(moment, draw=moment.draw._replace(others=others), apply=apply, fakes=fakes)
 
 
 def outcome(ops: Any, penalty: Any, at: Given, slopes: float | None = None) -> Outcome:
