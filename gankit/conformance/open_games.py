@@ -60,9 +60,10 @@ def crossed(**settings: Any) -> Config:
     return small(**{**base, **settings})
 
 
-def begin(backend: Backend, config: Config) -> Any:
-    """The trainer of one of these games before its first step."""
-    game = prepared(config, data_of(config), sources={"b": others()} if config.sources else {})
+def begin(backend: Backend, config: Config, dataset: Dataset | None = None) -> Any:
+    """The trainer of a game before its first step; dataset: by default that of one of the games here."""
+    own = data_of(config) if dataset is None else dataset
+    game = prepared(config, own, sources={"b": others()} if config.sources else {})
     return assemble(game.config, backend, game.spec, game.data, {}, game.sources)
 
 

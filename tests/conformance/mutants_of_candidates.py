@@ -639,6 +639,11 @@ def refuses(spec):
     raise ConfigError(f"Not for examples of shape {spec.shape}.")
 
 
+def drops_its_picture(spec):
+    spec.condition("broken", "image")  # refuses games without one
+    return g(labels=False)(spec)
+
+
 def counted(spec, counter=count()):  # noqa: B008
     """Every network it makes is a unit wider than the one before."""
     return (*spec.labels(), Dense(4 + next(counter)), Relu(), Dense(math.prod(spec.shape)), Reshape(spec.shape))
@@ -725,8 +730,9 @@ NETWORKS = (
         ("D ends in relu", "check_network_range", d(end=(LOGIT, Relu()))),
         ("G without z", "check_network_inputs_matter", g(Does(lambda ops, x: 0.0 * x))),
         ("D without the example", "check_network_inputs_matter", d(before=(Does(lambda ops, x: 0.0 * x),))),
-        ("G without labels", "check_network_labels_matter", g(labels=False)),
-        ("D without labels", "check_network_labels_matter", d(labels=False)),
+        ("G without labels", "check_network_conditions_matter", g(labels=False)),
+        ("G that takes a picture and drops it", "check_network_conditions_matter", drops_its_picture),
+        ("D without labels", "check_network_conditions_matter", d(labels=False)),
         ("G that counts how often it was made", "check_network_names", counted),
         ("G that draws its start itself", "check_network_start", g(kernel=OfItsOwn())),
         ("D with constants only", "check_network_start", d(kernel=Constant(0.1), last=Constant(0.1))),

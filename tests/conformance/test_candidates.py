@@ -141,20 +141,8 @@ def green(candidate):
     assert not failures, "\n\n".join(failures)
 
 
-OUT_OF_REACH = {
-    **{
-        ("generators", name): "it needs a picture as its condition"
-        for name in ("super-resolution", "translation", "u-net")
-    },
-}
-"""What the suite's games of two players and one label cannot judge yet. Recipes with each are played, and compared over
-all backends, in tests/backends/test_recipes.py, tests/backends/test_conditions.py and tests/parity/test_recipes.py."""
-
-
 @pytest.mark.parametrize(("kind", "name"), SHIPPED)
 def test_what_we_ship_is_green(kind, name, backend):
-    if (kind, name) in OUT_OF_REACH:
-        pytest.skip(OUT_OF_REACH[kind, name])
     if backend != BACKENDS[0] and (kind, name) not in REPRESENTATIVE:
         pytest.skip("Judged on the first backend only.")
     green(Candidate(kind, name, registered(backend, device="cpu")))

@@ -15,7 +15,7 @@ from gankit.conformance.compare import Array, require
 from gankit.conformance.parts.common import target
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.errors import CapabilityError, ConfigError, DataError, ShapeError
-from gankit.interfaces import Backend, Network, as_given
+from gankit.interfaces import Backend, Network, Port
 from gankit.layers import Layer, Layers, Shape, buffers, draw, parameters, place
 from gankit.networks import GameSpec, Native
 from gankit.networks.native import wrapped
@@ -33,6 +33,9 @@ SHAPES: tuple[tuple[Shape, bool], ...] = (
 )
 """Examples of games, the smallest first, each with whether its data are bounded."""
 
+PICTURE = "image"
+"""The condition that is a picture."""
+
 SIZES = ("width", "units", "hidden", "channels", "filters", "features", "embedding", "dim")
 """Settings that say how large a network is. Most checks judge it with a sixteenth of each, 8 at the least."""
 
@@ -44,10 +47,16 @@ Pair = tuple[dict[str, Any], dict[str, Any]]
 
 
 def specs() -> Iterator[GameSpec]:
-    """Every example of a game, conditional ones first."""
+    """Every example of a game: with labels, without, then with a picture as the condition, of the size of the examples
+    and of a quarter of their sides."""
     for shape, bounded in SHAPES:
         for classes in (CLASSES, None):
             yield GameSpec(shape, LATENT, classes, bounded)
+    for shape, bounded in SHAPES:
+        if len(shape) == 3:
+            for part in (1, 4):
+                port = Port("image", (shape[0] // part, shape[1] // part, shape[2]))
+                yield GameSpec(shape, LATENT, None, bounded, {PICTURE: port})
 
 
 @dataclass(frozen=True)
@@ -80,8 +89,7 @@ class Net:
     @property
     def what(self) -> str:
         """For messages."""
-        told = "" if self.spec.num_classes is None else f" and {self.spec.num_classes} classes"
-        return f"the {self.role} for examples of shape {self.spec.shape}{told}"
+        return f"the {self.role} for {game(self.spec)}"
 
     @property
     def inside(self) -> Shape:
@@ -92,9 +100,14 @@ class Net:
         """Latents or examples, (n, ...)."""
         return np.random.default_rng(seed).normal(size=(n, *self.inside))
 
-    def labels(self, n: int = N) -> Array | None:
-        """(n,) classes in a conditional game."""
-        return None if self.spec.num_classes is None else (np.arange(n) % self.spec.num_classes).astype(np.int32)
+    def given(self, n: int = N, seed: int = 0) -> dict[str, Array]:
+        """The game's conditions by name: every class in turn, pictures of noise."""
+        rng = np.random.default_rng(100 + seed)
+        classes = {name: port.num_classes for name, port in self.spec.given.items() if port.kind == "class"}
+        pictures = {name: port.shape for name, port in self.spec.given.items() if port.kind != "class"}
+        return {name: (np.arange(n) % (k or 1)).astype(np.int32) for name, k in classes.items()} | {
+            name: rng.normal(size=(n, *shape)) for name, shape in pictures.items()
+        }
 
     def generic(self, seed: int = 0, scale: float = 1.0) -> dict[str, Array]:
         """Parameters away from where they start, where many are 0; buffers as they start."""
@@ -106,29 +119,39 @@ class Net:
             moved[name] = scale * (array + 0.5 * typical * rng.normal(size=array.shape))
         return moved
 
+    def on_device(self, given: Mapping[str, Array]) -> dict[str, Any]:
+        """Conditions as networks are handed them."""
+        return {name: self.backend.ops.asarray(values) for name, values in given.items()}
+
     def held(self, arrays: Mapping[str, Array]) -> Pair:
         """On the device."""
         return self.network.init(arrays)
 
     def apply(
-        self, params: Any, buffers: Any, x: Any, labels: Any, *, train: bool = False, seed: int = 0
+        self, params: Any, buffers: Any, x: Any, given: Any, *, train: bool = False, seed: int = 0
     ) -> tuple[dict[str, Any], Any]:
         """(outputs by name, buffers after them), on the device; D's logits are `logits`, G's examples `output`."""
         key = self.backend.ops.key((np.uint32(seed), np.uint32(2))) if train else None
-        out, after = self.network.apply(params, buffers, x, as_given(labels), train=train, key=key)
+        out, after = self.network.apply(params, buffers, x, given, train=train, key=key)
         parts = by_name(out)
         if self.role == "discriminator" and "output" in parts:
             parts["logits"] = parts.pop("output")
         return parts, after
 
     def outputs(
-        self, arrays: Mapping[str, Array], x: Array, labels: Array | None, *, train: bool = False, seed: int = 0
+        self, arrays: Mapping[str, Array], x: Array, given: Mapping[str, Array], *, train: bool = False, seed: int = 0
     ) -> dict[str, Array]:
         """Outputs by name, as NumPy."""
         ops = self.backend.ops
-        y = None if labels is None else ops.asarray(labels)
+        y = self.on_device(given)
         run = ops.compile(lambda p, b, x, y: self.apply(p, b, x, y, train=train, seed=seed)[0])
         return {name: ops.to_numpy(array) for name, array in run(*self.held(arrays), ops.asarray(x), y).items()}
+
+
+def game(spec: GameSpec) -> str:
+    """A game in words."""
+    ports = [f"{name} ({port})" for name, port in spec.given.items()]
+    return f"examples of shape {spec.shape}" + (f" and {', '.join(ports)}" if ports else "")
 
 
 def role(candidate: Candidate) -> str:
@@ -172,13 +195,13 @@ def smallest(
 ) -> Net:
     """In the smallest game that it accepts, one with labels if it takes them.
 
-    conditional: whether there must be labels. bounded: whether examples must have a least and greatest value. None: as
-        it comes.
+    conditional: whether there must be conditions. bounded: whether examples must have a least and greatest value.
+        None: as it comes.
     Raises NotApplicable where it accepts no such game.
     """
     backend, said = candidate.on.open(dtype), "no reason"
     for spec in specs():
-        if conditional not in (None, spec.num_classes is not None) or bounded not in (None, spec.bounded):
+        if conditional not in (None, bool(spec.given)) or bounded not in (None, spec.bounded):
             continue
         for settings in small_settings(candidate):
             try:

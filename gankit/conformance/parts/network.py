@@ -19,10 +19,12 @@ from gankit.conformance.parts import network_training
 from gankit.conformance.parts.common import exact
 from gankit.conformance.parts.net import (
     CLASSES,
+    PICTURE,
     REFUSALS,
     N,
     Net,
     close,
+    game,
     opened,
     smallest,
     specs,
@@ -42,7 +44,7 @@ def check_network_shapes(candidate: Candidate) -> None:
     """The network would fit no data, or fail in the middle of a run instead of saying what it takes."""
     accepted, refusals = [], []
     for spec in specs():
-        what = f"{candidate.name!r} for examples of shape {spec.shape} and {spec.num_classes or 'no'} classes"
+        what = f"{candidate.name!r} for {game(spec)}"
         latents = candidate.kind == "generators"
         want: Any = spec.shape if latents else ()
         try:
@@ -71,7 +73,7 @@ def check_network_outputs(candidate: Candidate) -> None:
     """Losses would compare arrays of other shapes than they think, which broadcast in silence."""
     for dtype in candidate.on.dtypes:
         net = smallest(candidate, dtype)
-        got = net.outputs(net.arrays, net.inputs(), net.labels())
+        got = net.outputs(net.arrays, net.inputs(), net.given())
         shapes = {net.main: (N, *net.spec.shape) if net.role == "generator" else (N,)}
         if net.spec.num_classes is not None:
             shapes["class_logits"] = (N, net.spec.num_classes)
@@ -106,8 +108,8 @@ def in_range(net: Net) -> None:
     """Raise AssertionError unless D's logits pass 1 and -1, and G's examples fill the range they are said to have."""
     # Parameters and inputs of all sizes: in one of these draws an honest logit is above 1, and in one below -1.
     sizes = [(seed, scale, far) for seed in range(3) for scale, far in ((1.0, 1.0), (4.0, 1.0), (10.0, 100.0))]
-    ops, y = net.backend.ops, net.labels()
-    run = ops.compile(lambda p, b, x: net.apply(p, b, x, None if y is None else ops.asarray(y))[0][net.main])
+    ops, y = net.backend.ops, net.given()
+    run = ops.compile(lambda p, b, x: net.apply(p, b, x, net.on_device(y))[0][net.main])
     seen = [
         ops.to_numpy(run(*net.held(net.generic(seed, scale)), ops.asarray(far * net.inputs(seed=seed))))
         for seed, scale, far in sizes
@@ -141,25 +143,27 @@ def in_range(net: Net) -> None:
 def check_network_inputs_matter(candidate: Candidate) -> None:
     """G would make one picture of every z, or D say the same of every example."""
     net = smallest(candidate, exact(candidate).dtype)
+    if net.role == "generator" and PICTURE in net.spec.given:
+        raise NotApplicable("A G that is given a picture may do without z, as that of pix2pix does.")
     out = net.outputs(net.generic(), net.inputs(), _alike(net))[net.main]
     what = "latents" if net.role == "generator" else "examples"
     spread = float(np.abs(out - out[:1]).max())
     require(spread > 1e-9, f"{net.what} returns the same for all {what}. Likely cause: an input that is not used.")
 
 
-def check_network_labels_matter(candidate: Candidate) -> None:
-    """A conditional game would be an unconditional one: G draws any class, or D does not mind a wrong one."""
+def check_network_conditions_matter(candidate: Candidate) -> None:
+    """A conditional game would be an unconditional one: G answers anything, or D does not mind a wrong condition."""
     net = smallest(candidate, exact(candidate).dtype, conditional=True)
     x = np.repeat(net.inputs(1), CLASSES, axis=0)
-    out = net.outputs(net.generic(), x, np.arange(CLASSES, dtype=np.int32))
+    out = net.outputs(net.generic(), x, net.given(CLASSES))
     if "class_logits" in out:
         return  # the labels are in D's own answer, for the loss to compare
     array = out[net.main]
     for i in range(CLASSES):
         require(
             float(np.abs(array[i] - array[i - 1]).max()) > 1e-9,
-            f"{net.what} returns the same for classes {(i - 1) % CLASSES} and {i}. Likely cause: labels that are not "
-            "used; begin with spec.labels(), or use an embedding or a projection.",
+            f"{net.what} returns the same whatever {', '.join(net.spec.given)} is. Likely cause: a condition that is "
+            "not used; begin with spec.conditions(), or use an embedding, a projection or ConditionAffine.",
         )
 
 
@@ -200,7 +204,7 @@ def check_network_start(candidate: Candidate) -> None:
 def check_network_evaluates_alike(candidate: Candidate) -> None:
     """The same seed would draw other samples, and a score of D's be another one when it is asked again."""
     net = smallest(candidate, exact(candidate).dtype)
-    x, y, arrays = net.inputs(), net.labels(), net.generic()
+    x, y, arrays = net.inputs(), net.given(), net.generic()
     first, again = (net.outputs(arrays, x, y) for _ in range(2))
     for name, array in first.items():
         require(
@@ -211,7 +215,7 @@ def check_network_evaluates_alike(candidate: Candidate) -> None:
     if not net.network.shapes[1]:
         return  # no buffers that could move
     ops, (params, held) = net.backend.ops, net.held(arrays)
-    _, after = net.apply(params, held, ops.asarray(x), None if y is None else ops.asarray(y))
+    _, after = net.apply(params, held, ops.asarray(x), net.on_device(y))
     before, now = net.network.export(held), net.network.export(after)
     moved = [name for name in before if not np.array_equal(before[name], now[name])]
     require(not moved, f"{net.what}: evaluation moves {', '.join(moved)}; only training may.")
@@ -225,7 +229,7 @@ def check_network_examples_are_independent(candidate: Candidate) -> None:
         passes[True] = "training"
     if not passes:
         raise NotApplicable("It says that it mixes the examples of a batch.")
-    x, y, arrays = net.inputs(), net.labels(), net.generic()
+    x, y, arrays = net.inputs(), net.given(), net.generic()
     changed = x.copy()
     changed[-1] += 1.0
     for train, name in passes.items():
@@ -241,7 +245,7 @@ def check_network_examples_are_independent(candidate: Candidate) -> None:
 def check_network_exports(candidate: Candidate) -> None:
     """A checkpoint would open as another network."""
     net = smallest(candidate, exact(candidate).dtype)
-    x, y, arrays = net.inputs(), net.labels(), net.generic()
+    x, y, arrays = net.inputs(), net.given(), net.generic()
     params, held = net.held(arrays)
     exported = net.network.export(params) | net.network.export(held)
     missing = sorted(arrays.keys() ^ exported.keys())
@@ -256,7 +260,7 @@ def check_network_as_a_module(candidate: Candidate) -> None:
     backend = exact(candidate)
     demand(backend, {OWN_MODULES}, "A module of the user's own")
     net = smallest(candidate, backend.dtype)
-    x, y = net.inputs(), net.labels()
+    x, y = net.inputs(), net.given()
     arrays = net.generic()
     want = net.outputs(arrays, x, y)
     module = net.network.with_params(*net.held(arrays))
@@ -264,16 +268,23 @@ def check_network_as_a_module(candidate: Candidate) -> None:
     outer = Net(net.role, net.spec, net.architecture, net.backend, network, held, net.ends, net.settings)
     # A module made from records takes pictures as gankit has them, (N, h, w, c), on every framework, and a wrapped one
     # is handed its framework's. Where these differ, pictures are turned so that they arrive as they were.
-    for given in [x, x.transpose(TURNED)] if x.ndim == 4 else [x]:
+    pictures = x.ndim == 4 or any(values.ndim == 4 for values in y.values())
+    for turning in [False, True] if pictures else [False]:
+        at, given = (_turned(x), {name: _turned(c) for name, c in y.items()}) if turning else (x, y)
         try:
-            got = outer.outputs(held, given, y)
+            got = outer.outputs(held, at, given)
         except Exception:  # the framework's own, about a shape: the pictures may have to be turned
-            if given is x and x.ndim == 4:
+            if pictures and not turning:
                 continue
             raise
         if all(_same(array, got[name], net) for name, array in want.items()):
             return
     raise AssertionError(f"{net.what}: its native module, wrapped by the backend, computes something else.")
+
+
+def _turned(x: Array) -> Array:
+    """Pictures so that they arrive as they were, all else as it is."""
+    return x.transpose(TURNED) if x.ndim == 4 else x
 
 
 def _same(want: Array, got: Array, net: Net) -> bool:
@@ -282,9 +293,9 @@ def _same(want: Array, got: Array, net: Net) -> bool:
     return any(form.shape == got.shape and close(form, got, net.backend) for form in forms)
 
 
-def _alike(net: Net) -> Array | None:
-    """One class for all examples."""
-    return None if net.spec.num_classes is None else np.zeros(N, np.int32)
+def _alike(net: Net) -> dict[str, Array]:
+    """One and the same condition for all examples."""
+    return {name: np.repeat(values[:1], N, axis=0) for name, values in net.given().items()}
 
 
 CHECKS: tuple[Callable[[Candidate], None], ...] = (
@@ -292,7 +303,7 @@ CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_network_outputs,
     check_network_range,
     check_network_inputs_matter,
-    check_network_labels_matter,
+    check_network_conditions_matter,
     check_network_names,
     check_network_start,
     check_network_evaluates_alike,

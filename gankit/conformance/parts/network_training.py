@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from gankit.conformance.compare import Array, require
-from gankit.conformance.games import Recorder, small, start
+from gankit.conformance.games import Recorder, small
+from gankit.conformance.open_games import begin
 from gankit.conformance.parts.common import exact
 from gankit.conformance.parts.net import Net, smallest
 from gankit.conformance.subject import Candidate
@@ -55,7 +56,7 @@ def check_network_second_derivatives(candidate: Candidate) -> None:
 def check_network_trains_by_its_key(candidate: Candidate) -> None:
     """A resumed run would not be the uninterrupted one: dropout would be drawn from a state that no checkpoint has."""
     net = smallest(candidate, exact(candidate).dtype)
-    x, y, arrays = net.inputs(), net.labels(), net.generic()
+    x, y, arrays = net.inputs(), net.given(), net.generic()
     first, again = (net.outputs(arrays, x, y, train=True, seed=3) for _ in range(2))
     for name, array in first.items():
         require(
@@ -74,11 +75,17 @@ def check_network_plays(candidate: Candidate) -> None:
     x = rng.integers(0, 256, shape).astype(np.uint8) if spec.bounded else rng.normal(size=shape)
     classes = spec.num_classes
     labels = None if classes is None else np.arange(16) % classes
-    dataset = Dataset(x, labels, classes, (0, 255) if spec.bounded else None, "conformance")
+    bounds = (0, 255) if spec.bounded else None
+    pictures = {
+        name: rng.integers(0, 256, (16, *port.shape)).astype(np.uint8)
+        for name, port in spec.given.items()
+        if port.kind == "image"
+    }
+    dataset = Dataset(x, labels, classes, bounds, "conformance", pictures)
     loss: Any = "non-saturating" if classes is None else {"name": "conditional", "base": "non-saturating"}
     own = {found.role: {"name": candidate.name, **found.settings}}
     config = small(dtype="float32", latent_dim=spec.latent_dim, loss=loss, ema=0.0, **own)
-    trainer = start(found.backend, config, dataset)
+    trainer = begin(found.backend, config, dataset)
     before = getattr(trainer, found.role).parameters
     trainer.fit(steps=3, callbacks=[recorder])
     for step, terms in enumerate(recorder.terms, 1):
@@ -89,19 +96,18 @@ def check_network_plays(candidate: Candidate) -> None:
     require(not wrong, f"{found.what}, after 3 steps: {', '.join(wrong)} is not finite.")
     moved = any((array != before[name]).any() for name, array in after.items())
     require(moved, f"{found.what}: 3 steps of a game left all its parameters where they were.")
-    made = trainer.sample(4)
+    made = trainer.sample(4, given={name: values[:4] for name, values in pictures.items()} or None)
     require(made.shape == (4, *spec.shape), f"{found.what}: samples have shape {made.shape}.")
 
 
 def _gradient(net: Net, arrays: dict[str, Array], *, penalised: bool) -> dict[str, Array]:
     """By parameter, of an energy of all outputs; penalised: of its squared gradient in the inputs, in training."""
-    ops, y = net.backend.ops, net.labels()
-    labels = None if y is None else ops.asarray(y)
+    ops, given = net.backend.ops, net.on_device(net.given())
     rng = np.random.default_rng(8)
     weights: dict[str, Array] = {}
 
     def energy(params: Any, held: Any, x: Any) -> Any:
-        outputs, _ = net.apply(params, held, x, labels, train=penalised)
+        outputs, _ = net.apply(params, held, x, given, train=penalised)
         total: Any = 0.0
         for name, out in outputs.items():
             if name.startswith("features") or (penalised and name != net.main):
