@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gankit.conformance import (
@@ -90,14 +91,21 @@ def run_checks(
     """Run every check, or those of some groups; `report` is called with each result as it comes.
 
     Where a part fails its contract, the first of its checks, the others are not asked: each would say the same again in
-    words of its own.
+    words of its own. The checks go from what is simple to what is built on it, so a failure after another one names
+    that.
     """
     results: list[Result] = []
-    groups = checks_for(subject)
+    groups, first = checks_for(subject), ""
     for group in tuple(only) or groups:
         for check in groups[group]:
-            results.append(run(group, check, subject))
-            report(results[-1])
+            result = run(group, check, subject)
+            if result.outcome == "fail" and first:
+                hint = f"It may follow from {first}, the first that failed: look there first."
+                result = replace(result, message=f"{result.message}\n{hint}")
+            elif result.outcome == "fail":
+                first = result.check
+            results.append(result)
+            report(result)
             if isinstance(subject, Candidate) and results[0].outcome == "fail":
                 return tuple(results)
     return tuple(results)

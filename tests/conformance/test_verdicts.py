@@ -176,3 +176,10 @@ class Told(Candidate):
     """A candidate that is not registered."""
 
     known_failures: ClassVar[dict[str, str]] = {}
+
+
+def test_a_failure_after_another_names_the_first(monkeypatch):
+    monkeypatch.setitem(GROUPS, "step", (check_that_passes, check_that_fails, check_that_breaks))
+    _, first, second = run_checks(subject(), only=["step"])
+    assert "look there first" not in first.message
+    assert "It may follow from check_that_fails, the first that failed: look there first." in second.message

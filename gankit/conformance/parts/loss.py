@@ -206,9 +206,9 @@ def _headless(said: Said) -> Said:
 
 CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_loss_contract,
+    check_loss_is_finite,  # before what it would make red as well
     check_loss_values,
     check_loss_gradients,
-    check_loss_is_finite,
     *loss_batch.CHECKS,
     *loss_steps.CHECKS,
     check_loss_is_pure,
