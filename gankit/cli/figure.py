@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gankit.cli.show import _checkpoint
-from gankit.errors import ConfigError, one_of
+from gankit.errors import ConfigError, did_you_mean, one_of
 
 
 def figure(
@@ -29,16 +29,19 @@ def figure(
     n: Annotated[int | None, typer.Option("--n", min=1, help="scatter: how many points.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="game-1d: how many to play again; by default all.")] = None,
     frames: Annotated[int | None, typer.Option(min=2, help="game-1d: how many pictures.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting of it.")] = None,
 ) -> None:
     """Draw a figure of a run."""
-    from gankit.figures.kinds import KINDS, find
+    from gankit.figures.fitness import require
+    from gankit.figures.kinds import find, names, summaries
 
     if list_:
-        for kind in KINDS.values():
-            typer.echo(f"{kind.name:<{max(map(len, KINDS))}}  {kind.summary}")
+        known = summaries()
+        for each, summary in known.items():
+            typer.echo(f"{each:<{max(map(len, known))}}  {summary}")
         return
     if name is None:
-        raise ConfigError(f"Which figure? gankit figure NAME RUN, with NAME one of {one_of(KINDS)}.")
+        raise ConfigError(f"Which figure? gankit figure NAME RUN, with NAME one of {one_of(names())}.")
     kind = find(name)
     if run is None:
         raise ConfigError(f"Of which run? gankit figure {name} RUN, with RUN a run folder or a checkpoint.")
@@ -49,23 +52,39 @@ def figure(
         "seed": seed, "data": data, "label": label, "rows": rows, "columns": columns, "path": path, "n": n,
         "steps": steps, "frames": frames,
     }  # fmt: skip
-    _check(kind, [flag for flag, value in asked.items() if value is not None])
-    settings = {name: value for name, value in asked.items() if name in kind.settings and value is not None}
+    own = _own_settings(kind, name, set_ or [])
+    _check(kind, name, [flag for flag, value in asked.items() if value is not None])
+    settings = {each: value for each, value in asked.items() if each in kind.settings and value is not None} | own
     if no_ema:
         settings["ema"] = False
-    drawn = kind.draw(_subject(kind, run, step, backend, device), **settings)
+    subject = _subject(kind, run, step, backend, device)
+    if kind.of == "trainer":
+        require(name, subject)
+    drawn = kind.draw(subject, **settings)
     for written in _write(drawn, out or _default(run, name)):
         typer.echo(str(written))
 
 
-def _check(kind: Any, flags: list[str]) -> None:
+def _own_settings(kind: Any, name: str, told: list[str]) -> dict[str, Any]:
+    """Settings as `--set key=value`, which a figure of another distribution has no flags for."""
+    from gankit.cli.settings import assigned
+
+    found = assigned(told)
+    for key in found:
+        if key not in kind.settings:
+            near, there = did_you_mean(key, kind.settings), one_of(kind.settings) if kind.settings else "none"
+            raise ConfigError(f"The figure {name!r} has no setting {key!r}.{near} Its settings: {there}.")
+    return found
+
+
+def _check(kind: Any, name: str, flags: list[str]) -> None:
     """Raise ConfigError for an option that this figure would ignore."""
     possible = [] if kind.of == "run" else ["backend", "device", "step"]
     possible += ["no-ema" if setting == "ema" else setting for setting in kind.settings]
     for flag in flags:
         if flag not in possible:
-            known = ", ".join(f"--{name}" for name in ("out", *possible))
-            raise ConfigError(f"The figure {kind.name!r} takes no --{flag}. It takes: {known}.")
+            known = ", ".join(f"--{each}" for each in ("out", *possible))
+            raise ConfigError(f"The figure {name!r} takes no --{flag}. It takes: {known}.")
 
 
 def _subject(kind: Any, run: Path, step: int | None, backend: str | None, device: str) -> Any:

@@ -9,8 +9,7 @@ from gankit.data.images import Picture
 from gankit.figures.animation import Animation
 from gankit.figures.answers import conditions
 from gankit.figures.class_grid import classes
-from gankit.figures.fitness import applicable
-from gankit.figures.kinds import KINDS, Kind, find
+from gankit.figures.kinds import Figure, applicable, find, names
 from gankit.figures.latent_paths import interpolation
 from gankit.figures.one_dimension import game_1d
 from gankit.figures.plane import scatter
@@ -18,9 +17,8 @@ from gankit.figures.sample_grid import samples
 from gankit.figures.training_curves import curves
 
 __all__ = [
-    "KINDS",
     "Animation",
-    "Kind",
+    "Figure",
     "Picture",
     "applicable",
     "classes",
@@ -29,6 +27,7 @@ __all__ = [
     "find",
     "game_1d",
     "interpolation",
+    "names",
     "samples",
     "scatter",
 ]

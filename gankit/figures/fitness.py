@@ -10,18 +10,18 @@ from gankit.building import NATIVE
 from gankit.errors import ConfigError, one_of
 from gankit.play.asking import further
 
+Unfit = Callable[[Any], str | None]
+"""Why a figure does not apply to a trainer's game, as a sentence; None where it does."""
+
 
 def require(name: str, trainer: Any) -> None:
     """Raise ConfigError, saying why and what else can be drawn, when that figure does not apply to this game."""
-    reason = UNFIT[name](trainer)
+    from gankit.figures.kinds import applicable, find  # which import all figures, and these this module
+
+    reason = find(name).unfit(trainer)
     if reason is not None:
         others = one_of(applicable(trainer))
         raise ConfigError(f"The figure {name!r} does not apply here: {reason} Those that do: {others}.")
-
-
-def applicable(trainer: Any) -> list[str]:
-    """The figures that can be drawn of a game."""
-    return [name for name, unfit in UNFIT.items() if unfit(trainer) is None]
 
 
 def _no_image(trainer: Any) -> str | None:
@@ -69,13 +69,12 @@ def _no_plane(trainer: Any) -> str | None:
     return None if shape == (2,) else f"it shows points of a plane, (2,), and the examples have shape {shape}."
 
 
-UNFIT: Mapping[str, Callable[[Any], str | None]] = {
+UNFIT: Mapping[str, Unfit] = {
     "samples": _no_image,
     "interpolation": _no_image,
     "classes": _no_classes,
     "conditions": _no_conditions,
     "game-1d": _no_line,
     "scatter": _no_plane,
-    "curves": lambda trainer: None,  # every run has them
 }
-"""By the name of a figure, why it does not apply to a trainer's game, or None."""
+"""By the name of a figure; `curves` is not among them, for every run has them."""

@@ -5,25 +5,27 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gankit.data.images import Picture
-from gankit.errors import UnknownNameError, did_you_mean, one_of
+from gankit.errors import ConfigError
 from gankit.figures import answers, class_grid, latent_paths, one_dimension, plane, sample_grid, training_curves
 from gankit.figures.animation import Animation
+from gankit.figures.fitness import UNFIT, Unfit
+from gankit.plug import registry
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A figure that can be asked for.
+class Figure:
+    """A figure that can be asked for: what an entry of `gankit_figures` names.
 
-    draw: from a trainer, or from a run folder, and settings by keyword.
+    draw: from a trainer, or from a run folder, to a `gankit.Picture`; its keywords are the figure's settings.
+    unfit: why it cannot be drawn of a trainer's game, as a sentence; None where it can, which is the default.
     of: what `draw` is given.
     """
 
-    name: str
-    summary: str
     draw: Callable[..., Picture | Animation]
+    unfit: Unfit = lambda trainer: None
     of: Literal["trainer", "run"] = "trainer"
 
     @property
@@ -33,22 +35,34 @@ class Kind:
         return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
-KINDS = {
-    kind.name: kind
-    for kind in (
-        Kind("samples", "fair draws, the nearest training images beside them", sample_grid.samples),
-        Kind("interpolation", "from one latent to another", latent_paths.interpolation),
-        Kind("classes", "the same noise asked for every class", class_grid.classes),
-        Kind("conditions", "conditions, G's answers to each, and the truth", answers.conditions),
-        Kind("game-1d", "p_data, p_g, D and G on a line, as they move", one_dimension.game_1d),
-        Kind("scatter", "samples in green, real points in black, level lines of D", plane.scatter),
-        Kind("curves", "losses, D(x) and D(G(z))", training_curves.curves, of="run"),
-    )
-}
+SAMPLES = Figure(sample_grid.samples, UNFIT["samples"])
+INTERPOLATION = Figure(latent_paths.interpolation, UNFIT["interpolation"])
+CLASSES = Figure(class_grid.classes, UNFIT["classes"])
+CONDITIONS = Figure(answers.conditions, UNFIT["conditions"])
+GAME_1D = Figure(one_dimension.game_1d, UNFIT["game-1d"])
+SCATTER = Figure(plane.scatter, UNFIT["scatter"])
+CURVES = Figure(training_curves.curves, of="run")
 
 
-def find(name: str) -> Kind:
+def names() -> tuple[str, ...]:
+    """The figures that are installed, the built-in ones first."""
+    return registry.names("figures")
+
+
+def summaries() -> dict[str, str]:
+    """What each figure shows, by name."""
+    rows = {row.name: row.summary for row in registry.listing().rows if row.kind == "figures"}
+    return {name: rows[name] for name in names()}
+
+
+def find(name: str) -> Figure:
     """The figure of that name; raises UnknownNameError, naming the closest."""
-    if name not in KINDS:
-        raise UnknownNameError(f"No figure {name!r}.{did_you_mean(name, KINDS)} Possible: {one_of(KINDS)}.")
-    return KINDS[name]
+    figure = registry.load("figures", name)
+    if not isinstance(figure, Figure):
+        raise ConfigError(f"The figure {name!r} is a {type(figure).__name__}; an entry names a gankit.figures.Figure.")
+    return figure
+
+
+def applicable(trainer: Any) -> list[str]:
+    """The figures that can be drawn of a game."""
+    return [name for name in names() if find(name).unfit(trainer) is None]

@@ -159,5 +159,16 @@ def gankit_extractors() -> Iterator[Entry]:
 
 
 @hookimpl
+def gankit_figures() -> Iterator[Entry]:
+    yield _entry("samples", "figures.kinds:SAMPLES", "fair draws, the nearest training images beside them")
+    yield _entry("interpolation", "figures.kinds:INTERPOLATION", "from one latent to another")
+    yield _entry("classes", "figures.kinds:CLASSES", "the same noise asked for every class")
+    yield _entry("conditions", "figures.kinds:CONDITIONS", "conditions, G's answers to each, and the truth")
+    yield _entry("game-1d", "figures.kinds:GAME_1D", "p_data, p_g, D and G on a line, as they move")
+    yield _entry("scatter", "figures.kinds:SCATTER", "samples in green, real points in black, level lines of D")
+    yield _entry("curves", "figures.kinds:CURVES", "losses, D(x) and D(G(z))")
+
+
+@hookimpl
 def gankit_loggers() -> Iterator[Entry]:
     yield _entry("tensorboard", "runs.loggers:TensorBoard", "event files for TensorBoard, by tensorboardX")

@@ -109,6 +109,10 @@ class Specs:
         """Targets are callables that return a `gankit.metrics.Extractor`, without arguments."""
 
     @hookspec
+    def gankit_figures(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are `gankit.figures.Figure` records: `Figure(draw, unfit=...)`."""
+
+    @hookspec
     def gankit_loggers(self) -> Iterable[Entry]:  # type: ignore[empty-body]
         """Targets are callables that return a `Logger`: `TensorBoard()`."""
 

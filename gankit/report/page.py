@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gankit.figures.kinds import KINDS
+from gankit.figures.kinds import summaries
 from gankit.play.plans import plans
 from gankit.report.charts import Chart, chart
 from gankit.report.numbers import published, table
@@ -128,8 +128,8 @@ def _label(line: Mapping[str, Any]) -> str:
 
 def caption(name: str) -> str:
     """What a figure of ours shows; of another file its name."""
-    kind = KINDS.get(name)
-    return f"{name}: {kind.summary}" if kind else name.replace("-", " ")
+    summary = summaries().get(name)
+    return f"{name}: {summary}" if summary else name.replace("-", " ")
 
 
 def spread_out(items: Sequence[Any], most: int) -> list[Any]:

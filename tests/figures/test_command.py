@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gankit.config import Config
-from gankit.figures import KINDS
+from gankit.figures.kinds import names, summaries
 from gankit.runs.folder import Run
 from tests.cli_runner import Cli
 
@@ -27,8 +27,8 @@ def begun(folder: Path) -> None:
 
 def test_every_figure_is_listed_with_what_it_shows(cli: Cli) -> None:
     out = cli("figure", "--list").out
-    assert [line.split()[0] for line in out.splitlines()] == list(KINDS)
-    assert all(kind.summary in out for kind in KINDS.values())
+    assert [line.split()[0] for line in out.splitlines()] == list(names())
+    assert all(summary in out for summary in summaries().values())
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_every_figure_is_listed_with_what_it_shows(cli: Cli) -> None:
     [
         ([], "Which figure? gankit figure NAME RUN"),
         (["curves"], "Of which run? gankit figure curves RUN"),
-        (["curve", "run"], "No figure 'curve'. Did you mean 'curves'?"),
+        (["curve", "run"], "No 'curve' among the figures. Did you mean 'curves'?"),
         (["curves", "run", "--out", "curves.jpg"], "--out curves.jpg: figures are written as .png."),
         (["curves", "run", "--seed", "1"], "'curves' takes no --seed. It takes: --out."),
         (["curves", "run", "--step", "100"], "'curves' takes no --step."),

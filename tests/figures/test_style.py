@@ -21,16 +21,16 @@ def test_without_matplotlib_the_error_says_what_to_type(monkeypatch: pytest.Monk
 
 
 def test_figures_are_found_without_a_framework_or_matplotlib() -> None:
-    code = "import sys, gankit; print(len(gankit.figures.KINDS)); print(*sys.modules)"
+    code = "import sys, gankit; print(len(gankit.figures.names())); print(*sys.modules)"
     count, modules = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert int(count) == len(figures.KINDS) == 7
+    assert int(count) == len(figures.names()) == 7
     assert not {"torch", "jax", "matplotlib", "PIL"} & set(modules.split())
 
 
 def test_of_every_figure_it_is_known_which_games_it_fits() -> None:
-    assert list(UNFIT) == list(figures.KINDS)
+    assert {*UNFIT, "curves"} == set(figures.names())
 
 
 def test_neither_pyplot_nor_the_users_settings_are_touched() -> None:
