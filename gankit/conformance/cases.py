@@ -112,6 +112,10 @@ def case(backend: Backend, records: Layer | Layers, shape: Shape, seed: int = 0,
     conditions = {
         layer.name: rng.normal(size=(N, *layer.shape)) for layer in all_of(records) if isinstance(layer, TAKES_ARRAYS)
     }
+    for layer in records:
+        if isinstance(layer, layers.KeepKnown):
+            conditions[layer.name] = rng.normal(size=(N, *shape))
+            conditions[layer.mask] = rng.random((N, *shape[:-1], 1))
     return Case(records, backend, backend.network(placed), arrays | positive, x, y, conditions)
 
 

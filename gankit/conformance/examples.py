@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gankit.layers import (
+    AsCondition,
     AvgPool,
     BatchNorm,
     Bias,
@@ -23,6 +24,7 @@ from gankit.layers import (
     Flatten,
     GlobalPool,
     InstanceNorm,
+    KeepKnown,
     LabelAffine,
     LayerNorm,
     Layers,
@@ -180,6 +182,9 @@ LABELS = (
         (TakeCondition("image", (2, 3, 2)), (4,)),
         (TakeCondition("image", (2, 3, 2), beside=True), (4,)),
         (Skip((ConcatCondition("image", (4, 2, 1)), Conv(2))), (2, 4, 2)),
+        (KeepKnown(), (2, 3, 2)),
+        (AsCondition((Dense(3), ConditionAffine("z", (4,)), Dense(2), ConcatCondition("z", (4,)))), (4,)),
+        (AsCondition((TakeCondition("image", (2, 3, 2)), BatchNorm(), ConditionAffine("v", (4,))), "v"), (4,)),
     ),
     Example(conditional_batch_norm(CLASSES), (2, 2, 3)),
     Example((Dense(4), Features(), LeakyRelu(), Features(), ClassHead(CLASSES)), (3,)),

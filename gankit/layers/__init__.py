@@ -22,7 +22,7 @@ from gankit.layers.base import (
     parameters,
     place,
 )
-from gankit.layers.composite import MinibatchStddev, Residual, Skip, SpectralNorm, largest_singular_value
+from gankit.layers.composite import AsCondition, MinibatchStddev, Residual, Skip, SpectralNorm, largest_singular_value
 from gankit.layers.conditioning import (
     ClassHead,
     ConcatEmbedding,
@@ -33,7 +33,7 @@ from gankit.layers.conditioning import (
 )
 from gankit.layers.convolution import Conv, ConvTranspose
 from gankit.layers.dense import Dense, Dropout, Maxout
-from gankit.layers.given import ConcatCondition, ConditionAffine, TakeCondition
+from gankit.layers.given import ConcatCondition, ConditionAffine, KeepKnown, TakeCondition
 from gankit.layers.normalization import (
     BatchNorm,
     InstanceNorm,
@@ -45,6 +45,7 @@ from gankit.layers.series import Conv1d
 from gankit.layers.shaping import Bias, Features, Flatten, PixelShuffle, ReflectionPad, Reshape
 
 __all__ = [
+    "AsCondition",
     "AvgPool",
     "BatchNorm",
     "Bias",
@@ -63,6 +64,7 @@ __all__ = [
     "Flatten",
     "GlobalPool",
     "InstanceNorm",
+    "KeepKnown",
     "LabelAffine",
     "Layer",
     "LayerNorm",

@@ -54,10 +54,15 @@ class MaxPieces(Portable):
 
 def output_range(layers: Layers) -> str:
     """What a generator's last layer produces: "unit" for [0, 1], "symmetric" for [-1, 1], else "free"."""
+    from gankit.layers.composite import AsCondition
+    from gankit.layers.given import KeepKnown
     from gankit.layers.shaping import Flatten, PixelShuffle, Reshape
 
-    activations = [layer for layer in layers if not isinstance(layer, Flatten | Reshape | PixelShuffle)]
+    kept = Flatten | Reshape | PixelShuffle | KeepKnown  # what is known is in the range already
+    activations = [layer for layer in layers if not isinstance(layer, kept)]
     match activations[-1:]:
+        case [AsCondition(inner)]:
+            return output_range(inner)
         case [Sigmoid()]:
             return "unit"
         case [Tanh()]:

@@ -114,6 +114,29 @@ class Skip(Branched):
 
 
 @dataclass(frozen=True)
+class AsCondition(Branched):
+    """inner(x), whose layers find x among their conditions too, as `name`: (n,) -> what inner ends in.
+
+    Around a whole generator it hands z to every scale: `AsCondition((..., Conv(64), ConditionAffine("z", (8,)), ...))`
+    modulates the channels of a convolution by z, as style-based generators do (Karras et al. 2019).
+    """
+
+    inner: Layers
+    name: str = "z"
+
+    @property
+    def branches(self) -> dict[str, Layers]:
+        return {"inner": self.inner}
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return end_shape(self.inner, shape)
+
+    @property
+    def conditions(self) -> frozenset[str]:
+        return conditions_of(self._inside) - {self.name}
+
+
+@dataclass(frozen=True)
 class SpectralNorm(Layer):
     """A layer whose kernels are divided by their largest singular value. Miyato et al. 2018.
 

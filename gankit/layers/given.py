@@ -73,6 +73,29 @@ class ConcatCondition(_TakesCondition):
 
 
 @dataclass(frozen=True)
+class KeepKnown(Portable):
+    """m * c + (1 - m) * x: the pixels of an image c where a mask m is 1, those of the input where it is 0.
+
+    name, mask: of the two conditions, c shaped like the input and m (h, w, 1). Where a completing G ends, so that what
+    is known passes through it untouched.
+    """
+
+    name: str = "image"
+    mask: str = "mask"
+
+    @property
+    def conditions(self) -> frozenset[str]:
+        return frozenset({self.name, self.mask})
+
+    def computed(self, ops: Any, params: Mapping[str, Array], x: Array, given: Mapping[str, Array]) -> Array:
+        known = ops.xp.astype(given[self.mask], x.dtype)
+        return known * ops.xp.astype(given[self.name], x.dtype) + (1.0 - known) * x
+
+    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, condition: Array | None) -> Array:
+        raise NotImplementedError  # it takes two conditions: see `computed`
+
+
+@dataclass(frozen=True)
 class ConditionAffine(_TakesCondition):
     """x * (1 + v . scale) + v . bias, per channel, for a vector v: FiLM. Perez et al. 2018.
 

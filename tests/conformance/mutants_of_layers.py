@@ -117,6 +117,26 @@ def kernel_of_time_reversed(real, o, record):
     return init
 
 
+def masks_turned(real, o, layer):
+    """What is hidden is kept, and what is known is made up."""
+
+    def apply(params, buffers, x, given=None, **options):
+        given = {**given, "mask": 1.0 - given["mask"]}
+        return real.apply(params, buffers, x, given, **options)
+
+    return apply
+
+
+def not_modulated(real, o, layer):
+    """z goes in, and modulates nothing."""
+
+    def apply(params, buffers, x, given=None, **options):
+        params = {name: 0 * p if name.rpartition("/")[2] == "scale" else p for name, p in params.items()}
+        return real.apply(params, buffers, x, given, **options)
+
+    return apply
+
+
 def inner_first(real, o, record):
     """What a skip carries comes behind what it leads around."""
 
@@ -131,6 +151,8 @@ VALUES = (
     Mutant("reflection repeats the border", "check_layer_values", layer(layers.ReflectionPad, edge_repeated)),
     Mutant("instance norm over all channels", "check_layer_values", layer(layers.InstanceNorm, over_all_channels)),
     Mutant("kernels of time are turned round", "check_layer_values", only(layers.Conv1d, init=kernel_of_time_reversed)),
+    Mutant("what is hidden is kept", "check_layer_values", only(layers.KeepKnown, apply=masks_turned)),
+    Mutant("z modulates nothing inside", "check_layer_values", only(layers.AsCondition, apply=not_modulated)),
     Mutant("a skip comes behind what it leads around", "check_layer_values", only(layers.Skip, apply=inner_first)),
     Mutant(
         "dense forgets its bias", "check_layer_values", layer(layers.Dense, lambda o, rec, p, x, out: x @ kernel(p, x))

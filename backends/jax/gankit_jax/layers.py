@@ -171,6 +171,17 @@ class Skip(nnx.Module):
         return jnp.concatenate([x, self.inner(x, given)], axis=-1)
 
 
+class AsCondition(nnx.Module):
+    """inner(x), which finds x among its conditions."""
+
+    def __init__(self, inner: Stack, name: str) -> None:
+        self.inner, self.name = inner, name
+
+    def __call__(self, x: Array, given: Given | None = None) -> Array:
+        out: Array = self.inner(x, {**(given or {}), self.name: x})
+        return out
+
+
 class LeakyRelu(nnx.Module):
     """x where x > 0, slope * x elsewhere."""
 
@@ -259,6 +270,7 @@ MODULES: dict[type[layers.Layer], Callable[[Placed, Any, JaxOps, nnx.Rngs], nnx.
     layers.SpectralNorm: _spectral_norm,
     layers.Residual: lambda place, layer, ops, rngs: Residual(*_stacks(place, ops, rngs)),
     layers.Skip: lambda place, layer, ops, rngs: Skip(*_stacks(place, ops, rngs)),
+    layers.AsCondition: lambda place, layer, ops, rngs: AsCondition(*_stacks(place, ops, rngs), layer.name),
     layers.Dropout: lambda place, layer, ops, rngs: Dropout(layer.keep),
     layers.Relu: lambda place, layer, ops, rngs: Elementwise(jax.nn.relu),
     layers.LeakyRelu: lambda place, layer, ops, rngs: LeakyRelu(layer.slope),

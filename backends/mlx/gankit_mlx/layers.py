@@ -195,6 +195,18 @@ class Skip(nn.Module):
         return mx.concatenate([x, self.inner(x, given)], axis=-1)
 
 
+class AsCondition(nn.Module):
+    """inner(x), which finds x among its conditions."""
+
+    def __init__(self, inner: Stack, name: str) -> None:
+        super().__init__()
+        self.inner, self.name = inner, name
+
+    def __call__(self, x: mx.array, given: Given | None = None) -> mx.array:
+        out: mx.array = self.inner(x, {**(given or {}), self.name: x})
+        return out
+
+
 class Elementwise(nn.Module):
     """A function without parameters. MLX's own activations are compiled, by the C++ compiler that it finds."""
 
@@ -243,6 +255,7 @@ MODULES: dict[type[layers.Layer], Callable[[Placed, Any, MlxOps], nn.Module]] = 
     layers.SpectralNorm: _spectral_norm,
     layers.Residual: lambda at, layer, ops: Residual(*_stacks(at, ops)),
     layers.Skip: lambda at, layer, ops: Skip(*_stacks(at, ops)),
+    layers.AsCondition: lambda at, layer, ops: AsCondition(*_stacks(at, ops), layer.name),
     layers.Dropout: lambda at, layer, ops: Dropout(layer.keep),
     layers.Relu: lambda at, layer, ops: Elementwise(ops.relu),
     layers.LeakyRelu: _leaky_relu,

@@ -223,6 +223,18 @@ class Skip(nn.Module):
         return torch.cat([x, self.inner(x, given)], dim=-1)
 
 
+class AsCondition(nn.Module):
+    """inner(x), which finds x among its conditions."""
+
+    def __init__(self, inner: Stack, name: str) -> None:
+        super().__init__()
+        self.inner, self.name = inner, name
+
+    def forward(self, x: Tensor, given: Given | None = None) -> Tensor:
+        out: Tensor = self.inner(x, {**(given or {}), self.name: x})
+        return out
+
+
 def canonical_names(owner: nn.Module) -> dict[str, tuple[str, tuple[int, ...] | None]]:
     """The canonical name and axes of each parameter and buffer that the module itself holds."""
     arrays: Arrays = getattr(owner, "gankit_arrays", {})
@@ -289,6 +301,7 @@ MODULES: dict[type[layers.Layer], Callable[[Placed, Any, TorchOps], nn.Module]] 
     layers.SpectralNorm: _spectral_norm,
     layers.Residual: lambda place, layer, ops: Residual(*_stacks(place, ops)),
     layers.Skip: lambda place, layer, ops: Skip(*_stacks(place, ops)),
+    layers.AsCondition: lambda place, layer, ops: AsCondition(*_stacks(place, ops), layer.name),
     layers.Dropout: lambda place, layer, ops: Dropout(layer.keep),
     layers.Relu: lambda place, layer, ops: nn.ReLU(),
     layers.LeakyRelu: lambda place, layer, ops: nn.LeakyReLU(layer.slope),

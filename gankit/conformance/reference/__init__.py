@@ -14,7 +14,7 @@ import numpy as np
 from gankit.conformance.reference import conditions, labels, norms, plain, windows
 from gankit.conformance.reference.differences import along, central_differences
 from gankit.conformance.reference.given import Array, Given, Moving, Still
-from gankit.layers import Features, Layer, Layers, Residual, Skip, SpectralNorm
+from gankit.layers import AsCondition, Features, Layer, Layers, Residual, Skip, SpectralNorm
 
 __all__ = ["MOVING", "STILL", "Given", "along", "central_differences", "row"]
 
@@ -54,6 +54,12 @@ def skip(record: Skip, given: Given) -> tuple[Array, dict[str, Array]]:
     return np.concatenate([given.x, inner], axis=-1), under("inner", moved)
 
 
+def as_condition(record: AsCondition, given: Given) -> tuple[Any, dict[str, Array]]:
+    inside = given._replace(arrays=below(given.arrays, "inner"), conditions={**given.conditions, record.name: given.x})
+    out, moved = row(record.inner, inside)
+    return out, under("inner", moved)
+
+
 def spectral_norm(record: SpectralNorm, given: Given) -> tuple[Any, dict[str, Array]]:
     inner, vectors = norms.divided_kernels(given.arrays, given.train)
     out, moved = single(record.layer, given._replace(arrays=inner))
@@ -77,4 +83,10 @@ STILL: dict[type[Layer], Still] = {
     **conditions.REFERENCES,
     **norms.STILL,
 }
-MOVING: dict[type[Layer], Moving] = {**norms.MOVING, Residual: residual, Skip: skip, SpectralNorm: spectral_norm}
+MOVING: dict[type[Layer], Moving] = {
+    **norms.MOVING,
+    AsCondition: as_condition,
+    Residual: residual,
+    Skip: skip,
+    SpectralNorm: spectral_norm,
+}

@@ -36,6 +36,11 @@ def condition_affine(layer: layers.ConditionAffine, given: Given) -> Array:
     return np.array([x * (1 + v @ scale) + v @ bias for x, v in zip(given.x, vectors, strict=True)])
 
 
+def keep_known(layer: layers.KeepKnown, given: Given) -> Array:
+    c, m = given.conditions[layer.name], given.conditions[layer.mask]
+    return np.array([known * own + (1 - known) * x for known, own, x in zip(m, c, given.x, strict=True)])
+
+
 def take_condition(layer: layers.TakeCondition, given: Given) -> Array:
     c = given.conditions[layer.name]
     return appended(c, given.x) if layer.beside else c
@@ -44,5 +49,6 @@ def take_condition(layer: layers.TakeCondition, given: Given) -> Array:
 REFERENCES: dict[type[layers.Layer], Still] = {
     layers.ConcatCondition: concat_condition,
     layers.ConditionAffine: condition_affine,
+    layers.KeepKnown: keep_known,
     layers.TakeCondition: take_condition,
 }
