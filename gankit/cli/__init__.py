@@ -8,7 +8,7 @@ import sys
 import typer
 
 from gankit import GankitError, __version__
-from gankit.cli import evaluate, figure, new, report, reproduce, show, train
+from gankit.cli import complete, evaluate, figure, new, report, reproduce, show, train
 
 __all__ = ["app", "main"]
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command()(train.demo)
 app.command()(train.train)
 app.command()(show.sample)
+app.command()(complete.complete)
 app.command()(evaluate.evaluate)
 app.command()(figure.figure)
 app.command()(report.report)

@@ -53,3 +53,19 @@ CYCLE = {
     "generator_optimizer": ADAM,
     "batch_size": 8,  # the paper has 1
 }
+
+# Goodfellow et al. 2014, section 7.3: all conditionals p(x_S | the rest) by one G; halves, boxes and pixels mixed
+MASKED = {
+    "data": "mnist",
+    "given": [{"name": "mask", "kind": "mixed"}],
+    "generator": {"name": "completion", "width": 32},
+    "discriminator": {"name": "patches", "width": 32, "depth": 2, "whole": True},
+    "loss": "non-saturating",
+    "penalties": [{"name": "r1", "weight": 1.0}],
+    "generator_optimizer": {"name": "adam", "lr": 5e-4, "b1": 0.0, "b2": 0.99},
+    "discriminator_optimizer": {"name": "adam", "lr": 5e-4, "b1": 0.0, "b2": 0.99},
+    "latent_dim": 32,
+    "prior": "normal",
+    "batch_size": 32,
+    "ema": 0.998,
+}

@@ -30,7 +30,7 @@ def conditions(
     """
     require("conditions", trainer)
     at_least(1, rows=rows, columns=columns)
-    truth, given = trainer.pairs(rows, seed=seed, data=_unseen(trainer, data))
+    truth, given = trainer.pairs(rows, seed=seed, data=unseen(trainer, data))
     repeated = {name: values.repeat(columns, axis=0) for name, values in given.items()}
     answers = trainer.sample(rows * columns, given=repeated, seed=seed, ema=ema)
     if columns > 1 and all(_alike(answers.reshape(rows, columns, *answers.shape[1:]))):
@@ -45,7 +45,7 @@ def conditions(
     return picture if shown is None else beside(picture, framed(sheet(shown, 1, trainer), YELLOW))
 
 
-def _unseen(trainer: Any, data: Any) -> Any:
+def unseen(trainer: Any, data: Any) -> Any:
     """The examples whose conditions are asked for: the test split, or what the game has."""
     from gankit.errors import DataError
     from gankit.metrics.bench import Splits, source_of

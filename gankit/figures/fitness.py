@@ -9,6 +9,7 @@ from typing import Any
 from gankit.building import NATIVE
 from gankit.errors import ConfigError, one_of
 from gankit.play.asking import further
+from gankit.play.completing import ports_of
 
 Unfit = Callable[[Any], str | None]
 """Why a figure does not apply to a trainer's game, as a sentence; None where it does."""
@@ -51,6 +52,12 @@ def _no_conditions(trainer: Any) -> str | None:
     return _no_image(trainer)
 
 
+def _no_masks(trainer: Any) -> str | None:
+    if ports_of(trainer) is None:
+        return "it shows pictures with a part hidden, and this game is given no picture with a mask."
+    return _no_image(trainer)
+
+
 def _no_line(trainer: Any) -> str | None:
     shape = trainer.spec.shape
     if further(trainer):
@@ -74,6 +81,7 @@ UNFIT: Mapping[str, Unfit] = {
     "interpolation": _no_image,
     "classes": _no_classes,
     "conditions": _no_conditions,
+    "completions": _no_masks,
     "game-1d": _no_line,
     "scatter": _no_plane,
 }

@@ -9,7 +9,16 @@ from typing import Any, Literal
 
 from gankit.data.images import Picture
 from gankit.errors import ConfigError
-from gankit.figures import answers, class_grid, latent_paths, one_dimension, plane, sample_grid, training_curves
+from gankit.figures import (
+    answers,
+    class_grid,
+    completions,
+    latent_paths,
+    one_dimension,
+    plane,
+    sample_grid,
+    training_curves,
+)
 from gankit.figures.animation import Animation
 from gankit.figures.fitness import UNFIT, Unfit
 from gankit.plug import registry
@@ -37,6 +46,7 @@ class Figure:
 
 SAMPLES = Figure(sample_grid.samples, UNFIT["samples"])
 INTERPOLATION = Figure(latent_paths.interpolation, UNFIT["interpolation"])
+COMPLETIONS = Figure(completions.completions, UNFIT["completions"])
 CLASSES = Figure(class_grid.classes, UNFIT["classes"])
 CONDITIONS = Figure(answers.conditions, UNFIT["conditions"])
 GAME_1D = Figure(one_dimension.game_1d, UNFIT["game-1d"])

@@ -19,6 +19,8 @@ SPACE, LINE = 12, 6
 """Pixels between two grids, and of a frame."""
 YELLOW: Colour = (255, 204, 0)
 """Of the nearest training images, as in the paper; seen on black and on white."""
+GREEN: Colour = (60, 160, 60)
+"""Of the truth, where there are copies beside it."""
 INK: Colour = (60, 60, 60)
 HEAD = 28
 """Pixels above a grid, for the numbers of its columns."""

@@ -8,6 +8,9 @@ from gankit.layers import (
     ConcatLabels,
     Conv,
     ConvTranspose,
+    Dense,
+    Features,
+    Flatten,
     GlobalPool,
     InstanceNorm,
     Layers,
@@ -109,12 +112,20 @@ def translation(spec: GameSpec, *, width: int = 32, blocks: int = 4, downsamplin
     return (*layers, Conv(channels, 7, kernel=W), Tanh())
 
 
-def patches(spec: GameSpec, *, width: int = 64, depth: int = 2, norm: bool = False, conditional: bool = True) -> Layers:
+def patches(
+    spec: GameSpec,
+    *,
+    width: int = 64,
+    depth: int = 2,
+    norm: bool = False,
+    conditional: bool = True,
+    whole: bool = False,
+) -> Layers:
     """An example beside its condition -> a logit for each patch, and the mean of these. Isola et al. 2017.
 
     depth: halvings; a patch is 16 pixels wide after one, 34 after two, 70 after three. norm: whether instance norm
     follows each convolution but the first. conditional: whether D sees the conditions; where they are not the reals'
-    own, as in unpaired games, it must not.
+    own, as in unpaired games, it must not. whole: instead of the mean, a dense layer that knows where each patch lies.
     """
     spec.image_shape("patches")
     w = W if norm else HeNormal()  # where nothing brings signals back to size, 0.02 leaves D blind for long
@@ -122,14 +133,10 @@ def patches(spec: GameSpec, *, width: int = 64, depth: int = 2, norm: bool = Fal
     for i in range(depth):
         layers += (Conv(width * 2**i, 4, 2, kernel=w),)
         layers += (InstanceNorm(), LeakyRelu(0.2)) if norm and i else (LeakyRelu(0.2),)
-    return (
-        *layers,
-        Conv(width * 2**depth, kernel=w),
-        LeakyRelu(0.2),
-        Conv(1, kernel=w),
-        GlobalPool("mean"),
-        Reshape(()),
-    )
+    layers += (Conv(width * 2**depth, kernel=w), LeakyRelu(0.2))
+    if whole:
+        return (*layers, Flatten(), Features(), Dense(1, kernel=HeNormal(gain=1.0)), Reshape(()))
+    return (*layers, Conv(1, kernel=w), GlobalPool("mean"), Reshape(()))
 
 
 def _further(spec: GameSpec, taken: str) -> Layers:

@@ -25,6 +25,7 @@ def gankit_generators() -> Iterator[Entry]:
     yield _entry("dcgan", "networks.dcgan:generator", "transposed convolutions, batch norm, tanh")
     yield _entry("u-net", "networks.pictures:u_net", "a picture to one of its size, by a U-Net")
     yield _entry("super-resolution", "networks.pictures:super_resolution", "a picture to a larger one, by residuals")
+    yield _entry("completion", "networks.completion:completion", "what a mask hides of a picture, by a modulated U-Net")
     yield _entry("translation", "networks.pictures:translation", "a picture to one of another domain")
 
 
@@ -103,6 +104,7 @@ def gankit_recipes() -> Iterator[Entry]:
 
     yield _entry("super-resolution", "cookbook.pictures:SUPER_RESOLUTION", "pictures at four times their size")
     yield _entry("image-to-image", "cookbook.pictures:IMAGE_TO_IMAGE", "pix2pix: edges to pictures, grey to colour")
+    yield _entry("masked", "cookbook.pictures:MASKED", "section 7.3: any part of a picture, given the rest")
     yield _entry("cycle", "cookbook.pictures:CYCLE", "CycleGAN: two domains, nobody says which belong together")
     yield _entry("next-frame", "cookbook.pictures:NEXT_FRAME", "the next frame of a film, given the two before")
     yield _entry("spectrum", "cookbook.spectrum:RECIPE", "one-dimensional signals, given their spectrum")
@@ -164,6 +166,7 @@ def gankit_figures() -> Iterator[Entry]:
     yield _entry("interpolation", "figures.kinds:INTERPOLATION", "from one latent to another")
     yield _entry("classes", "figures.kinds:CLASSES", "the same noise asked for every class")
     yield _entry("conditions", "figures.kinds:CONDITIONS", "conditions, G's answers to each, and the truth")
+    yield _entry("completions", "figures.kinds:COMPLETIONS", "pictures with a part hidden, completed, and the truth")
     yield _entry("game-1d", "figures.kinds:GAME_1D", "p_data, p_g, D and G on a line, as they move")
     yield _entry("scatter", "figures.kinds:SCATTER", "samples in green, real points in black, level lines of D")
     yield _entry("curves", "figures.kinds:CURVES", "losses, D(x) and D(G(z))")
