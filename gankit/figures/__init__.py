@@ -9,7 +9,7 @@ from gankit.data.images import Picture
 from gankit.figures.animation import Animation
 from gankit.figures.answers import conditions
 from gankit.figures.class_grid import classes
-from gankit.figures.completions import completions
+from gankit.figures.filled_in import completions
 from gankit.figures.kinds import Figure, applicable, find, names
 from gankit.figures.latent_paths import interpolation
 from gankit.figures.one_dimension import game_1d

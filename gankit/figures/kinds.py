@@ -12,7 +12,6 @@ from gankit.errors import ConfigError
 from gankit.figures import (
     answers,
     class_grid,
-    completions,
     latent_paths,
     one_dimension,
     plane,
@@ -46,7 +45,7 @@ class Figure:
 
 SAMPLES = Figure(sample_grid.samples, UNFIT["samples"])
 INTERPOLATION = Figure(latent_paths.interpolation, UNFIT["interpolation"])
-COMPLETIONS = Figure(completions.completions, UNFIT["completions"])
+COMPLETIONS = Figure(filled_in.completions, UNFIT["completions"])
 CLASSES = Figure(class_grid.classes, UNFIT["classes"])
 CONDITIONS = Figure(answers.conditions, UNFIT["conditions"])
 GAME_1D = Figure(one_dimension.game_1d, UNFIT["game-1d"])
