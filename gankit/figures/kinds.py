@@ -12,6 +12,7 @@ from gankit.errors import ConfigError
 from gankit.figures import (
     answers,
     class_grid,
+    filled_in,
     latent_paths,
     one_dimension,
     plane,
