@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gankit.data.images import grid
     from gankit.metrics.evaluation import evaluate
     from gankit.networks.native import Native
+    from gankit.play.completing import complete
     from gankit.plug.hookspecs import PLUGIN_API, Entry, hookimpl
     from gankit.plug.listing import plugins, recipes
 
@@ -49,6 +50,7 @@ __all__ = [
     "ShapeError",
     "UnknownNameError",
     "build",
+    "complete",
     "data",
     "evaluate",
     "grid",
@@ -70,6 +72,7 @@ _HOMES = {
     "grid": "gankit.data.images",
     "Native": "gankit.networks.native",
     "evaluate": "gankit.metrics.evaluation",
+    "complete": "gankit.play.completing",
     "plugins": "gankit.plug.listing",
     "recipes": "gankit.plug.listing",
 }

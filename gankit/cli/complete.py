@@ -32,12 +32,11 @@ def complete(
     import numpy as np
 
     from gankit.building import load
-    from gankit.play.completing import conditions_for
+    from gankit.play.completing import complete
 
     trainer: Any = load(_checkpoint(run, step), backend, device)
     picture, known = _read(image, mask, trainer)
-    given = conditions_for(trainer, picture, known)
-    answers = trainer.sample(n, given=given, seed=seed, ema=False if no_ema else None)
+    answers = complete(trainer, picture, known, n=n, seed=seed, ema=False if no_ema else None)
     if out.suffix in ARRAYS:
         from gankit.cli.show import _write_arrays
 
@@ -45,9 +44,9 @@ def complete(
     else:
         from gankit.figures.tiles import beside, sheet
 
-        columns = min(n, 8)
-        asked = np.asarray(given[next(name for name, port in trainer.spec.given.items() if port.kind == "image")])
-        beside(sheet(asked[None], 1, trainer), sheet(answers, columns, trainer)).save(out)
+        low = trainer.spec.value_range[0] if trainer.spec.value_range else 0
+        asked = np.where(known > 0, picture, np.asarray(low, picture.dtype))
+        beside(sheet(asked[None], 1, trainer), sheet(answers, min(n, 8), trainer)).save(out)
     typer.echo(f"{out}: {n} completions after {trainer.steps_done:,} steps")
 
 
