@@ -1,4 +1,5 @@
-"""Terms about conditions: how far G is from the example that a condition belongs to; that D must look at both."""
+"""Terms about what is known of examples: how far G is from the one that a condition belongs to; that D must look at
+both; which class D should take one for."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from gankit.config import LABELLED
 from gankit.errors import ConfigError
 from gankit.interfaces import Array, Moment
 from gankit.parts.penalties import OnDiscriminator
@@ -87,3 +89,35 @@ class Mismatched(OnDiscriminator):
             raise ConfigError("mismatched: in a minibatch of 1 no example has another's condition; use batch_size=2.")
         others = {name: ops.xp.concat([c[1:], c[:1]]) for name, c in draw.given.items()}
         return ops.xp.mean(ops.softplus(moment.critic(draw.real, others).logits))
+
+
+@dataclass(frozen=True)
+class ClassCrossEntropy(OnDiscriminator):
+    """-E log p(y|x) on examples with labels, p being the softmax of D's class logits: what makes D a classifier.
+
+    source: the further source that the examples with labels are.
+    """
+
+    source: str = LABELLED
+    name: ClassVar[str] = "class-cross-entropy"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.source,)
+
+    def __call__(self, moment: Moment) -> Array:
+        ops, draw = moment.ops, moment.draw.others[self.source]
+        if draw.labels is None:
+            raise ConfigError(
+                f"{self.name}: the examples of the source {self.source!r} have no labels. Bring them: "
+                f"sources={{{self.source!r}: (x, labels)}}."
+            )
+        scores = moment.critic(draw.real, {})
+        if scores.class_logits is None:
+            raise ConfigError(
+                f"{self.name}: this discriminator tells no classes. Choose one that does, discriminator='k-class', or "
+                "end a network of your own in gankit.layers.ClassesHead."
+            )
+        log_p = ops.log_softmax(scores.class_logits)
+        chosen = ops.one_hot(draw.labels, log_p.shape[-1])
+        return -ops.xp.mean(ops.xp.sum(log_p * chosen, axis=-1))

@@ -24,6 +24,7 @@ from gankit.play.feed import Feed, StreamFeed, on_examples_in_user_units
 from gankit.play.game import Assembled
 from gankit.play.inference import Inference, at_once, in_parts, units_on_device
 from gankit.play.inputs import Inputs
+from gankit.play.labelled import drawn_sources
 from gankit.play.loop import Loop
 from gankit.play.players import PlayerView
 from gankit.play.rules import D, G, Seat
@@ -266,9 +267,9 @@ class AdversarialTrainer:
     def _feed_of(self, dataset: Dataset | Stream) -> Feed | StreamFeed:
         batches, ops, config = self._batches, self._game.backend.ops, self.config
         if not isinstance(dataset, Stream):
-            sources = self._own_sources()
+            sources = self._own_sources() | drawn_sources(config, dataset)
             return Feed(dataset, batches, ops, frozenset(config.conditions), self._units, sources)
-        if config.sources:
+        if config.source_names:
             raise ConfigError("A game on several sources takes data sets, not batches that come by.")
         return StreamFeed(dataset, batches, ops)
 
