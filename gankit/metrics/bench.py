@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -90,6 +91,7 @@ class Bench:
             truth, given = trainer.pairs(n, seed=seed, data=self.splits(self.split))
             labels, conditions = given.get(LABEL), {"given": given}
         chosen = {"ema": weights == "ema"} if trainer.config.ema else {}
+        averaged = weights == "ema" and trainer.config.averages == "both"
         return Evidence(
             backend=self.backend,
             spec=trainer.spec,
@@ -100,6 +102,7 @@ class Bench:
             look=None if self.extractor is None else self._look,
             # D of a conditional game wants conditions too, which a metric does not have for all examples.
             score=None if trainer.spec.given else trainer.score,
+            classify=None if trainer.spec.given else partial(trainer.classify, ema=averaged),
             given={name: v for name, v in conditions.get("given", {}).items() if name != LABEL},
             truth=None if unpaired else truth,
             remade=trainer.conditions_of if trainer.config.given else None,

@@ -154,6 +154,7 @@ def gankit_metrics() -> Iterator[Entry]:
         "conditional-accuracy", "metrics.classes:ConditionalAccuracy", "samples judged to be what was asked for"
     )
 
+    yield _entry("classification-error", "metrics.classes:ClassificationError", "how often D is wrong about classes")
     yield _entry("paired-error", "metrics.given:PairedError", "distance of answers to the examples that they should be")
     yield _entry("consistency", "metrics.given:Consistency", "conditions made of answers, beside those asked for")
 
