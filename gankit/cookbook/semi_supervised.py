@@ -12,7 +12,13 @@ RECIPE = {
     "discriminator": "k-class",
     # The released code halves the two cross-entropies of real and fake beside that of the classes.
     "loss": {"name": "feature-matching", "base": {"name": "non-saturating", "d_weight": 0.5}},
-    "penalties": ["class-cross-entropy"],
+    "penalties": [
+        "class-cross-entropy",
+        {
+            "name": "class-consistency",
+            "weight": {"schedule": "ramp", "start": 0.0, "stop": 5.0, "begin": 0, "end": 1000},
+        },
+    ],
     "augmentations": [{"name": "translation", "share": 0.07}],
     "generator_optimizer": ADAM,
     "discriminator_optimizer": ADAM,

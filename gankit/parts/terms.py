@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from gankit.config import LABELLED
 from gankit.errors import ConfigError
-from gankit.interfaces import Array, Moment, Scores
+from gankit.interfaces import Array, Moment
 from gankit.parts.penalties import OnDiscriminator
 from gankit.parts.schedules import Number, require_between, schedule
 
@@ -92,18 +92,33 @@ class Mismatched(OnDiscriminator):
 
 
 @dataclass(frozen=True)
-class ClassCrossEntropy(OnDiscriminator):
-    """-E log p(y|x) on examples with labels, p being the softmax of D's class logits: what makes D a classifier.
+class OnClasses(OnDiscriminator):
+    """What terms on D's classes have in common.
 
-    source: the further source that the examples with labels are.
+    source: the further source of the examples with labels, without which classes mean nothing.
     """
 
     source: str = LABELLED
-    name: ClassVar[str] = "class-cross-entropy"
 
     @property
     def needs(self) -> tuple[str, ...]:
         return (self.source,)
+
+    def log_p(self, moment: Moment, x: Array) -> Array:
+        """(n, classes): the logarithms of the probabilities that D gives each class."""
+        logits = moment.critic(x, {}).class_logits
+        if logits is None:
+            raise ConfigError(
+                f"{self.name}: this discriminator tells no classes. Choose one that does, discriminator='k-class', or "
+                "end a network of your own in gankit.layers.ClassesHead."
+            )
+        return moment.ops.log_softmax(logits)
+
+
+class ClassCrossEntropy(OnClasses):
+    """-E log p(y|x) on the examples with labels, p being the softmax of D's class logits: what makes D a classifier."""
+
+    name: ClassVar[str] = "class-cross-entropy"
 
     def __call__(self, moment: Moment) -> Array:
         ops, draw = moment.ops, moment.draw.others[self.source]
@@ -112,44 +127,21 @@ class ClassCrossEntropy(OnDiscriminator):
                 f"{self.name}: the examples of the source {self.source!r} have no labels. Bring them: "
                 f"sources={{{self.source!r}: (x, labels)}}."
             )
-        log_p = ops.log_softmax(_classes_told(self.name, moment.critic(draw.real, {})))
-        chosen = ops.one_hot(draw.labels, log_p.shape[-1])
-        return -ops.xp.mean(ops.xp.sum(log_p * chosen, axis=-1))
+        log_p = self.log_p(moment, draw.real)
+        return -ops.xp.mean(ops.xp.sum(log_p * ops.one_hot(draw.labels, log_p.shape[-1]), axis=-1))
 
 
-def _classes_told(name: str, scores: Scores) -> Array:
-    """The logits of the classes; raises ConfigError from a D that tells none."""
-    if scores.class_logits is None:
-        raise ConfigError(
-            f"{name}: this discriminator tells no classes. Choose one that does, discriminator='k-class', or end a "
-            "network of your own in gankit.layers.ClassesHead."
-        )
-    return scores.class_logits
-
-
-class ClassConsistency(OnDiscriminator):
+class ClassConsistency(OnClasses):
     """E sum_k (p_k(x) - p_k(x))^2 on real examples, each seen twice: through other dropout and other augmentations.
 
-    What of an example is not its class should not change it. Laine & Aila 2017; on the last layer of a K-class D, Wei et
-    al. 2018.
+    What of an example is not its class should not change it. Laine & Aila 2017; in this game, Wei et al. 2018.
     """
 
     name: ClassVar[str] = "class-consistency"
 
     def __call__(self, moment: Moment) -> Array:
         ops, x = moment.ops, moment.draw.real
-        # Masks and shifts are drawn for each row of a batch: the two views are two halves of one.
-        p = ops.xp.exp(ops.log_softmax(_classes_told(self.name, moment.critic(ops.xp.concat([x, x]), {}))))
+        # Masks and shifts are drawn for each row of a batch: the two looks are two halves of one.
+        p = ops.xp.exp(self.log_p(moment, ops.xp.concat([x, x])))
         apart = p[: x.shape[0]] - p[x.shape[0] :]
         return ops.xp.mean(ops.xp.sum(apart * apart, axis=-1))
-
-
-class ClassEntropy(OnDiscriminator):
-    """E H(p(y|x)) on real examples, in nats: D is to be sure of a class. Dai et al. 2017, eq. 3."""
-
-    name: ClassVar[str] = "class-entropy"
-
-    def __call__(self, moment: Moment) -> Array:
-        ops = moment.ops
-        log_p = ops.log_softmax(_classes_told(self.name, moment.critic(moment.draw.real, {})))
-        return -ops.xp.mean(ops.xp.sum(ops.xp.exp(log_p) * log_p, axis=-1))
