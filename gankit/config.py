@@ -223,7 +223,15 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "fake_labels": ("data", "uniform"),
     "averages": ("generator", "both"),
 }
-MINIMUM: Mapping[str, int] = {"seed": 0, "latent_dim": 1, "batch_size": 1, "k": 1, "accumulate": 1, "num_classes": 1, "labelled": 0}
+MINIMUM: Mapping[str, int] = {
+    "seed": 0,
+    "latent_dim": 1,
+    "batch_size": 1,
+    "k": 1,
+    "accumulate": 1,
+    "num_classes": 1,
+    "labelled": 0,
+}
 
 
 def check_choice(name: str, value: Any) -> None:

@@ -38,7 +38,9 @@ def features(
 
     trainer: Any = load(_checkpoint(run, step), backend, device)
     found = linear_errors(trainer, numbers, seed=seed, split=split, data=data)
-    typer.echo(f"{'labelled':>9}  {'D features':>11}  {'raw':>7}   error on {split}, after {trainer.steps_done:,} steps")
+    typer.echo(
+        f"{'labelled':>9}  {'D features':>11}  {'raw':>7}   error on {split}, after {trainer.steps_done:,} steps"
+    )
     for n in dict.fromkeys(each.labelled for each in found):
         of = {each.of: each.value for each in found if each.labelled == n}
         typer.echo(f"{n:>9,}  {of['features']:>11.2%}  {of['raw']:>7.2%}")

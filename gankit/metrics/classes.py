@@ -1,8 +1,9 @@
 """What a classifier says of samples: how surely, how evenly over the classes, and whether of the class asked for. And
 how often D is wrong, where it is a classifier itself.
 
-But for that, the classifier is the extractor's. What it says of samples is compared with what it says of real examples, so that its
-own leanings cancel. Where it is often wrong about real examples, its numbers would mean nothing and are refused.
+But for that, the classifier is the extractor's. What it says of samples is compared with what it says of real examples,
+so that its own leanings cancel. Where it is often wrong about real examples, its numbers would mean nothing and are
+refused.
 """
 
 from __future__ import annotations

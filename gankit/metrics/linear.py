@@ -1,8 +1,8 @@
 """What a linear classifier makes of D's features, beside what it makes of the raw examples. Section 7.4 of the paper.
 
 The classifier is scikit-learn's multinomial logistic regression on standardised numbers. How strongly it is regularised
-is chosen among `STRENGTHS` by cross-validation on the very examples that it learns from, for either kind of input alike;
-the test split decides nothing.
+is chosen among `STRENGTHS` by cross-validation on the very examples that it learns from, for either kind of input
+alike; the test split decides nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,12 @@ class LinearError:
 
 
 def linear_errors(
-    trainer: Any, labelled: Iterable[int] = (100, 1000), *, seed: int | None = None, split: str = "test", data: Any = None
+    trainer: Any,
+    labelled: Iterable[int] = (100, 1000),
+    *,
+    seed: int | None = None,
+    split: str = "test",
+    data: Any = None,
 ) -> list[LinearError]:
     """Errors of linear classifiers on D's features and on raw examples, for each number of examples with labels.
 
@@ -54,7 +59,7 @@ def linear_errors(
     """
     if trainer.spec.given:
         raise ConfigError(
-            "This game's D is shown examples under conditions; a linear classifier of its features would be told them too."
+            "This game's D is shown examples under conditions, of which its features would tell the linear classifier."
         )
     splits = Splits(data if data is not None else source_of(trainer), trainer.config)
     train, test = splits("train"), splits(split)

@@ -1,4 +1,4 @@
-"""A discriminator that is a classifier of K classes, for few labels and many examples. Salimans et al. 2016, section 5."""
+"""A D that is a classifier of K classes, for few labels and many examples. Salimans et al. 2016, section 5."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from gankit.errors import ConfigError
 from gankit.interfaces import Array, Moment
 from gankit.parts.penalties import OnDiscriminator
 from gankit.parts.schedules import Number, require_between, schedule
+from gankit.plug.spelling import CLASSES, TELLS_NONE
 
 
 @dataclass(frozen=True)
@@ -102,16 +103,13 @@ class OnClasses(OnDiscriminator):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return (self.source,)
+        return (CLASSES, self.source)
 
     def log_p(self, moment: Moment, x: Array) -> Array:
         """(n, classes): the logarithms of the probabilities that D gives each class."""
         logits = moment.critic(x, {}).class_logits
-        if logits is None:
-            raise ConfigError(
-                f"{self.name}: this discriminator tells no classes. Choose one that does, discriminator='k-class', or "
-                "end a network of your own in gankit.layers.ClassesHead."
-            )
+        if logits is None:  # a module of the user's own, as others are asked beforehand
+            raise ConfigError(f"{self.name}: {TELLS_NONE}")
         return moment.ops.log_softmax(logits)
 
 

@@ -14,7 +14,7 @@ from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream
 from gankit.errors import ConfigError, one_of
 from gankit.interfaces import LABEL, Backend, Network, Port, Trainer
-from gankit.layers import Layers, buffers, conditions_of, draw, parameters, place
+from gankit.layers import ClassesHead, ClassHead, Layers, buffers, conditions_of, draw, parameters, place
 from gankit.networks.native import Native, wrapped
 from gankit.networks.spec import GameSpec
 from gankit.play.batches import Wants
@@ -69,7 +69,13 @@ def assemble(
     _check_labels(config, spec, loss)
     terms = distinct("penalties", config.penalties)
     everybody = plans(config)
-    check_needs(terms, (*config.source_names, *(plan.role for plan in everybody)), spec.given)
+
+    def tells_classes() -> bool:
+        layers = architecture(everybody[1], game_spec(config, spec), brought)
+        # Of a module of the user's own it is not known before it is called.
+        return isinstance(layers, Native) or any(isinstance(layer, ClassHead | ClassesHead) for layer in layers)
+
+    check_needs(terms, (*config.source_names, *(plan.role for plan in everybody)), spec.given, tells_classes)
     seats, starts, specs = {}, {}, {}
     for plan in everybody:
         network, starts[plan.role], takes = _network(plan, game_spec(config, spec, plan.source), brought, backend)

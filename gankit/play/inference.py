@@ -39,8 +39,8 @@ def _classes(ops: Ops, said: Scores) -> Any:
 def _features(ops: Ops, said: Scores) -> Any:
     if not said.features:
         raise ConfigError(
-            "This game's discriminator marks no features. 'mlp', 'dcgan' and 'k-class' do; in a network of your own put "
-            "gankit.layers.Features() behind the layer that is meant."
+            "This game's discriminator marks no features. 'mlp', 'dcgan' and 'k-class' do; in a network of your own "
+            "put gankit.layers.Features() behind the layer that is meant."
         )
     return ops.xp.concat([ops.xp.reshape(f, (f.shape[0], -1)) for f in said.features], axis=1)
 

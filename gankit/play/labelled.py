@@ -58,15 +58,15 @@ def labelled_part(data: Dataset | Stream, n: int, seed: int) -> Dataset:
             f"or say how many classes there are: num_classes={int(np.unique(data.labels).size)}, labels from 0 on."
         )
     if n < classes:
-        raise ConfigError(f"labelled={n} is less than one for each of the {classes} classes; ask for {classes} or more.")
+        raise ConfigError(f"labelled={n} is less than one of each of the {classes} classes; ask for {classes} or more.")
     if n > len(data):
         raise ConfigError(f"labelled={n}: {data.name} has only {len(data)} examples; ask for that many at most.")
     wanted = n // classes + (np.arange(classes) < n % classes)
     if (short := np.flatnonzero(wanted > counts)).size:
         c, most = int(short[0]), int(counts.min()) * classes
         raise ConfigError(
-            f"labelled={n} asks for {wanted[c]} examples of class {c}, and {data.name} has {counts[c]}. Each class gives "
-            f"as many as the others: ask for {most} at most."
+            f"labelled={n} asks for {wanted[c]} examples of class {c}, and {data.name} has {counts[c]}. Each class "
+            f"gives as many as the others: ask for {most} at most."
         )
     rng = Streams(seed).generator("labelled")
     chosen = [rng.permutation(np.flatnonzero(data.labels == c))[: wanted[c]] for c in range(classes)]

@@ -64,7 +64,7 @@ def needs_of(penalty: Any) -> frozenset[str]:
 
 def further(penalty: Any) -> list[str]:
     """The names of players and sources that a term needs beside G, D and their examples."""
-    return sorted(needs_of(penalty) - {"real", "given"})
+    return sorted(needs_of(penalty) - {"real", "given", "classes"})
 
 
 def on_generator(penalty: Any) -> bool:
