@@ -138,7 +138,8 @@ class ClassConsistency(OnClasses):
     name: ClassVar[str] = "class-consistency"
 
     def __call__(self, moment: Moment) -> Array:
-        ops, x = moment.ops, moment.draw.real
+        ops = moment.ops
+        x: Array = moment.draw.real
         # Masks and shifts are drawn for each row of a batch: the two looks are two halves of one.
         p = ops.xp.exp(self.log_p(moment, ops.xp.concat([x, x])))
         apart = p[: x.shape[0]] - p[x.shape[0] :]
