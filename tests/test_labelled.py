@@ -9,6 +9,9 @@ import gankit
 from gankit.building import prepared
 from gankit.config import Config
 from gankit.errors import ConfigError, DataError
+from gankit.interfaces import Port
+from gankit.networks import GameSpec
+from gankit.networks.k_class import dense_discriminator, discriminator
 from gankit.play.labelled import labelled_part
 
 
@@ -70,6 +73,26 @@ def test_labelled_examples_that_are_brought_take_the_place_of_those_drawn():
     assert game.spec.sources["labelled"].num_classes == 2 and len(game.sources["labelled"]) == 4
     # In the game's own units: four ones have no deviation of their own to be scaled by.
     np.testing.assert_array_equal(game.spec.sources["labelled"].scaling.scale, game.spec.scaling.scale)
+
+
+def test_data_with_more_classes_than_the_game_are_refused():
+    with pytest.raises(DataError, match="labels up to 2; this game has the classes 0 to 1"):
+        labelled_part(data(), 6, seed=0, num_classes=2)
+
+
+NETWORK_REFUSES = {
+    "no such source": ({}, "this game has none. Ask for examples that keep their labels, labelled=100"),
+    "no labels": ({"labelled": Port("image", (8, 8, 1))}, "the source 'labelled' has no labels"),
+    "another shape": ({"labelled": Port("image", (4, 4, 1), 3)}, r"have shape \(4, 4, 1\), and those of the game"),
+}
+
+
+@pytest.mark.parametrize("which", NETWORK_REFUSES)
+def test_a_d_of_classes_refuses_games_without_them(which):
+    sources, words = NETWORK_REFUSES[which]
+    for network in (discriminator, dense_discriminator):
+        with pytest.raises(ConfigError, match=words):
+            network(GameSpec((8, 8, 1), 4, sources=sources))
 
 
 def test_a_whole_number_is_asked_for():

@@ -9,14 +9,21 @@ import numpy as np
 
 from gankit.config import LABELLED, Config
 from gankit.data.dataset import Dataset
+from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream
 from gankit.errors import ConfigError, DataError
 from gankit.play.streams import Streams
 
 
-def drawn_sources(config: Config, data: Dataset | Stream) -> dict[str, Dataset]:
-    """The further sources that are drawn from a game's own data: "labelled", where the config asks for it."""
-    return {LABELLED: labelled_part(data, config.labelled, config.seed)} if config.draws_labelled else {}
+def drawn_sources(config: Config, data: Dataset | Stream, spec: DataSpec | None = None) -> dict[str, Dataset]:
+    """The further sources that are drawn from a game's own data: "labelled", where the config asks for it.
+
+    spec: of a game already built, which knows how many classes there are.
+    """
+    if not config.draws_labelled:
+        return {}
+    classes = None if spec is None else spec.sources[LABELLED].num_classes
+    return {LABELLED: labelled_part(data, config.labelled, config.seed, classes)}
 
 
 def told_classes(config: Config, others: Mapping[str, Dataset]) -> dict[str, Dataset]:
@@ -31,13 +38,15 @@ def told_classes(config: Config, others: Mapping[str, Dataset]) -> dict[str, Dat
     return {name: told(data) if name == LABELLED else data for name, data in others.items()}
 
 
-def labelled_part(data: Dataset | Stream, n: int, seed: int) -> Dataset:
+def labelled_part(data: Dataset | Stream, n: int, seed: int, num_classes: int | None = None) -> Dataset:
     """n examples with their labels, as many of each class as of every other, to within one; the same for the same seed.
 
-    The examples of each class are drawn without replacement, and lie in the order in which the data has them. With a
-    greater n, or where n is no multiple of the classes, the first classes have one more.
+    The examples of each class are drawn without replacement, and lie in the order in which the data has them. Where n
+    is no multiple of the classes, the first ones have one more.
 
-    Raises DataError for data without labels, or with a class that has no examples; ConfigError where there are fewer
+    num_classes: by default what the data says, or one more than its greatest label.
+
+    Raises DataError for data without labels, with more classes, or with a class that has no examples; ConfigError where there are fewer
     examples of a class than are asked for, or fewer asked for than there are classes.
     """
     if isinstance(data, Stream):
@@ -50,7 +59,10 @@ def labelled_part(data: Dataset | Stream, n: int, seed: int) -> Dataset:
             f"labelled={n}: {data.name} has no labels. Pass data=(x, labels), or the labelled examples apart: "
             "sources={'labelled': (x, labels)}."
         )
-    classes = data.num_classes or int(data.labels.max()) + 1
+    seen = int(data.labels.max()) + 1
+    classes = num_classes or data.num_classes or seen
+    if seen > classes:
+        raise DataError(f"{data.name} has labels up to {seen - 1}; this game has the classes 0 to {classes - 1}.")
     counts = np.bincount(data.labels, minlength=classes)
     if empty := [int(c) for c in np.flatnonzero(counts == 0)]:
         raise DataError(

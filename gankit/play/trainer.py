@@ -273,7 +273,7 @@ class AdversarialTrainer:
     def _feed_of(self, dataset: Dataset | Stream) -> Feed | StreamFeed:
         batches, ops, config = self._batches, self._game.backend.ops, self.config
         if not isinstance(dataset, Stream):
-            sources = self._own_sources() | drawn_sources(config, dataset)
+            sources = self._own_sources() | drawn_sources(config, dataset, self.spec)
             return Feed(dataset, batches, ops, frozenset(config.conditions), self._units, sources)
         if config.source_names:
             raise ConfigError("A game on several sources takes data sets, not batches that come by.")

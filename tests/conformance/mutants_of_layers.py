@@ -184,9 +184,7 @@ VALUES = (
     Mutant(
         "D's score is that of its likeliest class",
         "check_layer_values",
-        layer(
-            layers.ClassesHead, lambda o, rec, p, x, out: {**out, "logits": o.xp.max(out["class_logits"], axis=-1)}
-        ),
+        layer(layers.ClassesHead, lambda o, rec, p, x, out: {**out, "logits": o.xp.max(out["class_logits"], axis=-1)}),
     ),
     Mutant("a projection ignores labels", "check_layer_values", only(layers.ProjectionHead, apply=labels_ignored)),
     Mutant("a label's scale is the first's", "check_layer_values", only(layers.LabelAffine, apply=labels_ignored)),
