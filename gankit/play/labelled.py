@@ -46,8 +46,8 @@ def labelled_part(data: Dataset | Stream, n: int, seed: int, num_classes: int | 
 
     num_classes: by default what the data says, or one more than its greatest label.
 
-    Raises DataError for data without labels, with more classes, or with a class that has no examples; ConfigError where there are fewer
-    examples of a class than are asked for, or fewer asked for than there are classes.
+    Raises DataError for data without labels, with more classes, or with a class that has no examples; ConfigError where
+    there are fewer examples of a class than are asked for, or fewer asked for than there are classes.
     """
     if isinstance(data, Stream):
         raise DataError(
