@@ -15,7 +15,7 @@ import numpy as np
 
 from gankit.errors import ConfigError, DataError, PluginError
 from gankit.metrics.bench import Splits, source_of
-from gankit.play.labelled import labelled_part
+from gankit.play.labelled import labelled_rows
 
 Array = np.ndarray[Any, Any]
 
@@ -50,7 +50,8 @@ def linear_errors(
 ) -> list[LinearError]:
     """Errors of linear classifiers on D's features and on raw examples, for each number of examples with labels.
 
-    labelled: how many; drawn from the training split, as many of each class as of every other (`labelled_part`).
+    labelled: how many; drawn from the training split, as many of each class as of every other (`labelled_rows`).
+    split: what they are judged on; of "train", the examples that they did not learn from.
     seed: of that draw; by default the game's, whose own labelled examples are then those of that number.
     data: what the game was trained on, where its config cannot name it.
 
@@ -66,13 +67,15 @@ def linear_errors(
     if test.labels is None:
         raise DataError(f"{test.name} ({split}) has no labels to be right or wrong about.")
     trainer.features(train.x[:1])  # a D without features is told before anything is computed
-    parts = [labelled_part(train, n, trainer.config.seed if seed is None else seed) for n in labelled]
-    found, seen_test = list[LinearError](), trainer.features(test.x)
-    for part in parts:
-        inputs = {"features": (trainer.features(part.x), seen_test), "raw": (part.x, test.x)}
+    drawn = [labelled_rows(train, n, trainer.config.seed if seed is None else seed) for n in labelled]
+    found, seen = list[LinearError](), trainer.features(test.x)
+    for rows in drawn:
+        # Of a split that has only one, the examples that the classifier does not learn from.
+        asked = np.setdiff1d(np.arange(len(test)), rows) if split == "train" else np.arange(len(test))
+        inputs = {"features": (trainer.features(train.x[rows]), seen[asked]), "raw": (train.x[rows], test.x[asked])}
         for of, (x, x_test) in inputs.items():
-            value, strength = _error(x, part.labels, x_test, test.labels)
-            found.append(LinearError(of, len(part), value, strength, len(test), split))
+            value, strength = _error(x, np.asarray(train.labels)[rows], x_test, test.labels[asked])
+            found.append(LinearError(of, len(rows), value, strength, len(asked), split))
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gankit.config import LABELLED, Config
-from gankit.data.dataset import Dataset
+from gankit.data.dataset import Array, Dataset
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream
 from gankit.errors import ConfigError, DataError
@@ -39,7 +39,16 @@ def told_classes(config: Config, others: Mapping[str, Dataset]) -> dict[str, Dat
 
 
 def labelled_part(data: Dataset | Stream, n: int, seed: int, num_classes: int | None = None) -> Dataset:
-    """n examples with their labels, as many of each class as of every other, to within one; the same for the same seed.
+    """The n examples of `labelled_rows`, with their labels; arguments and errors are the same."""
+    rows = labelled_rows(data, n, seed, num_classes)
+    assert isinstance(data, Dataset) and data.labels is not None
+    classes = num_classes or data.num_classes or int(data.labels.max()) + 1
+    given = {name: values[rows] for name, values in data.given.items()}
+    return Dataset(data.x[rows], data.labels[rows], classes, data.value_range, data.name, given)
+
+
+def labelled_rows(data: Dataset | Stream, n: int, seed: int, num_classes: int | None = None) -> Array:
+    """(n,) places of examples: as many of each class as of every other, to within one; the same for the same seed.
 
     The examples of each class are drawn without replacement, and lie in the order in which the data has them. Where n
     is no multiple of the classes, the first ones have one more.
@@ -82,6 +91,4 @@ def labelled_part(data: Dataset | Stream, n: int, seed: int, num_classes: int | 
         )
     rng = Streams(seed).generator("labelled")
     chosen = [rng.permutation(np.flatnonzero(data.labels == c))[: wanted[c]] for c in range(classes)]
-    rows = np.sort(np.concatenate(chosen))
-    given = {name: values[rows] for name, values in data.given.items()}
-    return Dataset(data.x[rows], data.labels[rows], classes, data.value_range, data.name, given)
+    return np.sort(np.concatenate(chosen))

@@ -12,6 +12,7 @@ from gankit import checkpoint
 from gankit.data import open_data
 from gankit.errors import ConfigError
 from gankit.metrics.linear import linear_errors
+from gankit.play.labelled import labelled_part, labelled_rows
 from tests.cli_runner import Cli
 
 SMALL = {
@@ -67,8 +68,6 @@ def test_the_cross_entropy_is_that_of_the_labelled_examples(backend):
 
 
 def labelled(gan):
-    from gankit.play.labelled import labelled_part
-
     return labelled_part(gan.data, gan.config.labelled, gan.config.seed)
 
 
@@ -149,9 +148,12 @@ def test_features_are_judged_beside_raw_pixels(backend, tmp_path, monkeypatch, c
     rows = json.loads((tmp_path / "runs" / "features.json").read_text())["errors"]
     assert [row["of"] for row in rows] == ["features", "raw"] and all(row["labelled"] == 30 for row in rows)
     assert [row["value"] for row in rows] == [each.value for each in linear_errors(gan, [30], split="train")]
-    part, test = labelled(gan), open_data("digits")
-    x, x_test = (a.x.reshape(len(a), -1).astype(float) for a in (part, test))
+    whole, rows_of = open_data("digits"), labelled_rows(gan.data, 30, 0)
+    others = np.setdiff1d(np.arange(len(whole)), rows_of)
+    x, x_test = (whole.x[which].reshape(len(which), -1).astype(float) for which in (rows_of, others))
     std = np.where(x.std(axis=0) > 0, x.std(axis=0), 1.0)
-    by_hand = LogisticRegression(C=rows[1]["strength"], max_iter=1000).fit((x - x.mean(axis=0)) / std, part.labels)
-    error = np.mean(by_hand.predict((x_test - x.mean(axis=0)) / std) != test.labels)
+    by_hand = LogisticRegression(C=rows[1]["strength"], max_iter=1000).fit(
+        (x - x.mean(axis=0)) / std, whole.labels[rows_of]
+    )
+    error = np.mean(by_hand.predict((x_test - x.mean(axis=0)) / std) != whole.labels[others])
     np.testing.assert_allclose(rows[1]["value"], error)
