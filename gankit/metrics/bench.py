@@ -6,7 +6,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -102,7 +101,7 @@ class Bench:
             look=None if self.extractor is None else self._look,
             # D of a conditional game wants conditions too, which a metric does not have for all examples.
             score=None if trainer.spec.given else trainer.score,
-            classify=None if trainer.spec.given else partial(trainer.classify, ema=averaged),
+            classify=None if trainer.spec.given else lambda x: trainer.classify(x, ema=averaged),
             given={name: v for name, v in conditions.get("given", {}).items() if name != LABEL},
             truth=None if unpaired else truth,
             remade=trainer.conditions_of if trainer.config.given else None,
