@@ -20,6 +20,7 @@ from gankit.layers import output_range
 from gankit.networks.native import Native
 from gankit.play.assembling import NATIVE, architecture, assemble
 from gankit.play.conditions import bare_spec, data_spec, makers_of, ports, settled, split_by
+from gankit.play.labelled import drawn_sources, told_classes
 from gankit.play.plans import plans
 from gankit.play.rules import G
 from gankit.plug import registry
@@ -81,7 +82,10 @@ def begin(
 
 
 class Prepared(NamedTuple):
-    """A game whose data are open and whose conditions are settled, before it has a backend."""
+    """A game whose data are open and whose conditions are settled, before it has a backend.
+
+    sources: those that are brought; what is drawn from the game's own data is drawn again wherever it is played on.
+    """
 
     config: Config
     spec: DataSpec
@@ -97,8 +101,9 @@ def prepared(
     labelled = config.conditional or bool(getattr(make("losses", config.loss), "conditional", False))
     opened = split_by(config, open_training(source, conditional=labelled, num_classes=config.num_classes))
     others = {name: open_data(other) for name, other in {**config.sources, **sources}.items()}
+    every = told_classes(config, others) | drawn_sources(config, opened)
     dataset = examples_of(opened)
-    bare = bare_spec(config, dataset, others)
+    bare = bare_spec(config, dataset, every)
     makers = makers_of(config, bare)
     config = settled(config, dataset, makers, labelled)
     classes = _classes(dataset, config) if LABEL in config.conditions else None
@@ -106,10 +111,10 @@ def prepared(
     outputs = {}
     for plan in plans(config):
         if plan.kind == G:
-            own = replace(spec, shape=others[plan.source].shape) if plan.source else spec
+            own = replace(spec, shape=every[plan.source].shape) if plan.source else spec
             network = architecture(plan, own, brought)
             outputs[plan.source] = network.output if isinstance(network, Native) else output_range(network)
-    whole = data_spec(config, dataset, others, makers, outputs, classes)
+    whole = data_spec(config, dataset, every, makers, outputs, classes)
     return Prepared(config, whole, opened, others)
 
 

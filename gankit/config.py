@@ -58,10 +58,12 @@ class Config:
     accumulate: int = 1  # parts that a minibatch goes through in turn; batch norm normalises each by itself
     fake_labels: str = "data"  # those of the real examples in the same places; or "uniform", drawn anew
     ema: Any = 0.0  # decay of the moving average of G that samples are drawn from; or {"half_life": images}; 0 is off
+    averages: str = "generator"  # who has such an average: "generator", or "both", D with it
     num_classes: int | None = None  # of the labels in a conditional game; named data sets know their own
     given: tuple[Part, ...] = ()  # makers of conditions, of the examples themselves
     conditions: tuple[str, ...] = ()  # the names of all that the game is given, settled when it is built
     sources: Mapping[str, str] = field(default_factory=dict)  # further data, by name: {"b": "mnist"}
+    labelled: int = 0  # examples that keep their labels, drawn by the seed: the further source "labelled"; 0: no such
     players: Mapping[str, Any] = field(default_factory=dict)  # players beside G and D, by role; see docs/players.md
 
     def __post_init__(self) -> None:
@@ -71,6 +73,16 @@ class Config:
     def conditional(self) -> bool:
         """Whether the game has labels."""
         return LABEL in self.conditions or self.loss.name == "conditional"
+
+    @property
+    def draws_labelled(self) -> bool:
+        """Whether the source "labelled" is drawn from the game's own data; one that is brought takes its place."""
+        return self.labelled > 0 and LABELLED not in self.sources
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The game's further sources: those that are brought, and what is drawn from its own data."""
+        return (*self.sources, *([LABELLED] if self.draws_labelled else []))
 
     @property
     def ema_decay(self) -> float:
@@ -114,6 +126,8 @@ class Config:
 
 
 NAMES: tuple[str, ...] = tuple(f.name for f in fields(Config))
+LABELLED = "labelled"
+"""The name of the source that holds the examples with labels."""
 LISTS = ("penalties", "constraints", "augmentations", "given")
 TABLES = ("sources", "players")
 
@@ -207,8 +221,17 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "precision": ("full", "tf32", "bfloat16"),
     "schedule": ("alternating", "simultaneous"),
     "fake_labels": ("data", "uniform"),
+    "averages": ("generator", "both"),
 }
-MINIMUM: Mapping[str, int] = {"seed": 0, "latent_dim": 1, "batch_size": 1, "k": 1, "accumulate": 1, "num_classes": 1}
+MINIMUM: Mapping[str, int] = {
+    "seed": 0,
+    "latent_dim": 1,
+    "batch_size": 1,
+    "k": 1,
+    "accumulate": 1,
+    "num_classes": 1,
+    "labelled": 0,
+}
 
 
 def check_choice(name: str, value: Any) -> None:

@@ -54,10 +54,19 @@ GAMES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "masked": ("mnist", {"generator": {"width": 3, "blocks": 1}, "discriminator": {"width": 3}}),
     "cycle": ("mnist", {"generator": {"width": 2, "blocks": 1}, "discriminator": {"width": 2}, "sources": SLANTED}),
     "spectrum": ("signals", both(hidden=[16])),
+    "semi-supervised": (
+        "mnist",
+        {"generator": {"hidden": [16]}, "discriminator": {"width": 2, "units": 8}, "labelled": 20},
+    ),
 }
 """Recipe: (data, settings)."""
-DROPOUT = ("gan-2014", "gan-2014-tfd", "gan-2014-cifar", "gan-2014-cifar-conv")
-"""The recipes that have it, in D."""
+KEPT_WHOLE = {"discriminator": {"keep_input": 1.0, "keep_hidden": 1.0}}
+DROPOUT: Mapping[str, dict[str, Any]] = {
+    **dict.fromkeys(("gan-2014", "gan-2014-tfd", "gan-2014-cifar", "gan-2014-cifar-conv"), KEPT_WHOLE),
+    "semi-supervised": {"discriminator": {"keep": 1.0}, "augmentations": []},
+}
+"""The recipes that draw masks or shifts inside the step, each framework its own, and the settings that leave them out.
+"""
 
 
 @cache

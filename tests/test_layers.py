@@ -10,6 +10,7 @@ from gankit.layers import (
     AvgPool,
     BatchNorm,
     Bias,
+    ClassesHead,
     ClassHead,
     ConcatEmbedding,
     ConcatLabels,
@@ -96,6 +97,7 @@ def test_shapes_and_names_follow_from_the_records():
         (LabelAffine(10), (4, 4, 3), (4, 4, 3)),
         (ProjectionHead(10), (7,), ()),
         (ClassHead(10), (7,), ()),
+        (ClassesHead(10), (7,), ()),
         (BatchNorm(), (4, 4, 3), (4, 4, 3)),
         (InstanceNorm(), (4, 4, 3), (4, 4, 3)),
         (InstanceNorm(scale=None, bias=None), (9, 3), (9, 3)),
@@ -268,7 +270,7 @@ def test_the_last_activation_says_what_a_generator_produces(last, expected):
 # What is refused.
 
 
-@pytest.mark.parametrize("layer", [Dense(3), Maxout(3, 2), ProjectionHead(3), ClassHead(3)], ids=str)
+@pytest.mark.parametrize("layer", [Dense(3), Maxout(3, 2), ProjectionHead(3), ClassHead(3), ClassesHead(3)], ids=str)
 def test_vectors_only(layer):
     with pytest.raises(ShapeError, match="put Flatten\\(\\) before it"):
         place((layer,), (4, 4))

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from gankit import GankitError, __version__
-from gankit.cli import complete, evaluate, figure, new, report, reproduce, show, train
+from gankit.cli import complete, evaluate, features, figure, new, report, reproduce, show, train
 
 __all__ = ["app", "main"]
 
@@ -26,6 +26,7 @@ app.command()(show.sample)
 app.command()(complete.complete)
 app.command()(evaluate.evaluate)
 app.command()(figure.figure)
+app.command()(features.features)
 app.command()(report.report)
 app.command()(reproduce.reproduce)
 app.command()(new.new)

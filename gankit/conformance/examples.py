@@ -9,6 +9,7 @@ from gankit.layers import (
     AvgPool,
     BatchNorm,
     Bias,
+    ClassesHead,
     ClassHead,
     ConcatCondition,
     ConcatEmbedding,
@@ -168,6 +169,7 @@ LABELS = (
         (LabelAffine(CLASSES), (2, 3, 2)),
         (ProjectionHead(CLASSES), (4,)),
         (ClassHead(CLASSES), (4,)),
+        (ClassesHead(CLASSES), (4,)),
     ),
     Example((ConcatLabels(1),), (1,), 1),
     *_one(

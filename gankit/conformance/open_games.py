@@ -60,6 +60,12 @@ def crossed(**settings: Any) -> Config:
     return small(**{**base, **settings})
 
 
+def with_labelled(**settings: Any) -> Config:
+    """A D that tells classes, 7 examples that keep their labels, and the others without: `semi-supervised`."""
+    base = {"discriminator": {"name": "k-class-mlp", "hidden": [5]}, "labelled": 7}
+    return small(**{**base, **settings})
+
+
 def begin(backend: Backend, config: Config, dataset: Dataset | None = None) -> Any:
     """The trainer of a game before its first step; dataset: by default that of one of the games here."""
     own = data_of(config) if dataset is None else dataset
@@ -70,6 +76,8 @@ def begin(backend: Backend, config: Config, dataset: Dataset | None = None) -> A
 def data_of(config: Config) -> Dataset:
     """The examples that a game is played on."""
     data = examples()
+    if config.labelled:
+        return data
     return Dataset(data.x, None, None, data.value_range, "conformance") if config.sources else styled()
 
 

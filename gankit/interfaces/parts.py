@@ -69,8 +69,8 @@ class Term(Protocol):
     weight: what the step multiplies it by; a number or a schedule (`gankit.schedules.schedule`).
 
     Beside these a term may have
-    needs: names of what must be there: "real" (real examples in G's phase), "given" (conditions), a further source, a
-        further player.
+    needs: names of what must be there: "real" (real examples in G's phase), "given" (conditions), "classes" (a D that
+        tells them), a further source, a further player.
     slopes_at: "real", "fake": where it takes D's gradient in the examples, by `gankit.penalties.input_gradient`, which
         then comes from the pass that judges them, at half the cost.
     memory: names to the numbers they start from. The term then returns (value, new memory), and is called whatever its

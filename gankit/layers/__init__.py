@@ -24,6 +24,7 @@ from gankit.layers.base import (
 )
 from gankit.layers.composite import AsCondition, MinibatchStddev, Residual, Skip, SpectralNorm, largest_singular_value
 from gankit.layers.conditioning import (
+    ClassesHead,
     ClassHead,
     ConcatEmbedding,
     ConcatLabels,
@@ -50,6 +51,7 @@ __all__ = [
     "BatchNorm",
     "Bias",
     "ClassHead",
+    "ClassesHead",
     "ConcatCondition",
     "ConcatEmbedding",
     "ConcatLabels",

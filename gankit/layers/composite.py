@@ -23,7 +23,7 @@ from gankit.layers.base import (
     place,
     require_image,
 )
-from gankit.layers.conditioning import ClassHead
+from gankit.layers.conditioning import ClassesHead, ClassHead
 from gankit.layers.shaping import Features
 from gankit.parts.initializers import Constant, Normal
 
@@ -34,7 +34,7 @@ class Branched(Layer):
 
     def __post_init__(self) -> None:
         for layer in self._inside:
-            if isinstance(layer, Features | ClassHead):
+            if isinstance(layer, Features | ClassHead | ClassesHead):
                 raise ConfigError(
                     f"{type(layer).__name__} says more than the one array that {type(self).__name__} returns: put it "
                     "behind the block."

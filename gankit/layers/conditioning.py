@@ -128,6 +128,38 @@ class ClassHead(Portable):
         }
 
 
+@dataclass(frozen=True)
+class ClassesHead(Portable):
+    """The logits l of the classes, and log sum_k exp(l_k) as D's own. Salimans et al. 2016, section 5.
+
+    An example is real if it is of any class: D(x) = Z / (Z + 1), Z = sum_k exp(l_k), whose logit is log Z. The fake
+    class of K + 1 has the logit 0, as softmax does not know a constant that is added to all.
+
+    (in,) -> (), with `class_logits` (num_classes,); kernel (in, num_classes), bias (num_classes,).
+    """
+
+    num_classes: int
+    kernel: Initializer = HeNormal(gain=1.0)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        require_flat(self, shape)
+        return ()
+
+    def parameters(self, shape: Shape) -> Mapping[str, Parameter]:
+        return {
+            "kernel": Parameter((shape[0], self.num_classes), self.kernel),
+            "bias": Parameter((self.num_classes,), Constant(0.0)),
+        }
+
+    def compute(self, ops: Any, params: Mapping[str, Array], x: Array, labels: Array | None) -> Any:
+        xp = ops.xp
+        logits = ops.to_float(xp.matmul(x, params["kernel"]) + params["bias"])
+        # Seen from the greatest of them, no exponential overflows; nothing is derived through that.
+        greatest = ops.stop_gradient(xp.max(logits, axis=-1, keepdims=True))
+        sum_of_all = xp.sum(xp.exp(logits - greatest), axis=-1)
+        return {"logits": xp.log(sum_of_all) + greatest[:, 0], "class_logits": logits}
+
+
 def conditional_batch_norm(num_classes: int | None, **options: Any) -> Layers:
     """Batch norm whose scale and bias belong to the label; plain batch norm in an unconditional game.
 

@@ -80,6 +80,8 @@ class Evidence:
     extractor: None where none fits the data.
     look: features and probabilities of examples by that extractor; None with it.
     score: D's logits on examples, (n,), of a game that is at hand; None where only samples are.
+    classify: the probabilities that its D gives each class, (n, classes), ConfigError from a D that tells none; None as
+        `score`.
     given: the conditions that were asked for beside labels, by name. truth: the examples that they are of, where they
         are of any. remade: the conditions that the game makes of examples, to be held beside those asked for.
     """
@@ -92,6 +94,7 @@ class Evidence:
     extractor: Extractor | None = None
     look: Callable[[Array], tuple[Array, Array | None]] | None = None
     score: Callable[[Array], Array] | None = None
+    classify: Callable[[Array], Array] | None = None
     given: Mapping[str, Array] = field(default_factory=dict)
     truth: Array | None = None
     remade: Callable[[Array], Mapping[str, Array]] | None = None

@@ -90,6 +90,7 @@ class Bench:
             truth, given = trainer.pairs(n, seed=seed, data=self.splits(self.split))
             labels, conditions = given.get(LABEL), {"given": given}
         chosen = {"ema": weights == "ema"} if trainer.config.ema else {}
+        averaged = weights == "ema" and trainer.config.averages == "both"
         return Evidence(
             backend=self.backend,
             spec=trainer.spec,
@@ -100,6 +101,7 @@ class Bench:
             look=None if self.extractor is None else self._look,
             # D of a conditional game wants conditions too, which a metric does not have for all examples.
             score=None if trainer.spec.given else trainer.score,
+            classify=None if trainer.spec.given else lambda x: trainer.classify(x, ema=averaged),
             given={name: v for name, v in conditions.get("given", {}).items() if name != LABEL},
             truth=None if unpaired else truth,
             remade=trainer.conditions_of if trainer.config.given else None,

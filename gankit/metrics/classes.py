@@ -1,7 +1,9 @@
-"""What a classifier says of samples: how surely, how evenly over the classes, and whether of the class asked for.
+"""What a classifier says of samples: how surely, how evenly over the classes, and whether of the class asked for. And
+how often D is wrong, where it is a classifier itself.
 
-The classifier is the extractor's. What it says of samples is compared with what it says of real examples, so that its
-own leanings cancel. Where it is often wrong about real examples, its numbers would mean nothing and are refused.
+But for that, the classifier is the extractor's. What it says of samples is compared with what it says of real examples,
+so that its own leanings cancel. Where it is often wrong about real examples, its numbers would mean nothing and are
+refused.
 """
 
 from __future__ import annotations
@@ -108,6 +110,38 @@ class ConditionalAccuracy:
                 "of_class": {int(c): float(right[evidence.labels == c].mean()) for c in asked},
                 "of_real_examples": trusted,
             },
+        )
+
+
+@dataclass(frozen=True)
+class ClassificationError:
+    """The share of a split's examples that the game's own D takes for another class: of games whose D tells classes.
+
+    By the average of D's parameters in the row of moving averages, where the game keeps one.
+    """
+
+    split: str = "test"
+    name: ClassVar[str] = "classification-error"
+
+    def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
+        if evidence.classify is None:
+            raise NotMeasurable("No D is at hand that is shown examples alone.")
+        try:
+            evidence.classify(evidence.samples[:1])  # before the data is opened: it may not be here
+        except ConfigError as reason:
+            raise NotMeasurable(str(reason)) from None
+        data = evidence.split(self.split)
+        if data.labels is None:
+            raise NotMeasurable(f"{data.name} ({self.split}) has no labels to be right or wrong about.")
+        wrong = evidence.classify(data.x).argmax(axis=1) != data.labels
+        share, n = float(wrong.mean()), len(wrong)
+        yield Measurement(
+            metric=self.name,
+            value=share,
+            protocol={"n": n, "split": self.split},
+            error=float(np.sqrt(share * (1 - share) / n)),
+            better="lower",
+            details={"of_class": {int(c): float(wrong[data.labels == c].mean()) for c in np.unique(data.labels)}},
         )
 
 

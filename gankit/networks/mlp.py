@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gankit.layers import Dense, Features, Flatten, Layer, Layers, LeakyRelu, Relu, Reshape, Sigmoid
+from gankit.layers import BatchNorm, Dense, Features, Flatten, Layer, Layers, LeakyRelu, Relu, Reshape, Sigmoid
 from gankit.networks.spec import GameSpec
 from gankit.parts.initializers import HeNormal
 
 
-def generator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256)) -> Layers:
-    """z (and conditions) -> dense relu layers -> an example; ends in a sigmoid where examples are bounded."""
+def generator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256), norm: bool = False) -> Layers:
+    """z (and conditions) -> dense relu layers -> an example; ends in a sigmoid where examples are bounded.
+
+    norm: whether there is batch norm in front of each relu.
+    """
     layers: list[Layer] = [*spec.conditions()]
     for width in hidden:
-        layers += [Dense(width), Relu()]
+        # no bias in front of batch norm, which takes it away
+        layers += [Dense(width, bias=None), BatchNorm(), Relu()] if norm else [Dense(width), Relu()]
     layers.append(Dense(math.prod(spec.shape), kernel=HeNormal(gain=1.0)))
     if spec.bounded:
         layers.append(Sigmoid())

@@ -198,7 +198,7 @@ def unpaired(spec: GameSpec, *, source: str = "b", name: str = "image") -> Unpai
             f"unpaired: there is no source {source!r}; the game's further sources: {there}. Pass it: "
             f"sources={{{source!r}: ...}}, or --source {source}=DATA."
         )
-    return Unpaired({name: spec.sources[source]}, source)
+    return Unpaired({name: replace(spec.sources[source], num_classes=None)}, source)
 
 
 def _image(spec: GameSpec, maker: str) -> tuple[int, int, int]:

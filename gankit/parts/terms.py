@@ -1,4 +1,5 @@
-"""Terms about conditions: how far G is from the example that a condition belongs to; that D must look at both."""
+"""Terms about what is known of examples: how far G is from the one that a condition belongs to; that D must look at
+both; which class D should take one for."""
 
 from __future__ import annotations
 
@@ -6,10 +7,12 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from gankit.config import LABELLED
 from gankit.errors import ConfigError
 from gankit.interfaces import Array, Moment
 from gankit.parts.penalties import OnDiscriminator
 from gankit.parts.schedules import Number, require_between, schedule
+from gankit.plug.spelling import CLASSES, TELLS_NONE
 
 
 @dataclass(frozen=True)
@@ -87,3 +90,57 @@ class Mismatched(OnDiscriminator):
             raise ConfigError("mismatched: in a minibatch of 1 no example has another's condition; use batch_size=2.")
         others = {name: ops.xp.concat([c[1:], c[:1]]) for name, c in draw.given.items()}
         return ops.xp.mean(ops.softplus(moment.critic(draw.real, others).logits))
+
+
+@dataclass(frozen=True)
+class OnClasses(OnDiscriminator):
+    """What terms on D's classes have in common.
+
+    source: the further source of the examples with labels, without which classes mean nothing.
+    """
+
+    source: str = LABELLED
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (CLASSES, self.source)
+
+    def log_p(self, moment: Moment, x: Array) -> Array:
+        """(n, classes): the logarithms of the probabilities that D gives each class."""
+        logits = moment.critic(x, {}).class_logits
+        if logits is None:  # a module of the user's own, as others are asked beforehand
+            raise ConfigError(f"{self.name}: {TELLS_NONE}")
+        return moment.ops.log_softmax(logits)
+
+
+class ClassCrossEntropy(OnClasses):
+    """-E log p(y|x) on the examples with labels, p being the softmax of D's class logits: what makes D a classifier."""
+
+    name: ClassVar[str] = "class-cross-entropy"
+
+    def __call__(self, moment: Moment) -> Array:
+        ops, draw = moment.ops, moment.draw.others[self.source]
+        if draw.labels is None:
+            raise ConfigError(
+                f"{self.name}: the examples of the source {self.source!r} have no labels. Bring them: "
+                f"sources={{{self.source!r}: (x, labels)}}."
+            )
+        log_p = self.log_p(moment, draw.real)
+        return -ops.xp.mean(ops.xp.sum(log_p * ops.one_hot(draw.labels, log_p.shape[-1]), axis=-1))
+
+
+class ClassConsistency(OnClasses):
+    """E sum_k (p_k(x) - p_k(x))^2 on real examples, each seen twice: through other dropout and other augmentations.
+
+    What of an example is not its class should not change it. Laine & Aila 2017; in this game, Wei et al. 2018.
+    """
+
+    name: ClassVar[str] = "class-consistency"
+
+    def __call__(self, moment: Moment) -> Array:
+        ops = moment.ops
+        x: Array = moment.draw.real
+        # Masks and shifts are drawn for each row of a batch: the two looks are two halves of one.
+        p = ops.xp.exp(self.log_p(moment, ops.xp.concat([x, x])))
+        apart = p[: x.shape[0]] - p[x.shape[0] :]
+        return ops.xp.mean(ops.xp.sum(apart * apart, axis=-1))

@@ -14,7 +14,7 @@ from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream
 from gankit.errors import ConfigError, one_of
 from gankit.interfaces import LABEL, Backend, Network, Port, Trainer
-from gankit.layers import Layers, buffers, conditions_of, draw, parameters, place
+from gankit.layers import ClassesHead, ClassHead, Layers, buffers, conditions_of, draw, parameters, place
 from gankit.networks.native import Native, wrapped
 from gankit.networks.spec import GameSpec
 from gankit.play.batches import Wants
@@ -48,7 +48,7 @@ def architecture(plan: Plan, spec: GameSpec, brought: Brought) -> Layers | Nativ
 def game_spec(config: Config, spec: DataSpec, source: str = "") -> GameSpec:
     """What a network of the game's own data, or of a further source, has to know."""
     own = spec.sources[source] if source else spec
-    sources = {name: Port("image", other.shape) for name, other in spec.sources.items()}
+    sources = {name: Port("image", other.shape, other.num_classes) for name, other in spec.sources.items()}
     # Labels of a further source are there for terms, unless the whole game is played with labels.
     given = {name: port for name, port in own.given.items() if name != LABEL or config.conditional}
     return GameSpec(own.shape, config.latent_dim, bounded=own.bounded, given=given, sources=sources)
@@ -69,12 +69,18 @@ def assemble(
     _check_labels(config, spec, loss)
     terms = distinct("penalties", config.penalties)
     everybody = plans(config)
-    check_needs(terms, (*config.sources, *(plan.role for plan in everybody)), spec.given)
+
+    def tells_classes() -> bool:
+        layers = architecture(everybody[1], game_spec(config, spec), brought)
+        # Of a module of the user's own it is not known before it is called.
+        return isinstance(layers, Native) or any(isinstance(layer, ClassHead | ClassesHead) for layer in layers)
+
+    check_needs(terms, (*config.source_names, *(plan.role for plan in everybody)), spec.given, tells_classes)
     seats, starts, specs = {}, {}, {}
     for plan in everybody:
         network, starts[plan.role], takes = _network(plan, game_spec(config, spec, plan.source), brought, backend)
         specs[plan.role] = optimizer = make("optimizers", plan.optimizer)
-        averaged = plan.kind == G and bool(config.ema)
+        averaged = bool(config.ema) and (plan.kind == G or config.averages == "both")
         seats[plan.role] = Seat(
             network, backend.optimizer(optimizer), plan.phase, plan.kind, plan.source, takes, averaged
         )
@@ -94,7 +100,7 @@ def assemble(
         accumulate=config.accumulate,
     )
     makers = makers_of(config, own_spec)
-    wants = Wants.of(loss, terms, num_classes=spec.num_classes, sources=config.sources, makers=makers)
+    wants = Wants.of(loss, terms, num_classes=spec.num_classes, sources=config.source_names, makers=makers)
     assembled = Assembled(config, backend, spec, rules, starts, specs, wants, makers)
     make_trainer = cast(Callable[..., Trainer], registry.load("trainers", config.trainer))
     return make_trainer(assembled, dataset, **({"sources": sources} if sources else {}))

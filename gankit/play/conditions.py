@@ -40,9 +40,14 @@ def split_by(config: Config, data: Dataset | Stream) -> Dataset | Stream:
 
 def bare_spec(config: Config, dataset: Dataset, others: Mapping[str, Dataset]) -> GameSpec:
     """What is known of a game before its conditions are."""
-    sources = {source: Port("image", data.shape) for source, data in others.items()}
+    sources = {source: Port("image", data.shape, classes_of(data)) for source, data in others.items()}
     bounded = dataset.value_range is not None
     return GameSpec(dataset.shape, config.latent_dim, bounded=bounded, sources=sources)
+
+
+def classes_of(data: Dataset) -> int | None:
+    """How many classes the examples of a source are of; None without labels."""
+    return data.num_classes if data.labels is not None else None
 
 
 def settled(config: Config, dataset: Dataset, makers: Makers, labelled: bool) -> Config:
@@ -86,10 +91,11 @@ def data_spec(
             if getattr(maker, "source", None) == source
             for name in maker.ports
         }
-        own_classes = data.num_classes if data.labels is not None else None
         own_units = {name: unit for name in data.given if (unit := _units_of(data, name, ends)) is not None}
-        own_scaling = scaling(data, outputs.get(source, ends))
-        sources[source] = DataSpec(data.shape, own_classes, own_scaling, {**own, **crossed}, own_units)
+        # What no G makes is seen by players of the game's own data, and so in its units, where it brings none.
+        alike = source not in outputs and data.value_range is None
+        own_scaling = scaling(dataset if alike else data, outputs.get(source, ends))
+        sources[source] = DataSpec(data.shape, classes_of(data), own_scaling, {**own, **crossed}, own_units)
     return DataSpec(dataset.shape, num_classes, scaling(dataset, ends), given, units, sources)
 
 

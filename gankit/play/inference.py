@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gankit.config import Config
 from gankit.data.spec import DataSpec
-from gankit.interfaces import Given, Ops, Player
+from gankit.errors import ConfigError
+from gankit.interfaces import Given, Ops, Player, Scores
 from gankit.play.conditions import Makers, Seen
 from gankit.play.feed import EXAMPLES, Units
 from gankit.play.judging import scores
@@ -26,6 +27,33 @@ PARTS_AHEAD = 16
 """How many of them the device is given before the first is fetched, as fetching holds a CPU up; 64 MB of numbers."""
 
 
+def _classes(ops: Ops, said: Scores) -> Any:
+    if said.class_logits is None:
+        raise ConfigError(
+            "This game's discriminator tells no classes. Play one that does: recipe='semi-supervised', "
+            "discriminator='k-class', or a network of your own that ends in gankit.layers.ClassesHead."
+        )
+    return ops.xp.exp(ops.log_softmax(said.class_logits))
+
+
+def _features(ops: Ops, said: Scores) -> Any:
+    if not said.features:
+        raise ConfigError(
+            "This game's discriminator marks no features. 'mlp', 'dcgan' and 'k-class' do; in a network of your own "
+            "put gankit.layers.Features() behind the layer that is meant."
+        )
+    return ops.xp.concat([ops.xp.reshape(f, (f.shape[0], -1)) for f in said.features], axis=1)
+
+
+LOGITS, CLASSES, FEATURES = "logits", "classes", "features"
+SAID: Mapping[str, Callable[[Ops, Scores], Any]] = {
+    LOGITS: lambda ops, said: said.logits,
+    CLASSES: _classes,
+    FEATURES: _features,
+}
+"""What D may be asked for, of what it says."""
+
+
 class Inference:
     """The compiled networks of one game."""
 
@@ -33,7 +61,7 @@ class Inference:
         self._rules, self._config, self._spec, self._units = rules, config, spec, units[""][EXAMPLES]
         self._generate: dict[str, Any] = {}
         self._generate_bytes: dict[str, Any] = {}
-        self._judge: dict[str, Any] = {}
+        self._judge: dict[tuple[str, str], Any] = {}
 
     def in_bytes(self, role: str, player: Player, z: Iterable[Array], n: int, given: Given, size: int) -> Array:
         """`Scaling.to_user` of what G makes, for data of bytes: on the device, a quarter of what comes back."""
@@ -47,11 +75,11 @@ class Inference:
             self._generate[role] = self._ops.compile(lambda *a: self._made(role, *a))
         return self._made_by(self._generate[role], player, z, n, given, size)
 
-    def judged(self, role: str, player: Player, x: Array, given: Given, size: int) -> Array:
-        """D's logits of x, in model units: (n,)."""
-        if role not in self._judge:
-            self._judge[role] = self._ops.compile(lambda *a: self._logits(role, *a))
-        judge = self._judge[role]
+    def judged(self, role: str, player: Player, x: Array, given: Given, size: int, what: str = LOGITS) -> Array:
+        """What D says of x, in model units: its logits (n,), the probabilities of classes, or its features, (n, -1)."""
+        if (role, what) not in self._judge:
+            self._judge[role, what] = self._ops.compile(lambda *a: SAID[what](self._ops, self._scores(role, *a)))
+        judge = self._judge[role, what]
         return self._in_pieces(
             lambda x, y: judge(player.params, player.buffers, x, y), len(x), in_parts(x, size), given, size
         )
@@ -96,8 +124,8 @@ class Inference:
         x = self._made(role, params, buffers, z, given) * scale + offset
         return xp.astype(xp.round(xp.clip(x, scaling.low, scaling.high)), xp.uint8)
 
-    def _logits(self, role: str, params: Any, buffers: Any, x: Any, given: Any) -> Any:
-        return scores(self._rules, role, Player(params, buffers, {}), x, given, None, train=False)[0].logits
+    def _scores(self, role: str, params: Any, buffers: Any, x: Any, given: Any) -> Scores:
+        return scores(self._rules, role, Player(params, buffers, {}), x, given, None, train=False)[0]
 
     def _in_pieces(self, f: Any, n: int, parts: Iterable[Array], given: Given, size: int) -> Array:
         """f over n examples in parts of `size`, so a compiled f is compiled once and an example never depends on how

@@ -184,7 +184,7 @@ class Inputs:
     def one_step(self, batches: Batches, step: int, real: Any, labels: Any, given: Any = None) -> Batch:
         """The batch of one iteration on given examples: (m, *shape), or (j, m, *shape) with j = k or k + 1."""
         k, real = self._config.k, np.asarray(real)
-        if self._config.sources:
+        if self._config.source_names:
             raise ConfigError("This game plays on several sources, which step cannot be handed; use fit.")
         if k == 1 and real.shape[1:] == self._spec.shape:
             real = real[None]

@@ -22,8 +22,9 @@ from gankit.play.batches import Batches
 from gankit.play.conditions import Seen
 from gankit.play.feed import Feed, StreamFeed, on_examples_in_user_units
 from gankit.play.game import Assembled
-from gankit.play.inference import Inference, at_once, in_parts, units_on_device
+from gankit.play.inference import CLASSES, FEATURES, LOGITS, Inference, at_once, in_parts, units_on_device
 from gankit.play.inputs import Inputs
+from gankit.play.labelled import drawn_sources
 from gankit.play.loop import Loop
 from gankit.play.players import PlayerView
 from gankit.play.rules import D, G, Seat
@@ -150,7 +151,7 @@ class AdversarialTrainer:
         # A part at a time, while the device is busy with the part before.
         z = Streams(seed).first_latents_in_parts("sample", n, config.latent_dim, config.prior, size)
         conditions = inputs.in_model_units(inputs.sample_given(n, labels, given))
-        g, scaling = self._generating(player, ema), spec.scaling
+        g, scaling = self._with_average(player, ema), spec.scaling
         if scaling.dtype == "uint8" and player == G:
             out = self._inference.in_bytes(player, g, z, n, conditions, size)
             return out.reshape(n, *spec.shape).astype(np.uint8, copy=False)
@@ -172,7 +173,7 @@ class AdversarialTrainer:
         """
         size, n = piece or at_once(self.spec.shape), len(z)
         conditions = self._inputs.in_model_units(self._inputs.sample_given(n, labels, given))
-        out = self._inference.generated(G, self._generating(G, ema), in_parts(z, size), n, conditions, size)
+        out = self._inference.generated(G, self._with_average(G, ema), in_parts(z, size), n, conditions, size)
         return np.asarray(out.reshape(n, *self.spec.shape))
 
     def score(self, x: Any, labels: Any = None, *, given: Any = None, player: str = D) -> Array:
@@ -181,16 +182,22 @@ class AdversarialTrainer:
         labels, given: conditions, a row an example; those that the game makes of examples are made of x by default.
         player: which D, in a game of several.
         """
-        seat = self._seat(player, D)
-        source, takes = seat.source, seat.takes
-        spec, inputs = self._spec_of(source), self._inputs_of(source)
-        x = inputs.examples(x)
-        needed = {name for name in spec.given if name in takes or name == LABEL}
-        made = {} if source or not needed else self.conditions_of(x)
-        asked = {name: values for name, values in {**made, **(given or {})}.items() if name in needed or given}
-        conditions = inputs.in_model_units(inputs.given(labels, asked, (len(x),), needed))
-        model, d = spec.scaling.to_model(x, self.config.dtype), self._loop.state.players[player]
-        return self._inference.judged(player, d, model, conditions, at_once(spec.shape))
+        return self._said(LOGITS, x, labels, given, player, ema=False)
+
+    def classify(
+        self, x: Any, labels: Any = None, *, given: Any = None, player: str = D, ema: bool | None = None
+    ) -> Array:
+        """The probability of each class, (n, classes) float, by a D that tells classes; the rest as `score`.
+
+        ema: whether by the moving average of D's parameters; by default where the game keeps one.
+        """
+        return self._said(CLASSES, x, labels, given, player, ema)
+
+    def features(
+        self, x: Any, labels: Any = None, *, given: Any = None, player: str = D, ema: bool | None = None
+    ) -> Array:
+        """What D's network marks as its features, (n, features) float, all of it in a row; the rest as `classify`."""
+        return self._said(FEATURES, x, labels, given, player, ema)
 
     def conditions_of(self, x: Any, *, seed: int = 0) -> dict[str, Array]:
         """The conditions that the game makes of examples, by name, from (n, *shape) in the data's own units.
@@ -266,9 +273,9 @@ class AdversarialTrainer:
     def _feed_of(self, dataset: Dataset | Stream) -> Feed | StreamFeed:
         batches, ops, config = self._batches, self._game.backend.ops, self.config
         if not isinstance(dataset, Stream):
-            sources = self._own_sources()
+            sources = self._own_sources() | drawn_sources(config, dataset, self.spec)
             return Feed(dataset, batches, ops, frozenset(config.conditions), self._units, sources)
-        if config.sources:
+        if config.source_names:
             raise ConfigError("A game on several sources takes data sets, not batches that come by.")
         return StreamFeed(dataset, batches, ops)
 
@@ -310,11 +317,25 @@ class AdversarialTrainer:
     def _inputs_of(self, source: str) -> Inputs:
         return Inputs(self.config, self._spec_of(source)) if source else self._inputs
 
-    def _generating(self, role: str, ema: bool | None) -> Player:
-        """G with its own parameters, or with their moving average."""
-        g, average = self._loop.state.players[role], self._loop.state.averages.get(role)
+    def _with_average(self, role: str, ema: bool | None) -> Player:
+        """A player with its own parameters, or with their moving average."""
+        player, average = self._loop.state.players[role], self._loop.state.averages.get(role)
         if ema and average is None:
+            of = "" if self._game.rules.seats[role].kind == G else " and averages='both'"
             raise ConfigError(
-                "This game keeps no moving average of G. Build it with ema=0.999, or sample with ema=False."
+                f"This game keeps no moving average of the {role}. Build it with ema=0.999{of}, or ask with ema=False."
             )
-        return g if average is None or ema is False else g._replace(params=average)
+        return player if average is None or ema is False else player._replace(params=average)
+
+    def _said(self, what: str, x: Any, labels: Any, given: Any, player: str, ema: bool | None) -> Array:
+        """What D says of examples and their conditions, both in the data's own units."""
+        seat = self._seat(player, D)
+        source, takes = seat.source, seat.takes
+        spec, inputs = self._spec_of(source), self._inputs_of(source)
+        x = inputs.examples(x)
+        needed = {name for name in spec.given if name in takes or name == LABEL}
+        made = {} if source or not needed else self.conditions_of(x)
+        asked = {name: values for name, values in {**made, **(given or {})}.items() if name in needed or given}
+        conditions = inputs.in_model_units(inputs.given(labels, asked, (len(x),), needed))
+        model, d = spec.scaling.to_model(x, self.config.dtype), self._with_average(player, ema)
+        return self._inference.judged(player, d, model, conditions, at_once(spec.shape), what)

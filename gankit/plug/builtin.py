@@ -35,6 +35,8 @@ def gankit_discriminators() -> Iterator[Entry]:
     yield _entry("gan-2014", "networks.gan_2014:discriminator", "the paper's maxout and dropout discriminator")
     yield _entry("convolutional-2014", "networks.gan_2014:convolutional_discriminator", "the paper's for CIFAR-10")
     yield _entry("dcgan", "networks.dcgan:discriminator", "strided convolutions, batch norm, leaky relu")
+    yield _entry("k-class", "networks.k_class:discriminator", "a classifier of images, real if of any class")
+    yield _entry("k-class-mlp", "networks.k_class:dense_discriminator", "the same of dense layers, for any array")
     yield _entry("patches", "networks.pictures:patches", "a logit for each patch of a picture beside its condition")
 
 
@@ -51,6 +53,8 @@ def gankit_penalties() -> Iterator[Entry]:
     yield _entry("r2", "parts.penalties:R2", "squared gradient of D at generated examples")
     yield _entry("l1", "parts.terms:Paired", "mean distance of G(z|c) to the example that c belongs to")
     yield _entry("cycle", "parts.terms:Cycle", "there and back again is where one began (CycleGAN)")
+    yield _entry("class-cross-entropy", "parts.terms:ClassCrossEntropy", "D tells the classes of labelled examples")
+    yield _entry("class-consistency", "parts.terms:ClassConsistency", "D's classes are the same at a second look")
     yield _entry("mismatched", "parts.terms:Mismatched", "D rejects real examples under the conditions of others")
 
 
@@ -107,6 +111,7 @@ def gankit_recipes() -> Iterator[Entry]:
     yield _entry("masked", "cookbook.pictures:MASKED", "section 7.3: any part of a picture, given the rest")
     yield _entry("cycle", "cookbook.pictures:CYCLE", "CycleGAN: two domains, nobody says which belong together")
     yield _entry("next-frame", "cookbook.pictures:NEXT_FRAME", "the next frame of a film, given the two before")
+    yield _entry("semi-supervised", "cookbook.semi_supervised:RECIPE", "a classifier from few labels and many examples")
     yield _entry("spectrum", "cookbook.spectrum:RECIPE", "one-dimensional signals, given their spectrum")
 
 
@@ -150,6 +155,7 @@ def gankit_metrics() -> Iterator[Entry]:
         "conditional-accuracy", "metrics.classes:ConditionalAccuracy", "samples judged to be what was asked for"
     )
 
+    yield _entry("classification-error", "metrics.classes:ClassificationError", "how often D is wrong about classes")
     yield _entry("paired-error", "metrics.given:PairedError", "distance of answers to the examples that they should be")
     yield _entry("consistency", "metrics.given:Consistency", "conditions made of answers, beside those asked for")
 

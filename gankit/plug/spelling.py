@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -35,13 +35,30 @@ def check_spelling(kind: str, part: Any) -> None:
         check_spelling(kind, base)
 
 
-def check_needs(terms: Iterable[Any], names: Iterable[str], conditions: Iterable[str] = ()) -> None:
+CLASSES = "classes"
+"""What a term needs that looks at the classes that D tells."""
+TELLS_NONE = (
+    "this discriminator tells no classes. Choose one that does, such as discriminator='k-class', or end a network of "
+    "your own in gankit.layers.ClassesHead."
+)
+
+
+def check_needs(
+    terms: Iterable[Any],
+    names: Iterable[str],
+    conditions: Iterable[str] = (),
+    tells_classes: Callable[[], bool] = lambda: False,
+) -> None:
     """Raises ConfigError where a term needs what no game has, or what this one has not: names are those of its further
-    sources and of its players."""
+    sources and of its players; tells_classes: whether its D does."""
     conditions = tuple(conditions)
     possible = ("real", *(["given"] if conditions else []), *names)
     for term in terms:
         for need in getattr(term, "needs", ()):
+            if need == CLASSES:
+                if not tells_classes():
+                    raise ConfigError(f"{term.name!r} looks at classes, and {TELLS_NONE}")
+                continue
             if need == "given" and not conditions:
                 raise ConfigError(
                     f"{term.name!r} needs conditions, and this game has none. Bring them with the data, "

@@ -181,6 +181,11 @@ VALUES = (
     Mutant(
         "minibatch deviation of neighbours", "check_layer_values", layer(layers.MinibatchStddev, neighbours_grouped)
     ),
+    Mutant(
+        "D's score is that of its likeliest class",
+        "check_layer_values",
+        layer(layers.ClassesHead, lambda o, rec, p, x, out: {**out, "logits": o.xp.max(out["class_logits"], axis=-1)}),
+    ),
     Mutant("a projection ignores labels", "check_layer_values", only(layers.ProjectionHead, apply=labels_ignored)),
     Mutant("a label's scale is the first's", "check_layer_values", only(layers.LabelAffine, apply=labels_ignored)),
 )

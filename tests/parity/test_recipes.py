@@ -23,9 +23,8 @@ STEPS = 20
 def game(recipe, *, dropout):
     """Arguments of gankit.build."""
     data, settings = GAMES[recipe]
-    if recipe in DROPOUT and not dropout:
-        whole = {"keep_input": 1.0, "keep_hidden": 1.0}
-        settings = {**settings, "discriminator": {**settings["discriminator"], **whole}}
+    for name, value in ({} if dropout else DROPOUT.get(recipe, {})).items():
+        settings = {**settings, name: {**settings.get(name, {}), **value} if isinstance(value, dict) else value}
     return {"recipe": recipe, "data": examples(data), "batch_size": 8, **settings}
 
 

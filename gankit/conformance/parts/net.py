@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gankit.config import LABELLED
 from gankit.conformance.cases import by_name
 from gankit.conformance.compare import Array, require
 from gankit.conformance.parts.common import target
@@ -48,7 +49,7 @@ Pair = tuple[dict[str, Any], dict[str, Any]]
 
 def specs() -> Iterator[GameSpec]:
     """Every example of a game: with labels, without, then with a picture as the condition, of the size of the examples
-    and of a quarter of their sides."""
+    and of a quarter of their sides, then with labels of some examples only."""
     for shape, bounded in SHAPES:
         for classes in (CLASSES, None):
             yield GameSpec(shape, LATENT, classes, bounded)
@@ -57,6 +58,8 @@ def specs() -> Iterator[GameSpec]:
             for part in (1, 4):
                 port = Port("image", (shape[0] // part, shape[1] // part, shape[2]))
                 yield GameSpec(shape, LATENT, None, bounded, {PICTURE: port})
+    for shape, bounded in SHAPES:
+        yield GameSpec(shape, LATENT, None, bounded, sources={LABELLED: Port("image", shape, CLASSES)})
 
 
 @dataclass(frozen=True)

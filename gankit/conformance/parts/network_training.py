@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gankit.config import LABELLED
 from gankit.conformance.compare import Array, require
 from gankit.conformance.games import Recorder, small
 from gankit.conformance.open_games import begin
@@ -74,17 +75,19 @@ def check_network_plays(candidate: Candidate) -> None:
     shape = (16, *spec.shape)
     x = rng.integers(0, 256, shape).astype(np.uint8) if spec.bounded else rng.normal(size=shape)
     classes = spec.num_classes
-    labels = None if classes is None else np.arange(16) % classes
+    few = spec.sources[LABELLED].num_classes if LABELLED in spec.sources else None  # classes that some examples tell
+    known = classes or few
+    labels = None if known is None else np.arange(16) % known
     bounds = (0, 255) if spec.bounded else None
     pictures = {
         name: rng.integers(0, 256, (16, *port.shape)).astype(np.uint8)
         for name, port in spec.given.items()
         if port.kind == "image"
     }
-    dataset = Dataset(x, labels, classes, bounds, "conformance", pictures)
+    dataset = Dataset(x, labels, known, bounds, "conformance", pictures)
     loss: Any = "non-saturating" if classes is None else {"name": "conditional", "base": "non-saturating"}
     own = {found.role: {"name": candidate.name, **found.settings}}
-    config = small(dtype="float32", latent_dim=spec.latent_dim, loss=loss, ema=0.0, **own)
+    config = small(dtype="float32", latent_dim=spec.latent_dim, loss=loss, ema=0.0, labelled=few or 0, **own)
     trainer = begin(found.backend, config, dataset)
     before = getattr(trainer, found.role).parameters
     trainer.fit(steps=3, callbacks=[recorder])

@@ -64,7 +64,7 @@ def needs_of(penalty: Any) -> frozenset[str]:
 
 def further(penalty: Any) -> list[str]:
     """The names of players and sources that a term needs beside G, D and their examples."""
-    return sorted(needs_of(penalty) - {"real", "given"})
+    return sorted(needs_of(penalty) - {"real", "given", "classes"})
 
 
 def on_generator(penalty: Any) -> bool:
@@ -99,7 +99,11 @@ def call(
             seen(x, labels)
         hidden = ops.xp.tanh(ops.xp.reshape(x, (x.shape[0], -1)) @ params["w"] + params["b"])
         logits = hidden @ params["v"]
-        return Scores(logits if labels is None else logits * (1.0 + ops.to_float(labels)), labels, features=(hidden,))
+        # D tells classes through a layer that draws, as dropout does.
+        seen_now = hidden * (1.0 + 0.5 * ops.normal(ops.fold_in(key, 7), tuple(hidden.shape)))
+        classes = seen_now @ ops.asarray(np.random.default_rng(9).normal(size=(HIDDEN, CLASSES)))
+        own = logits if labels is None else logits * (1.0 + ops.to_float(labels))
+        return Scores(own, labels, classes, (hidden,))
 
     net: Any
     if on_generator(penalty):
@@ -148,7 +152,8 @@ def _with_others(moment: Moment, names: list[str], at: Given, generated: Callabl
     for name in names:
         rng = numbers(f"source/{name}")
         x, z = (ops.asarray(rng.normal(size=(len(at.z), *shape))) for shape in (SHAPE, (LATENT,)))
-        others[name] = Draw(x, {}, z, {})
+        classes = named(ops.asarray((np.arange(len(at.z)) % CLASSES).astype(np.int32)))
+        others[name] = Draw(x, classes, z, classes)
         fakes[name] = apply(f"generator-{name}", z, {})
     return replace(moment, draw=moment.draw._replace(others=others), apply=apply, fakes=fakes)
 

@@ -38,10 +38,16 @@ def class_head(layer: layers.ClassHead, given: Given) -> dict[str, Array]:
     }
 
 
+def classes_head(layer: layers.ClassesHead, given: Given) -> dict[str, Array]:
+    logits = given.x @ given.arrays["kernel"] + given.arrays["bias"]
+    return {"logits": np.logaddexp.reduce(logits, axis=1), "class_logits": logits}
+
+
 REFERENCES: dict[type[layers.Layer], Still] = {
     layers.ConcatLabels: lambda layer, given: appended(given.x, np.eye(layer.num_classes)[given.y]),
     layers.ConcatEmbedding: lambda layer, given: appended(given.x, given.arrays["embedding"][given.y]),
     layers.LabelAffine: label_affine,
     layers.ProjectionHead: projection_head,
     layers.ClassHead: class_head,
+    layers.ClassesHead: classes_head,
 }
