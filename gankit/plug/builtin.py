@@ -25,7 +25,7 @@ def gankit_generators() -> Iterator[Entry]:
     yield _entry("dcgan", "networks.dcgan:generator", "transposed convolutions, batch norm, tanh")
     yield _entry("u-net", "networks.pictures:u_net", "a picture to one of its size, by a U-Net")
     yield _entry("super-resolution", "networks.pictures:super_resolution", "a picture to a larger one, by residuals")
-    yield _entry("completion", "networks.completion:completion", "what a mask hides of a picture, by a modulated U-Net")
+    yield _entry("completion", "networks.completion:generator", "what a mask hides of a picture, by a modulated U-Net")
     yield _entry("translation", "networks.pictures:translation", "a picture to one of another domain")
 
 
@@ -37,6 +37,7 @@ def gankit_discriminators() -> Iterator[Entry]:
     yield _entry("dcgan", "networks.dcgan:discriminator", "strided convolutions, batch norm, leaky relu")
     yield _entry("k-class", "networks.k_class:discriminator", "a classifier of images, real if of any class")
     yield _entry("k-class-mlp", "networks.k_class:dense_discriminator", "the same of dense layers, for any array")
+    yield _entry("completion", "networks.completion:discriminator", "a logit for a picture, of which a part was hidden")
     yield _entry("patches", "networks.pictures:patches", "a logit for each patch of a picture beside its condition")
 
 
