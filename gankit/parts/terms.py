@@ -72,6 +72,34 @@ class Cycle(OnGenerator):
         return xp.mean(xp.abs(other.real - b)) + xp.mean(xp.abs(draw.real - x))
 
 
+@dataclass(frozen=True)
+class Diversity(OnGenerator):
+    """-E min(|G(z|c) - G(z'|c)| / |z - z'|, limit): answers to one condition must differ. Yang et al. 2019, eq. 2.
+
+    z' is the z of another example; both distances are means of absolute differences, over pixels in model units and
+    over the numbers of z. limit: beyond it nothing is gained.
+    """
+
+    limit: float = 1.0
+    name: ClassVar[str] = "diversity"
+    needs: ClassVar[tuple[str, ...]] = ("given",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.limit > 0:
+            raise ConfigError(f"diversity: limit={self.limit!r}; it must be above 0.")
+
+    def __call__(self, moment: Moment) -> Array:
+        ops, xp, z = moment.ops, moment.ops.xp, moment.draw.z
+        if z.shape[0] < 2:
+            raise ConfigError("diversity: a minibatch of 1 has no other z; use batch_size=2.")
+        other = xp.concat([z[1:], z[:1]])
+        answers = moment.generate(other, moment.draw.fake_given)
+        apart = xp.mean(xp.reshape(xp.abs(answers - moment.fake), (z.shape[0], -1)), axis=1)
+        ratio = apart / (xp.mean(xp.abs(other - z), axis=1) + 1e-8)
+        return -xp.mean(xp.minimum(ratio, ops.asarray(self.limit) + xp.zeros_like(ratio)))
+
+
 class Mismatched(OnDiscriminator):
     """E -log(1 - D(x|c')), c' being the condition of another example: D rejects real examples that do not belong to
     their condition. Reed et al. 2016, algorithm 1.

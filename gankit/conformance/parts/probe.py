@@ -89,7 +89,7 @@ def call(
         ops.key((np.uint32(at.seed) if isinstance(at.seed, int) else at.seed, np.uint32(1))),
     )
 
-    def generated(z: Any, entry: Any = 0.0, p: Any = params) -> Any:
+    def generated(z: Any, given: Any = None, *, entry: Any = 0.0, p: Any = params) -> Any:
         out = ops.xp.tanh(z @ p["w"] + p["b"] + entry) @ p["v"]
         return ops.xp.reshape(out, (z.shape[0], *SHAPE))
 
@@ -146,7 +146,7 @@ def _with_others(moment: Moment, names: list[str], at: Given, generated: Callabl
         entry = sum(
             (ops.xp.reshape(c, (n, -1)) @ mixed for c in given.values() if tuple(c.shape[1:]) == SHAPE), start=0.0
         )
-        return generated(x, entry, **({} if role == "generator" else {"p": own}))
+        return generated(x, entry=entry, **({} if role == "generator" else {"p": own}))
 
     others, fakes = {}, dict(moment.fakes)
     for name in names:
