@@ -146,7 +146,8 @@ def _opened(options: Options, new: bool) -> tuple[Run, Any]:
 
 def _resumed(run: Run, config: Config, options: Options) -> Any:
     """The game of a run folder at its latest checkpoint; None when it is done."""
-    from gankit.building import load
+    from gankit import checkpoint
+    from gankit.building import opened
     from gankit.runs.folder import differences
 
     old = run.config()
@@ -163,12 +164,14 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
         typer.echo(f"{run.folder} was begun, but has no checkpoint yet: starting from step 0.")
         run.rewind(0)
         return _built(config, options)
-    path, meta = found
-    done = int(meta["steps_done"])
+    path, arrays, meta = found
+    done = checkpoint.step_of(path)
     if done >= options.steps:
         typer.echo(f"{run.folder} has done {done:,} steps already. To go on, ask for more: --steps {2 * done}")
         return None
-    trainer: Any = load(path, options.backend, options.device or "auto")
+    if meta[checkpoint.SEAL] is None:
+        _warn(f"{path} is from before checkpoints had a hash: whether it is as it was written cannot be told.")
+    trainer: Any = opened(path, arrays, meta, options.backend, options.device or "auto")
     across = "" if meta["backend"] == trainer.backend.name else f" (written by {meta['backend']})"
     typer.echo(f"Resuming {run.folder} on {trainer.backend.name} from step {done:,}{across}.")
     run.rewind(done)

@@ -26,9 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gankit import __version__, checkpoint
+from gankit import __version__, checkpoint, disk
 from gankit.config import Config
 from gankit.errors import CheckpointError, ConfigError
+
+Arrays = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,7 @@ class Run:
 
     def checkpoints(self) -> list[Path]:
         """All that are there, oldest first."""
-        found = (self.folder / "checkpoints").glob(f"step-*{checkpoint.SUFFIX}")
-        return sorted((path for path in found if checkpoint.step_of(path) >= 0), key=checkpoint.step_of)
+        return checkpoint.in_folder(self.folder)
 
     def exists(self) -> bool:
         """Whether a run was begun here. Raises ConfigError when the folder holds something else."""
@@ -122,23 +123,14 @@ class Run:
             first = dict(environment)
         checkpoint.write_atomically(self.env_file, (json.dumps(first, indent=2) + "\n").encode())
 
-    def usable_checkpoint(self, say: Callable[[str], None]) -> tuple[Path, Mapping[str, Any]] | None:
-        """(path, header) of the latest checkpoint that is whole; None where none was ever written.
+    def usable_checkpoint(self, say: Callable[[str], None]) -> tuple[Path, Arrays, Mapping[str, Any]] | None:
+        """(path, arrays, header) of the latest checkpoint that is whole; None where none was ever written.
 
         Says which damaged ones were passed over. Raises CheckpointError when all are damaged, or one is of a format
         that this gankit does not know.
         """
         found = self.checkpoints()
-        for path in reversed(found):
-            try:
-                return path, checkpoint.read(path)[1]
-            except CheckpointError as error:
-                if error.__cause__ is None:  # whole, but nothing that we may pass over and write anew
-                    raise
-                say(f"{error} Falling back to the one before it.")
-        if found:
-            raise CheckpointError(f"None of the checkpoints in {self.folder} can be read. Start over with --new.")
-        return None
+        return checkpoint.newest(found, say, self.folder) if found else None
 
     def sync_logs(self) -> None:
         """Put the logs on the disk, before a checkpoint: they may lose lines after the last one, but never before."""
@@ -147,13 +139,17 @@ class Run:
                 with open(path, "ab") as file:
                     os.fsync(file.fileno())
 
+    def collect(self) -> None:
+        """Remove what processes that were killed left half written."""
+        for folder in (self.folder, self.folder / "checkpoints", self.folder / "samples", self.folder / "figures"):
+            disk.collect(folder)
+
     def rewind(self, step: int) -> None:
         """Drop the lines and pictures of later steps: they will come again."""
         for path in (self.folder / "samples").glob("step-*.png"):
             if checkpoint.step_of(path) > step:
                 path.unlink()
-        for aside in [*self.folder.glob(".*.tmp"), *self.folder.glob("*/.*.tmp")]:  # of a process that was killed
-            aside.unlink(missing_ok=True)
+        self.collect()
         for path in self.logs:
             old = path.read_bytes() if path.exists() else b""
             new = b"".join(line for line in old.splitlines(keepends=True) if _step_of_line(line) <= step)
