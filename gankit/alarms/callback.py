@@ -18,6 +18,7 @@ from gankit.alarms.samples import Samples
 from gankit.alarms.watch import COLLAPSE, NOT_FINITE, WINS, Look, Watch
 from gankit.data.dataset import Dataset, extremes
 from gankit.errors import CheckpointError, DataError
+from gankit.runs.lines import lines
 
 if TYPE_CHECKING:
     from gankit.runs.folder import Run
@@ -191,7 +192,6 @@ def _append(path: Path, line: Mapping[str, Any]) -> None:
 def _replayed(path: Path) -> Watch:
     """A watch that has seen what a run's log has."""
     watch = Watch()
-    if path.exists():
-        for line in path.read_text("utf-8").splitlines():
-            watch.see(Look.from_plain(json.loads(line)))
+    for line in lines(path):
+        watch.see(Look.from_plain(line))
     return watch

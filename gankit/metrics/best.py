@@ -19,6 +19,7 @@ from gankit.metrics.bench import Bench, MetricLike, made
 from gankit.metrics.rows import plain, plain_measurement
 from gankit.plug import registry
 from gankit.runs.folder import Run
+from gankit.runs.lines import lines, number
 from gankit.runs.records import Checkpoints
 
 Line = dict[str, Any]
@@ -100,7 +101,8 @@ class Evaluate:
         best = self.best
         if best is not None and self._run.checkpoint_file(best["step"]).is_file():
             try:
-                there = checkpoint.read(self._run.best_checkpoint)[1].get("best", {}).get("step")
+                kept = checkpoint.read(self._run.best_checkpoint)[1].get("best")
+                there = kept.get("step") if isinstance(kept, dict) else None
             except CheckpointError:
                 there = None
             if there != best["step"]:
@@ -159,13 +161,9 @@ class Evaluate:
 
     def _lines(self) -> Iterator[Line]:
         """Those of the file that are whole."""
-        path = self._run.evaluations_file
-        for text in path.read_bytes().splitlines() if path.is_file() else ():
-            try:
-                line = json.loads(text)
-            except ValueError:
-                continue
-            if isinstance(line, dict) and isinstance(line.get("step"), int):
+        for line in lines(self._run.evaluations_file):
+            value, better = line.get("value"), line.get("better")
+            if (value is None or number(value) is not None) and better in (None, "higher", "lower"):
                 yield line
 
     def _write(self, before: list[Line], line: Line) -> None:
@@ -183,7 +181,7 @@ class Evaluate:
     def _promote(self, line: Line) -> None:
         """Make the best checkpoint a copy of that step's, with the number in its header."""
         arrays, meta = checkpoint.read(self._run.checkpoint_file(line["step"]))
-        best = {name: line[name] for name in ("step", "weights", "metric", "label", "value")}
+        best = {name: line.get(name) for name in ("step", "weights", "metric", "label", "value")}
         checkpoint.write(self._run.best_checkpoint, arrays, {**meta, "best": best})
 
 

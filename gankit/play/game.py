@@ -113,6 +113,9 @@ class Assembled:
         shapes = {name: tuple(getattr(array, "shape", array)) for name, array in arrays.items()}
         header.check(path, meta, shapes)
         checkpoint.require_same_leaves(path, arrays, self._leaves())
+        made = [name for maker in self.makers for name in maker.ports]
+        if len(set(made)) < len(made) or set(made) - self.spec.given.keys():
+            raise DamagedError(f"{path} has a damaged header: it makes the conditions {', '.join(made)[:200]}.")
         if other := sorted(meta["updates"].keys() ^ self.rules.seats.keys()):
             raise CheckpointError(
                 f"{path} has other players than this game, whose players are {one_of(self.rules.seats)}: {other[0]!r}."

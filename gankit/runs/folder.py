@@ -29,6 +29,7 @@ from typing import Any
 from gankit import __version__, checkpoint, disk
 from gankit.config import Config
 from gankit.errors import CheckpointError, ConfigError
+from gankit.runs.lines import parsed
 
 Arrays = Mapping[str, Any]
 
@@ -118,7 +119,11 @@ class Run:
         """Write env.json; a resumed run adds to it."""
         first = _read_json(self.env_file)
         if from_step and first:
-            first.setdefault("resumed", []).append({"from_step": from_step, **environment})
+            earlier = first.get("resumed")
+            first["resumed"] = [
+                *(earlier if isinstance(earlier, list) else []),
+                {"from_step": from_step, **environment},
+            ]
         else:
             first = dict(environment)
         checkpoint.write_atomically(self.env_file, (json.dumps(first, indent=2) + "\n").encode())
@@ -210,25 +215,24 @@ def _is_empty(folder: Path) -> bool:
     )
 
 
-def _step_of_line(line: bytes) -> float:
-    """The step of a line of metrics; infinity for one that was torn."""
-    try:
-        return int(json.loads(line)["step"]) if line.endswith(b"\n") else float("inf")
-    except (ValueError, KeyError, TypeError):
-        return float("inf")
+def _step_of_line(text: bytes) -> float:
+    """The step of a line of metrics; infinity for one that was torn, or is none."""
+    line = parsed(text)
+    return float("inf") if line is None else line["step"]
 
 
 def _step_of_best(path: Path) -> float:
     """The step of a checkpoint that is not named after it; infinity for a damaged one."""
     try:
-        return int(checkpoint.read(path)[1]["steps_done"])
-    except (CheckpointError, KeyError):
+        done = checkpoint.read(path)[1].get("steps_done")
+    except CheckpointError:
         return float("inf")
+    return done if type(done) is int else float("inf")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
