@@ -50,6 +50,10 @@ class DamagedError(CheckpointError):
     """A checkpoint whose bytes or header are not those that were written: the one before it may do."""
 
 
+class RunInUseError(GankitError):
+    """Another process trains in this run folder."""
+
+
 class UnplayableError(CheckpointError, ConfigError):
     """A checkpoint whose settings make no game, or none without modules that its user has to bring."""
 
