@@ -19,6 +19,7 @@ from gankit.alarms.watch import COLLAPSE, NOT_FINITE, WINS, Look, Watch
 from gankit.data.dataset import Dataset, extremes
 from gankit.errors import CheckpointError, DataError
 from gankit.runs.lines import lines
+from gankit.runs.writing import Log
 
 if TYPE_CHECKING:
     from gankit.runs.folder import Run
@@ -75,11 +76,13 @@ class Alarms:
         self._quiet = every
         self.raised: list[Alarm] = []
         self._run, self._say = run, say
+        self._logs = {} if run is None else {path: Log(path) for path in (run.vitals_file, run.alarms_file)}
         self._watch = Watch() if run is None else _replayed(run.vitals_file)
         self._game: Objective | None = None
         self._asked: Any = None
         self._samples: Samples | None = None
         self._out_of_reach = False
+        self._unwritten: OSError | None = None
 
     @property
     def every(self) -> int:
@@ -89,13 +92,22 @@ class Alarms:
     def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
         look = self._look(trainer, step, terms)
         if self._run is not None:
-            _append(self._run.vitals_file, look.to_plain())
+            self._add(self._run.vitals_file, look.to_plain())
         raised, over = self._watch.see(look)
         for name in raised:
             self._raise(name, look, trainer)
         if self._run is not None:
             for name in over:
-                _append(self._run.alarms_file, {"step": step, "alarm": name, "over": True})
+                self._add(self._run.alarms_file, {"step": step, "alarm": name, "over": True})
+        if self._unwritten is not None:  # told last: what was seen counts, whether it could be written or not
+            error, self._unwritten = self._unwritten, None
+            raise error
+
+    def _add(self, path: Path, line: Mapping[str, Any]) -> None:
+        try:
+            self._logs[path].add((json.dumps(line, allow_nan=False, ensure_ascii=False) + "\n").encode())
+        except OSError as error:
+            self._unwritten = error
 
     # ---- looking
 
@@ -147,7 +159,7 @@ class Alarms:
         alarm = Alarm(look.step, name, what, tuple(tries))
         self.raised.append(alarm)
         if self._run is not None:
-            _append(
+            self._add(
                 self._run.alarms_file,
                 {"step": look.step, "alarm": name, "what": what, "try": list(tries)},
             )
@@ -182,11 +194,6 @@ class Alarms:
 
 def _not_finite(parameters: Mapping[str, Array]) -> tuple[list[str], int]:
     return [name for name, array in parameters.items() if not np.isfinite(array).all()], len(parameters)
-
-
-def _append(path: Path, line: Mapping[str, Any]) -> None:
-    with open(path, "ab") as file:
-        file.write((json.dumps(line, allow_nan=False, ensure_ascii=False) + "\n").encode())
 
 
 def _replayed(path: Path) -> Watch:

@@ -70,9 +70,9 @@ def measured(run: Path, **settings: Any) -> Evaluation:
     try:
         with _progress() as watch:
             found = measure(run, watch=watch, **settings)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         typer.echo(f"\nInterrupted: {_unwritten(run)}.", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(128 + getattr(stopped, "number", 2)) from None
     if run.is_dir() and _numbers(found):  # whole, and at the end: until then the old one stands
         write_atomically(run / FILE, _json(found).encode())
     return found

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from gankit import checkpoint
+from gankit.disk import append
 from gankit.errors import CheckpointError, ConfigError, one_of
 from gankit.metrics.base import Measurement
 from gankit.metrics.bench import Bench, MetricLike, made
 from gankit.metrics.rows import plain, plain_measurement
+from gankit.play.interrupt import check
 from gankit.plug import registry
 from gankit.runs.folder import Run
 from gankit.runs.lines import lines, number
@@ -96,8 +98,12 @@ class Evaluate:
             (self.checkpoints or Checkpoints(self._run, self.every)).save(trainer)
             self._promote(line)
 
-    def take_up(self) -> None:
-        """Put the best checkpoint in its place, where the process was killed on the way to it."""
+    def take_up(self, trainer: Any = None) -> None:
+        """Put the best checkpoint in its place, where the process was killed on the way to it; measure the step where
+        the trainer is, where it was stopped while it did."""
+        step = getattr(trainer, "steps_done", 0)
+        if step and step % self.every == 0 and all(line["step"] != step for line in self._lines()):
+            self(trainer, step, {})
         best = self.best
         if best is not None and self._run.checkpoint_file(best["step"]).is_file():
             try:
@@ -130,7 +136,7 @@ class Evaluate:
             reasons.append(f"none of {one_of(map(str, PREFERRED))} is installed.")
         for contender in contenders:
             bench.metrics = [contender]
-            row = bench.measure(trainer, self.n, self.seed, _weights(trainer))
+            row = bench.measure(trainer, self.n, self.seed, _weights(trainer), lambda done, what: check())
             if row.measurements:
                 return row.measurements
             reasons += [f"{name}: {reason}" for name, reason in (*row.skipped, *row.failed)]
@@ -172,8 +178,7 @@ class Evaluate:
         old = path.read_bytes() if path.is_file() else b""
         if len(old.splitlines()) == old.count(b"\n") == len(before):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(path, "ab") as file:
-                file.write(text)
+            append(path, text)
         else:
             kept = "".join(json.dumps(each) + "\n" for each in before)
             checkpoint.write_atomically(path, kept.encode() + text)

@@ -8,6 +8,9 @@
     samples/step-001000.png              the same latents every time
     samples.png                          the latest of them
     checkpoints/step-001000.safetensors  the last few
+    rollbacks.jsonl                      one line each time it went back from NaN, with `--on-nan rollback`
+    data.json                            what tells the data from other data, where it lies in files
+    .lock                                while it is trained: by whom
     evaluations.jsonl                    one line every `evaluate_every` steps, if asked for
     checkpoints/best.safetensors         the one that was best on validation data
 
@@ -22,14 +25,17 @@ import os
 import platform
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gankit import __version__, checkpoint, disk
+from gankit import __version__, checkpoint, disk, header
 from gankit.config import Config
-from gankit.errors import CheckpointError, ConfigError
+from gankit.data.fingerprint import fingerprints
+from gankit.errors import CheckpointError, ConfigError, DataError, RunInUseError
 from gankit.runs.lines import parsed
+from gankit.runs.owner import NAME as LOCK
+from gankit.runs.owner import Owner
 
 Arrays = Mapping[str, Any]
 
@@ -63,7 +69,11 @@ class Run:
     @property
     def logs(self) -> tuple[Path, ...]:
         """Files of JSON lines, each with its step."""
-        return self.metrics_file, self.vitals_file, self.alarms_file, self.evaluations_file
+        return self.metrics_file, self.vitals_file, self.alarms_file, self.evaluations_file, self.rollbacks_file
+
+    @property
+    def rollbacks_file(self) -> Path:
+        return self.folder / "rollbacks.jsonl"
 
     @property
     def evaluations_file(self) -> Path:
@@ -73,6 +83,11 @@ class Run:
     def best_checkpoint(self) -> Path:
         """The one that was best on validation data, where a run was evaluated; a copy, not among `checkpoints`."""
         return self.folder / "checkpoints" / f"best{checkpoint.SUFFIX}"
+
+    @property
+    def data_file(self) -> Path:
+        """What tells the data from other data."""
+        return self.folder / "data.json"
 
     @property
     def picture(self) -> Path:
@@ -137,6 +152,37 @@ class Run:
         found = self.checkpoints()
         return checkpoint.newest(found, say, self.folder) if found else None
 
+    def check_played(self, path: Path, meta: Mapping[str, Any], *possible: Config) -> None:
+        """Raise ConfigError, with the difference, unless the game of a checkpoint is the one in config.toml."""
+        with header.of_the_file(path):
+            played = Config().with_settings({"penalties": (), **meta.get("config", {})})
+        first = [_unlike(config, played) for config in possible][-1]
+        if all(_unlike(config, played) for config in possible):
+            raise ConfigError(
+                f"{self.config_file} says another game than {path.name} played (config.toml → checkpoint):\n  "
+                + "\n  ".join(first)
+                + "\nPut config.toml back as it was, or start over with --new."
+            )
+
+    def note_data(self, config: Config) -> None:
+        """Write what tells the data from other data, where it lies in files."""
+        prints = fingerprints(config)
+        if prints:
+            checkpoint.write_atomically(self.data_file, (json.dumps(prints, indent=2) + "\n").encode())
+
+    def check_data(self, config: Config) -> None:
+        """Raise DataError, with the difference, where the data is not what the run began with. Runs from before this
+        was noted have nothing to compare with, and are not refused."""
+        before = _read_json(self.data_file)
+        for name, now in fingerprints(config).items():
+            then = before.get(name)
+            if isinstance(then, dict) and then != now:
+                changes = [f"{key}: {then.get(key)} → {now.get(key)}" for key in now if then.get(key) != now.get(key)]
+                raise DataError(
+                    f"{name} is not the data that {self.folder} began with:\n  " + "\n  ".join(changes) + "\n"
+                    f"Put it back as it was; or start over with --new; or, to go on with it, remove {self.data_file}."
+                )
+
     def sync_logs(self) -> None:
         """Put the logs on the disk, before a checkpoint: they may lose lines after the last one, but never before."""
         for path in self.logs:
@@ -164,10 +210,20 @@ class Run:
             self.best_checkpoint.unlink()
 
 
-def fresh(folder: Path) -> Path:
-    """The folder itself if it is free, else the first free one of folder-2, folder-3, ..."""
-    candidates = (folder if i == 1 else folder.with_name(f"{folder.name}-{i}") for i in range(1, 1_000_000))
-    return next(candidate for candidate in candidates if _is_empty(candidate))
+def fresh(folder: Path, say: Callable[[str], None] = lambda text: None) -> Owner:
+    """The folder itself if it is free, else the first free one of folder-2, folder-3, ..., and now ours."""
+    for i in range(1, 1_000_000):
+        candidate = folder if i == 1 else folder.with_name(f"{folder.name}-{i}")
+        if not _is_empty(candidate):
+            continue
+        try:
+            owner = Owner(candidate, say)
+        except RunInUseError:
+            continue
+        if _is_empty(candidate):  # still
+            return owner
+        owner.release()
+    raise ConfigError(f"{folder} and a million folders named after it are taken. Choose another with --out.")
 
 
 def environment(trainer: Any, command: str) -> dict[str, Any]:
@@ -193,6 +249,16 @@ def differences(old: Config, new: Config) -> list[str]:
     return [f"{key}: {_shown(before, key)} → {_shown(after, key)}" for key in keys]
 
 
+def _unlike(config: Config, played: Config) -> list[str]:
+    """How a game differs from the one that was asked for, beside what is settled only when it is built."""
+    # Files from before conditions had names say none; a config says neither them nor the classes of named data.
+    if not (config.conditions and played.conditions):
+        config, played = replace(config, conditions=()), replace(played, conditions=())
+    if config.num_classes is None:
+        played = replace(played, num_classes=None)
+    return differences(config, played)
+
+
 def flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
     """("generator.hidden", [64]) and so on, of nested settings."""
     if isinstance(value, Mapping):
@@ -211,7 +277,7 @@ def _is_empty(folder: Path) -> bool:
     if not folder.exists():
         return True
     return folder.is_dir() and all(
-        path.name.startswith(".") and path.name.endswith(".tmp") for path in folder.iterdir()
+        path.name == LOCK or (path.name.startswith(".") and path.name.endswith(".tmp")) for path in folder.iterdir()
     )
 
 

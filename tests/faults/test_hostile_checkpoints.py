@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import resource
 import time
 import warnings
 from collections import Counter
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 
 import gankit
-from gankit import checkpoint
 from tests.faults.conftest import Counting
 from tests.faults.mutations import keep, mutated
 
