@@ -88,20 +88,20 @@ class Owner:
             except BlockingIOError:
                 if not _is_there(file, self._path):
                     return False
-                raise self._in_use(_read(file)) from None
+                raise self._in_use(_read(file), "") from None
             except OSError:  # a file system without locks
                 pass
         holder = _read(file)
         pid, here = holder.get("pid", ""), holder.get("host") == socket.gethostname()
         if not holder or (here and not (pid.isdecimal() and disk.alive(int(pid)))):
             return True
-        raise self._in_use(holder)
+        raise self._in_use(holder, f" If that process is gone, remove {self._path}: this disk has no locks.")
 
-    def _in_use(self, holder: dict[str, str]) -> RunInUseError:
+    def _in_use(self, holder: dict[str, str], more: str) -> RunInUseError:
         who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}, since {holder.get('since', '?')}"
         return RunInUseError(
             f"{self.folder} is being trained by {who}. Wait for it or stop it; to train beside it, add --new or name "
-            f"another folder with --out. If that process is gone, remove {self._path}."
+            f"another folder with --out.{more}"
         )
 
     def _sign(self) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.cli_runner import Cli
 
 FULL = os.environ.get("GANKIT_FAULTS", "") == "full"
 BACKENDS = [name for name in ("torch", "jax") if find_spec(f"gankit_{name}") or find_spec(name)]
@@ -78,6 +81,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     terminalreporter.section("faults" + (" in full" if FULL else ", quick counts"))
     for number, title in THIRTY.items():
         terminalreporter.write_line(f"{number:>3}  {title}: {'; '.join(lines.get(number, [])) or 'not tried here'}")
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
+    """The command line in this process, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return Cli(monkeypatch, capsys)
 
 
 @pytest.fixture(params=BACKENDS)
