@@ -49,8 +49,12 @@ def test_21_a_signal_at_a_random_moment(backend: str, kind: str, tmp_path: Path,
     for i in range(count.cases):
         run = Run(tmp_path / f"run-{i}")
         code, err, took = signalled(train(backend, run.folder, LONG), tmp_path, list(numbers), draw, 10.0)
-        assert code == 128 + numbers[0], (code, err)
         assert took < 20, took
+        if not run.folder.exists() and (not err or code < 0):  # Python itself had hardly begun
+            assert code in (128 + numbers[0], -numbers[0])
+            count()
+            continue
+        assert code == 128 + numbers[0], (code, err)
         assert "Traceback" not in err, err
         if run.metrics_file.exists():
             assert whole(run)
@@ -85,11 +89,17 @@ def test_21_a_terminal_that_closes_and_a_run_that_ignores_it(tmp_path: Path, cou
     count()
 
 
-@pytest.mark.parametrize("command", ["demo", "evaluate", "sample", "figure", "reproduce"])
-def test_21_other_commands_end_too(command: str, tmp_path: Path, counting: Counting) -> None:
-    count = counting(21, 1, 4, command)
-    code, _, err = finish(train("torch", "run", 20, data="digits"), tmp_path)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    code, _, err = finish(train("torch", "run", 20, data="digits"), folder)
     assert code == 0, err
+    return folder
+
+
+@pytest.mark.parametrize("command", ["demo", "evaluate", "sample", "figure", "reproduce"])
+def test_21_other_commands_end_too(command: str, trained: Path, counting: Counting) -> None:
+    count = counting(21, 1, 4, command)
     arguments = {
         "demo": ["demo", "--steps", "100000"],
         "evaluate": ["evaluate", "run", "--n", "100000"],
@@ -99,8 +109,8 @@ def test_21_other_commands_end_too(command: str, tmp_path: Path, counting: Count
     }[command]
     draw = random.Random(command)
     for _ in range(count.cases):
-        code, err, took = signalled(arguments, tmp_path, [signal.SIGTERM], draw, 4.0)
-        assert code == 143 and took < 15 and "Traceback" not in err, (code, err)
+        code, err, took = signalled(arguments, trained, [signal.SIGTERM], draw, 4.0)
+        assert code in (143, -15) and took < 15 and "Traceback" not in err, (code, err)
         count()
 
 
@@ -166,11 +176,15 @@ def test_23_whoever_listens_or_not(tmp_path: Path, counting: Counting) -> None:
     plain = [*INTERRUPTIBLE, *train("torch", "{}", 60)]
 
     def play(name: str, shell: str, **environment: str | None) -> tuple[int, str]:
-        env = {**os.environ, **{key: value for key, value in environment.items() if value is not None}}
+        command = shlex.join(word.replace("{}", name) for word in plain)
+        env = {
+            **os.environ,
+            "COMMAND": command,
+            **{key: value for key, value in environment.items() if value is not None},
+        }
         for key, value in environment.items():
             if value is None:
                 env.pop(key, None)
-        command = shlex.join(word.replace("{}", name) for word in plain)
         done = subprocess.run(
             ["bash", "-c", shell.replace("GANKIT", command)], cwd=tmp_path, capture_output=True, text=True, timeout=120,
             env=env, errors="replace",
@@ -185,7 +199,7 @@ def test_23_whoever_listens_or_not(tmp_path: Path, counting: Counting) -> None:
     assert play("full", "GANKIT > /dev/full")[0] == 0
     assert play("deaf", "GANKIT >&- 2>&-")[0] == 0
     assert play("nowhere", "GANKIT < /dev/null")[0] == 0
-    assert play("dumb", "script -qec 'GANKIT' /dev/null || GANKIT", TERM="dumb")[0] == 0
+    assert play("dumb", 'script -qec "$COMMAND" /dev/null', TERM="dumb")[0] == 0
     assert play("c", "GANKIT", LANG="C", LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")[0] == 0
     assert play("latin", "GANKIT", PYTHONIOENCODING="ascii")[0] == 0
     assert play("homeless", "GANKIT", HOME=None)[0] == 0
