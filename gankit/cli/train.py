@@ -94,9 +94,14 @@ def train(
     on_nan: Annotated[
         str, typer.Option(metavar="POLICY", help="When numbers are not finite: tell, stop, or rollback.")
     ] = "tell",
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out the pictures of a folder that cannot be read.")
+    ] = False,
     new: Annotated[bool, typer.Option("--new", help="Start over, in a fresh folder.")] = False,
 ) -> None:
     """Train a game. The same command again goes on where the run was left."""
+    if skip_broken:
+        data = _skipping(data)
     options = Options(
         backend=backend, recipe=recipe, data=data, steps=steps, seed=seed, dtype=dtype, device=device, loss=loss,
         penalty=tuple(penalty or ()), given=tuple(given or ()), source=tuple(source or ()),
@@ -160,6 +165,8 @@ def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tup
     run.note_data(config)
     _note(run, trainer, options)
     typer.echo(f"{run.folder}: {trainer!r}")
+    if skipped := run.note_skipped(config, trainer):
+        warn(f"{skipped:,} pictures cannot be read and are left out; {run.skipped_file} lists them.")
     return run, trainer
 
 
@@ -215,6 +222,14 @@ def _note(run: Run, trainer: Any, options: Options) -> None:
     from gankit.runs.folder import environment
 
     run.note_environment(environment(trainer, options.without_paths().command()), trainer.steps_done)
+
+
+def _skipping(data: str | None) -> str:
+    from gankit.data.broken import SKIP
+
+    if data is None:
+        raise ConfigError("--skip-broken leaves out pictures of a folder: name it with --data.")
+    return data if data.endswith(SKIP) else data + SKIP
 
 
 def _check_policy(name: str) -> None:

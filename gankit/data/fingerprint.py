@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gankit.config import Config
+from gankit.data.broken import SKIP
 from gankit.data.folders import SIZED, looks_like_path
 
 WHOLE = 64 * 2**20
@@ -51,6 +52,7 @@ def fingerprint(name: str) -> dict[str, Any] | None:
 def _path_of(name: str) -> Path | None:
     for prefix in ("pairs:", "halves:"):
         name = name.removeprefix(prefix) if not Path(name).expanduser().exists() else name
+    name = name if Path(name).expanduser().exists() else name.removesuffix(SKIP)
     sized = SIZED.fullmatch(name)
     candidates = [name, *([sized["path"]] if sized else [])]
     for candidate in candidates:

@@ -10,6 +10,7 @@
     checkpoints/step-001000.safetensors  the last few
     rollbacks.jsonl                      one line each time it went back from NaN, with `--on-nan rollback`
     data.json                            what tells the data from other data, where it lies in files
+    skipped.txt                          pictures that could not be read, with `--skip-broken`
     .lock                                while it is trained: by whom
     evaluations.jsonl                    one line every `evaluate_every` steps, if asked for
     checkpoints/best.safetensors         the one that was best on validation data
@@ -31,6 +32,7 @@ from typing import Any
 
 from gankit import __version__, checkpoint, disk, header
 from gankit.config import Config
+from gankit.data.broken import SKIP
 from gankit.data.fingerprint import fingerprints
 from gankit.errors import CheckpointError, ConfigError, DataError, RunInUseError
 from gankit.runs.lines import parsed
@@ -83,6 +85,11 @@ class Run:
     def best_checkpoint(self) -> Path:
         """The one that was best on validation data, where a run was evaluated; a copy, not among `checkpoints`."""
         return self.folder / "checkpoints" / f"best{checkpoint.SUFFIX}"
+
+    @property
+    def skipped_file(self) -> Path:
+        """The pictures that could not be read and were left out."""
+        return self.folder / "skipped.txt"
 
     @property
     def data_file(self) -> Path:
@@ -169,6 +176,13 @@ class Run:
         prints = fingerprints(config)
         if prints:
             checkpoint.write_atomically(self.data_file, (json.dumps(prints, indent=2) + "\n").encode())
+
+    def note_skipped(self, config: Config, trainer: Any) -> int:
+        """Write which pictures the data left out, where it may; how many."""
+        if not config.data.endswith(SKIP) or not trainer.data.skipped:
+            return 0
+        checkpoint.write_atomically(self.skipped_file, "".join(f"{line}\n" for line in trainer.data.skipped).encode())
+        return len(trainer.data.skipped)
 
     def check_data(self, config: Config) -> None:
         """Raise DataError, with the difference, where the data is not what the run began with. Runs from before this
