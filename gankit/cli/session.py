@@ -12,7 +12,7 @@ import typer
 
 from gankit.cli.duration import seconds, spoken
 from gankit.cli.settings import Options
-from gankit.errors import CheckpointError
+from gankit.errors import CheckpointError, PluginError
 
 if TYPE_CHECKING:
     from gankit.interfaces import Logger
@@ -96,7 +96,13 @@ class Session:
         if options.budget is not None:
             callbacks.append(Deadline(span))
         with bar, logs.start(trainer.config, trainer.steps_done):
-            trainer.fit(steps=options.steps - trainer.steps_done, callbacks=callbacks)
+            try:
+                trainer.fit(steps=options.steps - trainer.steps_done, callbacks=callbacks)
+            except (SystemExit, GeneratorExit) as error:
+                raise PluginError(
+                    f"A part of this game asked the program to end ({type(error).__name__}: {error}), in or after step "
+                    f"{trainer.steps_done + 1:,}. Parts raise errors instead; `gankit plugins` says whose they are."
+                ) from error
         if options.on_nan != "tell":
             FiniteState(1)(trainer, trainer.steps_done, {})
 

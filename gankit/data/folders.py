@@ -269,10 +269,9 @@ def _decoded(
         x[len(kept)] = image
         kept.append(i)
     broken.check()
-    if not kept:
-        raise DataError(
-            f"{path} holds {len(files):,} pictures, and none can be read: {next(iter(broken.found.values()))}"
-        )
+    if x is None:
+        why = next(iter(broken.found.values()))
+        raise DataError(f"{path} holds {len(files):,} pictures, and none can be read: {why}")
     return x[: len(kept)], kept
 
 

@@ -13,7 +13,7 @@ from gankit import checkpoint
 from gankit.alarms.objective import Objective, objective
 from gankit.config import Config
 from gankit.errors import CheckpointError, GankitError
-from gankit.runs.folder import Run, flat
+from gankit.runs.folder import Run, flat, unlike
 from gankit.runs.lines import LAST, lines, number
 from gankit.runs.reproductions import FILE as PUBLISHED
 
@@ -96,9 +96,9 @@ class Story:
 def read(folder: Path) -> Story:
     """The story of a run folder; raises ConfigError when it is none."""
     run = Run(folder)
-    config = run.config()
-    changed, settings = _settings(config)
     metrics, outline = _lines(run.metrics_file), _header(run)
+    config = _played(run.config(), outline.get("config"))
+    changed, settings = _settings(config)
     evaluations = _lines(run.evaluations_file)
     samples = sorted(
         (checkpoint.step_of(path), path)
@@ -183,6 +183,15 @@ def _objective(config: Config) -> Objective | None:
 # ---- files
 
 
+def _played(said: Config, header: Any) -> Config:
+    """The game that was played: what its checkpoint says, where that is not what config.toml says by now."""
+    try:
+        played = Config().with_settings({"penalties": (), **header}) if isinstance(header, dict) else said
+    except (GankitError, TypeError, ValueError):
+        return said
+    return played if unlike(said, played) else said
+
+
 def _header(run: Run) -> dict[str, Any]:
     """Steps, sizes and shape, from the header of the last checkpoint that has one: its arrays are not read."""
     for path in reversed(run.checkpoints()):
@@ -198,6 +207,7 @@ def _header(run: Run) -> dict[str, Any]:
         shape = data.get("shape") if isinstance(data, dict) else None
         whole = isinstance(shape, list) and all(type(n) is int for n in shape)
         return {
+            "config": meta.get("config"),
             "steps": done if type(done) is int and 0 <= done <= LAST else 0,
             "parameters": parameters,
             "shape": tuple(shape) if whole else None,  # type: ignore[arg-type]

@@ -163,8 +163,8 @@ class Run:
         """Raise ConfigError, with the difference, unless the game of a checkpoint is the one in config.toml."""
         with header.of_the_file(path):
             played = Config().with_settings({"penalties": (), **meta.get("config", {})})
-        first = [_unlike(config, played) for config in possible][-1]
-        if all(_unlike(config, played) for config in possible):
+        first = [unlike(config, played) for config in possible][-1]
+        if all(unlike(config, played) for config in possible):
             raise ConfigError(
                 f"{self.config_file} says another game than {path.name} played (config.toml → checkpoint):\n  "
                 + "\n  ".join(first)
@@ -263,7 +263,7 @@ def differences(old: Config, new: Config) -> list[str]:
     return [f"{key}: {_shown(before, key)} → {_shown(after, key)}" for key in keys]
 
 
-def _unlike(config: Config, played: Config) -> list[str]:
+def unlike(config: Config, played: Config) -> list[str]:
     """How a game differs from the one that was asked for, beside what is settled only when it is built."""
     # Files from before conditions had names say none; a config says neither them nor the classes of named data.
     if not (config.conditions and played.conditions):

