@@ -144,12 +144,12 @@ def _states(game: Any, which: str | int | None, backend: str | None, device: str
         yield _State(found.stem, trainer.steps_done, trainer)
         return
     chosen = checkpoints_of(Run(path), which)
-    trainer: Any = None
+    first: Any = None
     for name, found in chosen:
         read = checkpoint.opened(path) if name == "last" else (found, *checkpoint.read(found))
-        trainer = trainer or opened(*read, backend, device)
+        first = first or opened(*read, backend, device)
         kept = read if len(chosen) <= KEPT else None
-        yield _State(name, int(read[2]["steps_done"]), trainer, read[0], kept)
+        yield _State(name, int(read[2]["steps_done"]), first, read[0], kept)
 
 
 def checkpoints_of(run: Run, which: str | int | None) -> list[tuple[str, Path]]:

@@ -69,13 +69,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    reports = [report for each in terminalreporter.stats.values() for report in each if hasattr(report, "when")]
+    failed = {report.nodeid for report in reports if report.failed}
     lines: dict[int, list[str]] = {}
-    for outcome in ("passed", "failed", "error"):
-        for report in terminalreporter.stats.get(outcome, []):
-            for key, value in getattr(report, "user_properties", ()):
-                if key == "fault" and report.when == "teardown":
-                    number, what, tried, _ = value
-                    lines.setdefault(number, []).append(f"{tried:,}{f' {what}' if what else ''} {outcome}")
+    for report in reports:
+        for key, value in report.user_properties if report.when == "teardown" else ():
+            if key == "fault":
+                number, what, tried, _ = value
+                end = "FAILED" if report.nodeid in failed else "passed"
+                lines.setdefault(number, []).append(f"{tried:,}{f' ({what})' if what else ''} {end}")
     if not lines:
         return
     terminalreporter.section("faults" + (" in full" if FULL else ", quick counts"))
