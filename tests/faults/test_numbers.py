@@ -1,4 +1,4 @@
-"""NaN, infinity and data without variety: told, stopped or rolled back; never a run of NaN that ends as if it were well."""
+"""NaN, infinity and data without variety: told, stopped or rolled back; no run of NaN ends as if all were well."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def test_24_what_is_not_finite_is_told_stopped_or_rolled_back(
             assert finite[last] and code == (0 if last == 60 else 1), (value, where, finite, err)
             assert code == 0 or f"step-{last:06d}" in err
         else:
-            assert finite[last] and (code, last) == (0, 60), (value, where, finite, err)
+            # 1e38 is finite, and no learning rate helps: after three times that is said, and the run is over.
+            ends = ((0, 60), (1, 20)) if value == 1e38 else ((0, 60),)
+            assert finite[last] and (code, last) in ends, (value, where, finite, err)
         count()
 
 
@@ -74,7 +76,7 @@ def test_24_a_rollback_halves_the_rates_and_a_resumed_run_knows_it(
 ) -> None:
     count = counting(24, 6, None, "rollbacks")
     run = Run(tmp_path / "run")
-    game = train("torch", "run", 40, "--checkpoint-every", "10", "--on-nan", "rollback")
+    game = train("torch", "run", 40, "--checkpoint-every", "10", "--on-nan", "rollback", "--keep", "9")
     assert cli(*game[: game.index("--steps")], "--steps", "20", *game[game.index("--steps") + 2 :]).code == 0
     poisoned(run, "generator/params", np.nan)
     code, _, err = cli(*game)
@@ -97,10 +99,6 @@ def test_24_a_rollback_halves_the_rates_and_a_resumed_run_knows_it(
     for path in run.checkpoints():  # as if it was killed on its way from the rollback to the next checkpoint
         if checkpoint.step_of(path) > 10:
             path.unlink()
-    run.checkpoint_file(10).write_bytes(run.checkpoint_file(10).read_bytes())
-    if not run.checkpoints():
-        count(2)
-        return
     assert cli(*game).code == 0
     assert all((run.folder / name).read_bytes() == content for name, content in whole.items())
     count(2)
@@ -147,9 +145,13 @@ def test_25_extreme_logits_have_finite_losses_and_slopes(backend: str, counting:
 
         def value(a: Any, loss: Any = loss) -> Any:
             d = loss.discriminator(ops, Scores(a["real"]), Scores(a["fake"]))
-            return d + loss.generator(ops, Scores(a["real"]), Scores(a["fake"]))
+            return d + loss.generator(ops, Scores(a["real"]), Scores(a["fake"])), {}
 
-        number, slopes = ops.value_and_grad(value)(arrays)
+        try:
+            (number, _), slopes = ops.value_and_grad(value)(arrays)
+        except gankit.ConfigError:  # it compares features, which these scores have none of
+            count()
+            continue
         assert np.isfinite(float(ops.to_numpy(number))), (name, real, fake)
         assert all(np.isfinite(ops.to_numpy(slope)).all() for slope in slopes.values()), (name, real, fake)
         count()

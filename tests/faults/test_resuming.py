@@ -115,7 +115,7 @@ def test_12_a_changed_config_or_header_is_refused_with_the_difference(
     assert code == 2 and "batch_size: 64 → 9" in err
     count()
     checkpoint.write(run.checkpoint_file(5000), arrays, meta)
-    code, out, err = cli("train", "--out", "run", "--steps", "30")
+    _, _, err = cli("train", "--out", "run", "--steps", "30")
     assert "of another step than its name" in err and "step-000020" in err
     count()
 
