@@ -81,7 +81,7 @@ def parity(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """What goes wrong in the world, counted: crashes, disks, signals, hostile files. `-- --full` for all of it, by hand."""
+    """Crashes, disks, signals, hostile files, counted; with `-- --full`, hours of them."""
     install(session, *BACKENDS)
     full = "--full" in session.posargs
     session.env["GANKIT_FAULTS"] = "full" if full else "quick"
