@@ -45,7 +45,12 @@ def core(session: nox.Session) -> None:
     install(session)
     session.run("python", "-c", "import sys, gankit; assert not {'torch', 'jax'} & set(sys.modules)")
     judged = ("suite_has_teeth", "candidates", "metric_candidates")
-    elsewhere = ("tests/backends", "tests/parity", *(f"tests/conformance/test_{name}.py" for name in judged))
+    elsewhere = (
+        "tests/backends",
+        "tests/parity",
+        "tests/faults",
+        *(f"tests/conformance/test_{name}.py" for name in judged),
+    )
     session.run("pytest", *SPREAD, "tests", *(f"--ignore={path}" for path in elsewhere), *session.posargs)
 
 
@@ -72,6 +77,24 @@ def parity(session: nox.Session) -> None:
     install(session, *BACKENDS, plugins=PLUGINS)
     across = "tests/backends/test_cli_training.py::test_a_checkpoint_is_resumed_by_the_other_backend"
     session.run("pytest", *SPREAD, "tests/parity", across, *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Crashes, disks, signals, hostile files, counted; with `-- --full`, hours of them."""
+    install(session, *BACKENDS)
+    full = "--full" in session.posargs
+    session.env["GANKIT_FAULTS"] = "full" if full else "quick"
+    more = [argument for argument in session.posargs if argument != "--full"]
+    session.run("pytest", *SPREAD, "--dist", "loadscope", "tests/faults", *more)
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Known vulnerabilities of what gankit needs, as pip-audit finds them. Asks a public database."""
+    session.install("-c", "constraints.txt", ".", *(f"backends/{name}/" for name in BACKENDS if name != "mlx"))
+    session.install("pip-audit")
+    session.run("pip-audit", "--skip-editable", *session.posargs)
 
 
 @nox.session

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
-from gankit import checkpoint
+from gankit import checkpoint, header
 from gankit.config import Config, Part, Setting
 from gankit.data.dataset import Dataset
 from gankit.data.sources import data_name, open_data
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream, examples_of, open_training
-from gankit.errors import CheckpointError, ConfigError, DataError
+from gankit.errors import ConfigError, DataError
 from gankit.interfaces import LABEL, Trainer
 from gankit.layers import output_range
 from gankit.networks.native import Native
@@ -134,19 +136,49 @@ def load(
     sources: the further data of a game on several, where its names do not say how to open it again.
     The data is opened again when it is trained on, where the game's config says how; else pass it to `fit`.
     """
-    path = checkpoint.find(path)
-    arrays, meta = checkpoint.read(path)
-    try:
-        config = Config().with_settings({"penalties": (), **meta["config"]})
+    file, arrays, meta = checkpoint.opened(path)
+    if meta[checkpoint.SEAL] is None:
+        warnings.warn(
+            f"{file} is from before checkpoints had a hash: whether it is as it was written cannot be told. Saved "
+            "again, it has one.",
+            checkpoint.CheckpointWarning,
+            stacklevel=2,
+        )
+    return opened(
+        file, arrays, meta, backend, device, generator=generator, discriminator=discriminator, sources=sources
+    )
+
+
+def opened(
+    path: Path,
+    arrays: Mapping[str, Any],
+    meta: Mapping[str, Any],
+    backend: str | None = None,
+    device: str = "auto",
+    *,
+    generator: Any = None,
+    discriminator: Any = None,
+    sources: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Setting] = NOTHING,
+) -> Trainer:
+    """`load`, of a checkpoint that was read already. settings: changes of its config."""
+    brought, _ = _brought({"generator": generator, "discriminator": discriminator})
+    shapes = {name: array.shape for name, array in arrays.items()}
+    header.check(path, meta, shapes)
+    header.check_units(path, arrays)
+    with header.of_the_file(path):
+        config = Config().with_settings({"penalties": (), **meta["config"], **settings})
         spec = DataSpec.from_checkpoint(arrays, meta)
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} has a damaged header: {type(error).__name__}: {error}.") from error
     if backend is None and meta["backend"] in registry.names("backends"):
         backend = meta["backend"]
-    brought, _ = _brought({"generator": generator, "discriminator": discriminator})
-    opened = open_backend(backend, device, config.dtype, config.precision)
+    on = open_backend(backend, device, config.dtype, config.precision)
     others = {name: open_data(source) for name, source in (sources or {}).items()}
-    return assemble(config, opened, spec, None, brought, others).restore(path)
+    with header.of_the_file(path, bool(brought)):
+        # Before any array is made: a header may ask for more than there is memory.
+        look = lambda game: game.require(path, shapes, meta)  # noqa: E731
+        trainer = assemble(config, on, spec, None, brought, others, look)
+        adopt = getattr(trainer, "adopt", None)  # a trainer of somebody else's may only know the path
+        return cast(Trainer, trainer.restore(path) if adopt is None else adopt(path, arrays, meta))
 
 
 def configure(

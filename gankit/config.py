@@ -105,11 +105,11 @@ class Config:
             elif isinstance(old, Part):
                 value = _part(name, old, value)
             elif name in LISTS:
-                value = tuple(_part(name, None, part) for part in _listed(value))
+                value = tuple(_part(name, None, part) for part in _listed(name, value))
             elif name in TABLES:
                 value = _merged(name, old, value)
             elif name == "conditions":
-                value = tuple(_listed(value))
+                value = tuple(_listed(name, value))
             elif isinstance(value, Mapping):
                 value = _plain(value)
             changes[name] = value
@@ -182,8 +182,12 @@ def _loss(old: Part, value: Any) -> Part:
     return new
 
 
-def _listed(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str | Mapping | Part) else list(value)
+def _listed(name: str, value: Any) -> list[Any]:
+    if isinstance(value, str | Mapping | Part):
+        return [value]
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{name}={value!r}: expected a list of names, such as ['r1'], or one name.")
+    return list(value)
 
 
 def _plain(value: Any) -> Setting:
@@ -232,6 +236,9 @@ MINIMUM: Mapping[str, int] = {
     "num_classes": 1,
     "labelled": 0,
 }
+MOST: Mapping[str, int] = {"seed": 2**64 - 1}
+"""Of whole numbers; of all others, what counts fit in on every device."""
+MOST_ELSE = 2**31 - 1
 
 
 def check_choice(name: str, value: Any) -> None:
@@ -251,9 +258,13 @@ def _check(config: Config) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ConfigError(f"{name}={value!r}: expected a whole number of at least {least}.")
+        if value > (most := MOST.get(name, MOST_ELSE)):
+            raise ConfigError(f"{name}={_short(value)}: expected a whole number of at most {most}.")
     _check_ema(config.ema)
-    if not _is_number(config.gradient_clip) or config.gradient_clip < 0:
-        raise ConfigError(f"gradient_clip={config.gradient_clip!r}: expected a norm above 0; 0 switches it off.")
+    if not _is_number(config.gradient_clip) or not 0 <= config.gradient_clip <= 1e18:  # float32 holds its square
+        raise ConfigError(
+            f"gradient_clip={_short(config.gradient_clip)}: expected a norm above 0, 1e18 at most; 0 switches it off."
+        )
     if config.batch_size % config.accumulate:
         raise ConfigError(
             f"accumulate={config.accumulate} does not divide batch_size={config.batch_size} into equal parts."
@@ -265,13 +276,21 @@ def _check(config: Config) -> None:
             f"schedule='simultaneous' moves both players once together, so k={config.k} cannot hold; use k=1."
         )
     for name in ("recipe", "data", "trainer"):
-        if not isinstance(getattr(config, name), str):
-            raise ConfigError(f"{name}={getattr(config, name)!r}: expected a name.")
+        if not _is_text(getattr(config, name)):
+            raise ConfigError(f"{name}={_short(getattr(config, name))}: expected a name.")
+    for name in config.conditions:
+        if not _is_text(name):
+            raise ConfigError(f"conditions={_short(config.conditions)}: expected a list of names.")
+    for name, source in config.sources.items():
+        if not (_is_text(name) and _is_text(source)):
+            raise ConfigError(
+                f"sources={_short(config.sources)}: expected names of data by name, such as {{'b': 'mnist'}}."
+            )
 
 
 def _check_ema(ema: Any) -> None:
     if isinstance(ema, Mapping):
-        if set(ema) != {"half_life"} or not _is_number(ema["half_life"]) or ema["half_life"] <= 0:
+        if set(ema) != {"half_life"} or not _is_number(ema["half_life"]) or not 0 < ema["half_life"] <= 1e18:
             raise ConfigError(f'ema={ema!r}: expected {{"half_life": images}}, such as {{"half_life": 50_000}}.')
     elif not _is_number(ema) or not 0.0 <= ema < 1.0:
         raise ConfigError(
@@ -281,3 +300,13 @@ def _check_ema(ema: Any) -> None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether this is text that a file and a path can hold."""
+    return isinstance(value, str) and not any(char == "\0" or 0xD800 <= ord(char) < 0xE000 for char in value)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -46,6 +46,22 @@ class CheckpointError(GankitError):
     """A checkpoint is missing, damaged, or belongs to another game."""
 
 
+class DamagedError(CheckpointError):
+    """A checkpoint whose bytes or header are not those that were written: the one before it may do."""
+
+
+class RunInUseError(GankitError):
+    """Another process trains in this run folder."""
+
+
+class UnplayableError(CheckpointError, ConfigError):
+    """A checkpoint whose settings make no game, or none without modules that its user has to bring."""
+
+
+class MissingPartError(CheckpointError, UnknownNameError):
+    """A checkpoint of a game with a part that is not installed."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`" Did you mean 'hinge'?"`, or an empty string when nothing is close."""
     matches = get_close_matches(name, sorted(known), n=1, cutoff=0.6)

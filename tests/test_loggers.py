@@ -190,7 +190,7 @@ def test_the_command_line_hands_terms_to_a_third_partys_logger(
     monkeypatch.setattr(
         registry, "load", lambda kind, name: (lambda: logger) if kind == "loggers" else load(kind, name)
     )
-    monkeypatch.setattr(train, "_opened", lambda options, new: (begun(tmp_path / "run"), Playing()))
+    monkeypatch.setattr(train, "_opened", lambda *told: (begun(tmp_path / "run"), Playing()))
     outcome = cli("train", "--logger", "theirs", "--steps", "200", "--out", "run")
     assert outcome.code == 0, outcome.err
     assert [name for name, *_ in logger.told] == ["start", "log", "log", "finish"]

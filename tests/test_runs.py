@@ -103,13 +103,15 @@ def test_whole_line_without_its_newline_counts_as_torn(run: Run) -> None:
     assert run.metrics_file.read_text() == '{"step": 10}\n'
 
 
-def test_fresh_folder_is_the_first_free_number(tmp_path: Path) -> None:
+def test_fresh_folder_is_the_first_free_number_and_held(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    assert fresh(folder) == folder
-    Run(folder).begin(Config())
-    assert fresh(folder) == tmp_path / "demo-2"
-    Run(tmp_path / "demo-2").begin(Config())
-    assert fresh(folder) == tmp_path / "demo-3"
+    with fresh(folder) as first, fresh(folder) as second:
+        assert first.folder == folder
+        assert second.folder == tmp_path / "demo-2", "the first is taken before anything is in it"
+        Run(folder).begin(Config())
+    assert not second.folder.exists(), "what was made for the lock alone is removed"
+    with fresh(folder) as third:
+        assert third.folder == tmp_path / "demo-2"
 
 
 def test_differences_name_each_setting_old_and_new() -> None:

@@ -18,6 +18,8 @@ from gankit.alarms.samples import Samples
 from gankit.alarms.watch import COLLAPSE, NOT_FINITE, WINS, Look, Watch
 from gankit.data.dataset import Dataset, extremes
 from gankit.errors import CheckpointError, DataError
+from gankit.runs.lines import lines
+from gankit.runs.writing import Log
 
 if TYPE_CHECKING:
     from gankit.runs.folder import Run
@@ -74,11 +76,13 @@ class Alarms:
         self._quiet = every
         self.raised: list[Alarm] = []
         self._run, self._say = run, say
+        self._logs = {} if run is None else {path: Log(path) for path in (run.vitals_file, run.alarms_file)}
         self._watch = Watch() if run is None else _replayed(run.vitals_file)
         self._game: Objective | None = None
         self._asked: Any = None
         self._samples: Samples | None = None
         self._out_of_reach = False
+        self._unwritten: OSError | None = None
 
     @property
     def every(self) -> int:
@@ -88,13 +92,22 @@ class Alarms:
     def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
         look = self._look(trainer, step, terms)
         if self._run is not None:
-            _append(self._run.vitals_file, look.to_plain())
+            self._add(self._run.vitals_file, look.to_plain())
         raised, over = self._watch.see(look)
         for name in raised:
             self._raise(name, look, trainer)
         if self._run is not None:
             for name in over:
-                _append(self._run.alarms_file, {"step": step, "alarm": name, "over": True})
+                self._add(self._run.alarms_file, {"step": step, "alarm": name, "over": True})
+        if self._unwritten is not None:  # told last: what was seen counts, whether it could be written or not
+            error, self._unwritten = self._unwritten, None
+            raise error
+
+    def _add(self, path: Path, line: Mapping[str, Any]) -> None:
+        try:
+            self._logs[path].add((json.dumps(line, allow_nan=False, ensure_ascii=False) + "\n").encode())
+        except OSError as error:
+            self._unwritten = error
 
     # ---- looking
 
@@ -146,7 +159,7 @@ class Alarms:
         alarm = Alarm(look.step, name, what, tuple(tries))
         self.raised.append(alarm)
         if self._run is not None:
-            _append(
+            self._add(
                 self._run.alarms_file,
                 {"step": look.step, "alarm": name, "what": what, "try": list(tries)},
             )
@@ -183,15 +196,9 @@ def _not_finite(parameters: Mapping[str, Array]) -> tuple[list[str], int]:
     return [name for name, array in parameters.items() if not np.isfinite(array).all()], len(parameters)
 
 
-def _append(path: Path, line: Mapping[str, Any]) -> None:
-    with open(path, "ab") as file:
-        file.write((json.dumps(line, allow_nan=False, ensure_ascii=False) + "\n").encode())
-
-
 def _replayed(path: Path) -> Watch:
     """A watch that has seen what a run's log has."""
     watch = Watch()
-    if path.exists():
-        for line in path.read_text("utf-8").splitlines():
-            watch.see(Look.from_plain(json.loads(line)))
+    for line in lines(path):
+        watch.see(Look.from_plain(line))
     return watch

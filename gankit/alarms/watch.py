@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from gankit.runs.lines import number
+
 COLLAPSE, WINS, RUNAWAY, NOT_FINITE = "collapse", "discriminator-wins", "runaway", "not-finite"
 
 
@@ -40,7 +42,15 @@ class Look:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Look:
-        return cls(**{**plain, "broken": tuple(plain.get("broken", ()))})
+        """The inverse of `to_plain`. What is no number, or of a later version, is what was not looked at."""
+        broken, term = plain.get("broken"), plain.get("term")
+        seen = {name: number(plain.get(name)) for name in ("size", "advantage", "left", "spread", "nearest")}
+        return cls(
+            plain["step"],
+            tuple(name for name in broken if isinstance(name, str)) if isinstance(broken, list) else (),
+            term if isinstance(term, str) else None,
+            **seen,
+        )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ import typer
 
 from gankit import GankitError, __version__
 from gankit.cli import complete, evaluate, features, figure, new, report, reproduce, show, train
+from gankit.cli.output import any_encoding
+from gankit.cli.stopping import stoppable
 
 __all__ = ["app", "main"]
 
@@ -55,8 +57,21 @@ def main() -> None:
     # as fast as for ever on idle cores; more spins cost twice as much at the worst on busy ones (docs/speed.md).
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"}
+    any_encoding()
+    with stoppable() as asked:
+        try:
+            _run()
+        except SystemExit as ending:
+            if asked.number is not None and ending.code:  # whoever sent the signal wants to know that it was heard
+                sys.exit(128 + asked.number)
+            raise
+
+
+def _run() -> None:
     try:
         app()
+    except KeyboardInterrupt as stopped:
+        sys.exit(128 + getattr(stopped, "number", 2))
     except (GankitError, OSError) as error:
         if os.environ.get("GANKIT_DEBUG", "") not in ("", "0"):
             raise

@@ -49,7 +49,7 @@ def evaluate(
         typer.echo(_json(found), nl=False)
     else:
         _show(found)
-        if run.is_dir() and _numbers(found):
+        if (run / FILE).is_file() and _numbers(found):
             known = (run / "config.toml").is_file()
             more = f"; `gankit report {run}` puts them into the report" if known else ""
             typer.echo(f"{run / FILE} has the details{more}.")
@@ -70,11 +70,14 @@ def measured(run: Path, **settings: Any) -> Evaluation:
     try:
         with _progress() as watch:
             found = measure(run, watch=watch, **settings)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         typer.echo(f"\nInterrupted: {_unwritten(run)}.", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(128 + getattr(stopped, "number", 2)) from None
     if run.is_dir() and _numbers(found):  # whole, and at the end: until then the old one stands
-        write_atomically(run / FILE, _json(found).encode())
+        try:
+            write_atomically(run / FILE, _json(found).encode())
+        except OSError as error:  # a run of somebody else's may be measured all the same
+            typer.secho(f"The numbers are not kept: {error}.", fg="yellow", err=True)
     return found
 
 

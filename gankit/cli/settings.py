@@ -35,6 +35,8 @@ class Options:
     evaluate: str | None = None
     logger: tuple[str, ...] = ()
     budget: str | None = None
+    keep: int = 3
+    on_nan: str = "tell"
     out: Path | None = None
 
     def names_a_game(self) -> bool:

@@ -62,7 +62,7 @@ def _checkpoint(run: Path, step: int | None) -> Path:
     from gankit.runs.folder import Run
 
     if step is None:
-        return checkpoint.find(run)
+        return run  # the latest, which is chosen and opened at once: a run that is trained removes old ones
     path = Run(run).checkpoint_file(step)
     if not path.is_file():
         there = ", ".join(str(checkpoint.step_of(path)) for path in Run(run).checkpoints()) or "none"

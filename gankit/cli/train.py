@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
-from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gankit import switches
-from gankit.cli.duration import seconds, spoken
+from gankit.cli.duration import seconds
 from gankit.cli.heap import keep_freed_memory
+from gankit.cli.session import Session, warn
 from gankit.cli.settings import Options
-from gankit.errors import ConfigError
+from gankit.errors import ConfigError, did_you_mean, one_of
 
 if TYPE_CHECKING:
     from gankit.config import Config
     from gankit.interfaces import Logger
-    from gankit.metrics.best import Evaluate
     from gankit.runs.folder import Run
-    from gankit.runs.records import Checkpoints
 
 DEMO_STEPS = 3_000
 """By trial: 98 of 100 samples then lie nearest to a real digit of the class asked for; 95 after 1,000 steps."""
@@ -41,13 +39,10 @@ def demo(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Train on the built-in digits for a minute at most, and look at what comes out."""
-    from gankit.runs.folder import fresh
-
     # Matrices this small are multiplied sooner by one thread than shared out: 5 ms a step against 8 (torch, 2 cores).
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    folder = fresh(out)
-    options = Options(backend=backend, recipe="cgan", data="digits", steps=steps, seed=seed, out=folder)
-    play(options)
+    options = Options(backend=backend, recipe="cgan", data="digits", steps=steps, seed=seed, out=out)
+    folder = play(options, new=True, quietly=True)
     typer.echo(
         f"\nEach column of {folder / 'samples.png'} is a class, 0 to 9; each row starts from noise of its own.\n"
         "What to try next:\n"
@@ -93,61 +88,94 @@ def train(
     budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="Stop in good order after 30min, 2h, ..., whatever the steps.")
     ] = None,
+    keep: Annotated[
+        int, typer.Option(min=1, help="How many checkpoints stay, beside the best and the last finite.")
+    ] = 3,
+    on_nan: Annotated[
+        str, typer.Option(metavar="POLICY", help="When numbers are not finite: tell, stop, or rollback.")
+    ] = "tell",
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out the pictures of a folder that cannot be read.")
+    ] = False,
     new: Annotated[bool, typer.Option("--new", help="Start over, in a fresh folder.")] = False,
 ) -> None:
     """Train a game. The same command again goes on where the run was left."""
+    if skip_broken:
+        data = _skipping(data)
     options = Options(
         backend=backend, recipe=recipe, data=data, steps=steps, seed=seed, dtype=dtype, device=device, loss=loss,
         penalty=tuple(penalty or ()), given=tuple(given or ()), source=tuple(source or ()),
         set=tuple(set_ or ()), out=out,
         log_every=log_every, sample_every=sample_every, checkpoint_every=checkpoint_every,
         evaluate_every=evaluate_every, evaluate=evaluate, logger=tuple(logger or ()), budget=budget,
+        keep=keep, on_nan=on_nan,
     )  # fmt: skip
     if budget is not None:
         seconds(budget)
+    _check_policy(on_nan)
     if evaluate is not None:
         _check_metric(evaluate, evaluate_every)
     play(options, new=new)
 
 
-def play(options: Options, *, new: bool = False) -> None:
-    """Train as told, in a new run folder or in the one that is there; exits 130 after Ctrl-C."""
+def play(options: Options, *, new: bool = False, quietly: bool = False) -> Path:
+    """Train as told, in a new run folder or in the one that is there, and return it.
+
+    Exits 128 and the signal's number after Ctrl-C (130), SIGTERM (143) or SIGHUP (129), and 1 where something could
+    not be written. quietly: say nothing of a folder that is taken.
+    """
+    from gankit.cli.output import tolerant_output
+    from gankit.play.interrupt import ENDS, Stopped, deferred_interrupt
+
     if switches.on("heap"):
         keep_freed_memory()
-    try:
-        loggers = _loggers(options)
-        run, trainer = _opened(options, new)
-        if trainer is not None:
-            options = replace(options, out=run.folder)
-            _trained(run, trainer, options, loggers)
-    except KeyboardInterrupt:
-        typer.echo("\nInterrupted before the first step; nothing is lost.", err=True)
-        raise typer.Exit(130) from None
+    with tolerant_output(), ExitStack() as stack:
+        try:
+            with deferred_interrupt(ENDS) as asked:
+                loggers = _loggers(options)
+                run, trainer = _opened(options, new, quietly, stack)
+                if trainer is not None:
+                    asked.check()
+                    Session(run, trainer, replace(options, out=run.folder), loggers, asked).play()
+                return run.folder
+        except KeyboardInterrupt as stopped:
+            typer.echo("\nInterrupted before the first step; nothing is lost.", err=True)
+            raise typer.Exit(128 + (stopped.number if isinstance(stopped, Stopped) else 2)) from None
 
 
-def _opened(options: Options, new: bool) -> tuple[Run, Any]:
-    """The run folder, and its game at the step where it goes on; no game where there is nothing left to do."""
+def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tuple[Run, Any]:
+    """The run folder, now ours, and its game at the step where it goes on; no game where nothing is left to do."""
     from gankit.building import configure
     from gankit.runs.folder import Run, fresh
+    from gankit.runs.owner import Owner
 
     config = configure(options.recipe or "mlp", options.data, **options.settings())
     folder = options.out or Path("runs") / f"{config.recipe}-{Path(config.data).stem}"
-    run = Run(fresh(folder) if new else folder)
-    if new and run.folder != folder:
+    if new:
+        owner = stack.enter_context(fresh(folder, warn))
+    elif Run(folder).exists() or not folder.exists() or folder.is_dir():
+        owner = stack.enter_context(Owner(folder, warn))
+    run = Run(owner.folder)
+    if new and run.folder != folder and not quietly:
         typer.echo(f"{folder} stays as it is; starting over in {run.folder}.")
     if run.exists():
         return run, _resumed(run, config, options)
     trainer = _built(config, options)
     run.begin(config)
+    run.note_data(config)
     _note(run, trainer, options)
     typer.echo(f"{run.folder}: {trainer!r}")
+    if skipped := run.note_skipped(config, trainer):
+        warn(f"{skipped:,} pictures cannot be read and are left out; {run.skipped_file} lists them.")
     return run, trainer
 
 
 def _resumed(run: Run, config: Config, options: Options) -> Any:
     """The game of a run folder at its latest checkpoint; None when it is done."""
-    from gankit.building import load
+    from gankit import checkpoint
+    from gankit.building import opened
     from gankit.runs.folder import differences
+    from gankit.runs.rollback import rates, rollbacks, with_lower_rates
 
     old = run.config()
     if not options.names_a_game():
@@ -158,17 +186,25 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
             "Add --new to start over in a fresh folder, name another with --out, or go on with the old settings: "
             f"gankit train --out {_quoted(run.folder)} --steps {options.steps}"
         )
-    found = run.usable_checkpoint(_warn)
+    found = run.usable_checkpoint(warn)
     if found is None:
         typer.echo(f"{run.folder} was begun, but has no checkpoint yet: starting from step 0.")
+        trainer = _built(config, options)
         run.rewind(0)
-        return _built(config, options)
-    path, meta = found
-    done = int(meta["steps_done"])
+        run.note_data(config)
+        return trainer
+    path, arrays, meta = found
+    done = checkpoint.step_of(path)
+    before, now = rollbacks(run, done)
+    run.check_played(path, meta, with_lower_rates(old, before), with_lower_rates(old, now))
+    run.check_data(config)
     if done >= options.steps:
         typer.echo(f"{run.folder} has done {done:,} steps already. To go on, ask for more: --steps {2 * done}")
         return None
-    trainer: Any = load(path, options.backend, options.device or "auto")
+    if meta[checkpoint.SEAL] is None:
+        warn(f"{path} is from before checkpoints had a hash: whether it is as it was written cannot be told.")
+    settings = rates(with_lower_rates(old, now)) if now else {}
+    trainer = opened(path, arrays, meta, options.backend, options.device or "auto", settings=settings)
     across = "" if meta["backend"] == trainer.backend.name else f" (written by {meta['backend']})"
     typer.echo(f"Resuming {run.folder} on {trainer.backend.name} from step {done:,}{across}.")
     run.rewind(done)
@@ -188,54 +224,19 @@ def _note(run: Run, trainer: Any, options: Options) -> None:
     run.note_environment(environment(trainer, options.without_paths().command()), trainer.steps_done)
 
 
-def _trained(run: Run, trainer: Any, options: Options, loggers: Mapping[str, Logger]) -> None:
-    from gankit.alarms import Alarms
-    from gankit.play.interrupt import Deadline, StoppedAtOnce, TimeIsUp
-    from gankit.runs.loggers import Loggers
-    from gankit.runs.progress import progress
-    from gankit.runs.records import Checkpoints, MetricsLog, SampleGrid
+def _skipping(data: str | None) -> str:
+    from gankit.data.broken import SKIP
 
-    grid = SampleGrid(run, options.sample_every, typer.echo)
-    checkpoints = Checkpoints(run, options.checkpoint_every)
-    measured = _evaluations(run, options, checkpoints)
-    bar = progress(options.steps, trainer.steps_done)
-    # The checkpoint comes last of those that write: what it stands for must be on the disk before it.
-    logs = Loggers(loggers, run.folder, options.log_every, _warn)
-    callbacks = [MetricsLog(run, options.log_every), Alarms(run, _warn), logs, grid, *measured, checkpoints, bar]
-    span = math.inf if options.budget is None else seconds(options.budget)
-    if options.budget is not None:
-        callbacks.append(Deadline(span))
-    try:
-        with bar, logs.start(trainer.config, trainer.steps_done):
-            trainer.fit(steps=options.steps - trainer.steps_done, callbacks=callbacks)
-    except TimeIsUp:
-        typer.echo(f"The {spoken(span)} are over, after {trainer.steps_done:,} of {options.steps:,} steps.")
-    except StoppedAtOnce:
-        _interrupted("Stopped at once: what came after the last checkpoint is lost.", options)
-    except KeyboardInterrupt:
-        checkpoints.save(trainer)
-        grid.latest(trainer)
-        _report(run)
-        _interrupted(f"Interrupted at step {trainer.steps_done:,}; everything is saved.", options)
-    checkpoints.save(trainer)
-    grid.latest(trainer)
-    report = _report(run)
-    shown = f"; look at {report or run.picture}" if report or run.picture.exists() else ""
-    typer.echo(f"{trainer.steps_done:,} steps are in {run.folder}{shown}")
-    for each in measured:
-        if best := each.best:
-            typer.echo(f"Best: step {best['step']:,}, {best['label']} = {best['value']:.4g}, in {run.best_checkpoint}")
+    if data is None:
+        raise ConfigError("--skip-broken leaves out pictures of a folder: name it with --data.")
+    return data if data.endswith(SKIP) else data + SKIP
 
 
-def _report(run: Run) -> Path | None:
-    """Write the report; a run that is done and saved does not fail for want of one."""
-    from gankit.report import write
+def _check_policy(name: str) -> None:
+    from gankit.runs.rollback import POLICIES
 
-    try:
-        return write(run.folder)[0]
-    except Exception as error:
-        _warn(f"The report could not be written ({type(error).__name__}: {error}). Try: gankit report {run.folder}")
-        return None
+    if name not in POLICIES:
+        raise ConfigError(f"--on-nan {name}:{did_you_mean(name, POLICIES)} Possible: {one_of(POLICIES)}.")
 
 
 def _check_metric(name: str, every: int) -> None:
@@ -246,17 +247,6 @@ def _check_metric(name: str, every: int) -> None:
     settle(name)
 
 
-def _evaluations(run: Run, options: Options, checkpoints: Checkpoints) -> list[Evaluate]:
-    """The callback that measures, where it is asked for."""
-    if not options.evaluate_every:
-        return []
-    from gankit.metrics.best import Evaluate
-
-    evaluate = Evaluate(run, options.evaluate_every, options.evaluate, checkpoints=checkpoints, say=typer.echo)
-    evaluate.take_up()
-    return [evaluate]
-
-
 def _loggers(options: Options) -> dict[str, Logger]:
     """Opened before anything else, so that a misspelt one leaves no folder behind."""
     if not options.logger:
@@ -264,15 +254,6 @@ def _loggers(options: Options) -> dict[str, Logger]:
     from gankit.runs.loggers import open_loggers
 
     return open_loggers(options.logger)
-
-
-def _warn(text: str) -> None:
-    typer.secho(text, fg="yellow", err=True)
-
-
-def _interrupted(what: str, options: Options) -> NoReturn:
-    typer.echo(f"\n{what} To go on:\n  {options.command()}", err=True)
-    raise typer.Exit(130) from None
 
 
 def _quoted(path: Path) -> str:

@@ -29,6 +29,7 @@ class Dataset:
     name: for messages and run folders.
     given: further conditions of the examples, by name, a row for each: classes (n,), vectors (n, k) and images
         (n, h, w, c).
+    skipped: files that could not be read and were left out, each with the reason.
 
     Raises DataError when a field contradicts another, or the examples leave `value_range`.
     """
@@ -39,6 +40,7 @@ class Dataset:
     value_range: tuple[float, float] | None = None
     name: str = "array"
     given: Mapping[str, Array] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.x.ndim < 2 or self.x.size == 0:

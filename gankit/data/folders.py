@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from gankit.data.broken import SKIP, Broken, UnreadableError
 from gankit.data.dataset import Array, Dataset
 from gankit.errors import DataError
 
@@ -27,11 +29,15 @@ GREY_16 = ("I;16", "I;16L", "I;16B", "I;16N")
 GREY = ("1", "L", "LA", "La", "I", *GREY_16)
 TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 
-SIZED = re.compile(r"(?P<path>.+)@(?P<height>\d+)(x(?P<width>\d+)(x(?P<channels>\d+))?)?")
+SIZED = re.compile(r"(?P<path>.+)@(?P<height>\d{1,6})(x(?P<width>\d{1,6})(x(?P<channels>\d))?)?")
 
 
 def folder(
-    path: str | os.PathLike[str], size: int | tuple[int, int] | None = None, channels: int | None = None
+    path: str | os.PathLike[str],
+    size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    *,
+    skip_broken: bool = False,
 ) -> Dataset:
     """The images of a folder: x (n, height, width, channels) uint8 in 0..255, in the order of the file names.
 
@@ -42,12 +48,14 @@ def folder(
         resized with Pillow's Lanczos filter, which averages where it shrinks: for a square, the shorter side becomes
         `size`. By default images stay as they are, and must all be of one size.
     channels: 1 (grey, ITU-R 601 luma) or 3 (RGB); by default 1 where every image is grey, else 3.
+    skip_broken: leave out the files that cannot be read; the data set names them as `skipped`.
 
     Pictures are first turned as their EXIF orientation says, transparency is laid over white, 16-bit grey becomes
     8-bit, and of an animation only the first frame counts.
 
     In text, such as `gankit train --data`, a config or `gankit.build(data=...)`, size and channels follow the path:
-    `faces@64` is size=64, `faces@48x64` is height 48 and width 64, `faces@48x64x1` adds channels=1.
+    `faces@64` is size=64, `faces@48x64` is height 48 and width 64, `faces@48x64x1` adds channels=1;
+    `faces@64+skip-broken` is skip_broken=True.
 
     All images are held in memory, height * width * channels bytes each. Where that is too much, decode them into a
     `.npy` file made with `np.lib.format.open_memmap`, and pass that file, which stays on disk.
@@ -62,12 +70,16 @@ def folder(
             f"{path}: channels={channels!r}; possible are 1 (grey) and 3 (RGB), or None for what they have."
         )
     files, labels, classes = _listed(path.expanduser())
+    broken = Broken(path, skip_broken)
     if channels is None:
-        channels = 1 if all(_opened(file, _is_grey) for file in files) else 3
-    x = _decoded(path, files, shape, channels)
+        grey = [broken.attempt(file, lambda file=file: _opened(file, _is_grey)) for file in files]  # type: ignore[misc]
+        channels = 1 if all(each is not False for each in grey) else 3
+    x, kept = _decoded(path, files, shape, channels, broken)
     # A name that opens the same examples again: it is all that a config keeps of them.
-    name = unmistakable(path) + ("@" + "x".join(map(str, x.shape[1:])) if explicit else "")
-    return Dataset(x=x, labels=labels, num_classes=classes, value_range=(0, 255), name=name)
+    name = unmistakable(path) + ("@" + "x".join(map(str, x.shape[1:])) if explicit else "") + SKIP * skip_broken
+    labels = None if labels is None else labels[kept]
+    skipped = tuple(f"{file.relative_to(path.expanduser())}: {why}" for file, why in broken.found.items())
+    return Dataset(x=x, labels=labels, num_classes=classes, value_range=(0, 255), name=name, skipped=skipped)
 
 
 def picture(file: Path, channels: int) -> Array:
@@ -150,11 +162,14 @@ def folder_by_text(text: str) -> Callable[[], Dataset] | None:
             return partial(pairs, sized["path"], *_asked(sized), halves=halves)
     if Path(text).expanduser().is_dir():
         return lambda: folder(text)
+    skip, text = text.endswith(SKIP), text.removesuffix(SKIP)
+    if skip and Path(text).expanduser().is_dir():
+        return lambda: folder(text, skip_broken=True)
     found = SIZED.fullmatch(text)
     if found is None or not Path(found["path"]).expanduser().is_dir():
         return None
     size, channels = _asked(found)
-    return lambda: folder(found["path"], size, channels)
+    return lambda: folder(found["path"], size, channels, skip_broken=skip)
 
 
 def _asked(found: re.Match[str]) -> tuple[tuple[int, int], int | None]:
@@ -228,31 +243,46 @@ def _contents(path: Path) -> tuple[list[Path], list[Path]]:
 # ---- what is in them
 
 
-def _decoded(path: Path, files: list[Path], shape: tuple[int, int] | None, channels: int) -> Array:
-    """(n, height, width, channels) uint8, decoded image by image into one array."""
+def _decoded(
+    path: Path, files: list[Path], shape: tuple[int, int] | None, channels: int, broken: Broken
+) -> tuple[Array, list[int]]:
+    """((n, height, width, channels) uint8, decoded image by image into one array; the places of those files)."""
 
     def pixels(file: Path) -> Array:
         image = _opened(file, lambda image: _fitted(_plain(image, channels, file), shape))
         return np.asarray(image).reshape(image.height, image.width, channels)
 
-    first = pixels(files[0])
-    try:
-        x = np.empty((len(files), *first.shape), np.uint8)
-    except (MemoryError, ValueError) as error:  # ValueError: more bytes than any array can have
-        raise DataError(
-            f"{path}: {len(files):,} images of shape {first.shape} don't fit into memory. Choose a smaller size, or "
-            "decode them into a .npy file (np.lib.format.open_memmap) and pass that; it stays on disk."
-        ) from error
+    x: Array | None = None
+    first, kept = files[0], list[int]()
     for i, file in enumerate(files):
-        image = first if i == 0 else pixels(file)
-        if image.shape != first.shape:
-            side = min(first.shape[:2])
+        image = broken.attempt(file, lambda file=file: pixels(file))  # type: ignore[misc]
+        if image is None:
+            continue
+        if x is None:
+            x, first = _room(path, (len(files) - i, *image.shape)), file
+        if image.shape != x.shape[1:]:
+            side = min(x.shape[1:3])
             raise DataError(
-                f"{files[0]} is {_size(first)} and {file} is {_size(image)} (height x width); all must be alike. "
+                f"{first} is {_size(x[0])} and {file} is {_size(image)} (height x width); all must be alike. "
                 f"Resize and crop them: gankit.data.folder({str(path)!r}, size={side}), or the text '{path}@{side}'."
             )
-        x[i] = image
-    return x
+        x[len(kept)] = image
+        kept.append(i)
+    broken.check()
+    if x is None:
+        why = next(iter(broken.found.values()))
+        raise DataError(f"{path} holds {len(files):,} pictures, and none can be read: {why}")
+    return x[: len(kept)], kept
+
+
+def _room(path: Path, shape: tuple[int, ...]) -> Array:
+    try:
+        return np.empty(shape, np.uint8)
+    except (MemoryError, ValueError) as error:  # ValueError: more bytes than any array can have
+        raise DataError(
+            f"{path}: {shape[0]:,} images of shape {shape[1:]} don't fit into memory. Choose a smaller size, or "
+            "decode them into a .npy file (np.lib.format.open_memmap) and pass that; it stays on disk."
+        ) from error
 
 
 def _opened(file: Path, f: Callable[[Image], T]) -> T:
@@ -260,16 +290,21 @@ def _opened(file: Path, f: Callable[[Image], T]) -> T:
     from PIL import Image  # here, because only pictures need it
 
     try:
+        if not stat.S_ISREG(file.stat().st_mode):  # a pipe would be waited for
+            raise OSError("it is no file")
         with Image.open(file, formats=FORMATS) as image:
+            most = Image.MAX_IMAGE_PIXELS
+            if most is not None and image.width * image.height > most:  # Pillow itself only warns up to twice as many
+                raise Image.DecompressionBombError(f"it has {image.width:,} x {image.height:,} pixels.")
             return f(image)
     except DataError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(
+        raise UnreadableError(
             f"{file}: {error} Remove it; or if you trust it, set PIL.Image.MAX_IMAGE_PIXELS to more pixels than it has."
         ) from error
     except Exception as error:  # a damaged file makes decoders raise anything: OSError, SyntaxError, struct.error, ...
-        raise DataError(
+        raise UnreadableError(
             f"{file} cannot be read as an image ({type(error).__name__}: {error}). Replace or remove it."
         ) from error
 

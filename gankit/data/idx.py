@@ -26,6 +26,7 @@ MAX_AXES = 32
 """NumPy 1's limit, far above any idx file that exists."""
 
 BLOCK = 1 << 20
+MOST = 1 << 32
 
 
 class _Stream(Protocol):
@@ -35,9 +36,10 @@ class _Stream(Protocol):
     def tell(self) -> int: ...
 
 
-def read_idx(path: str | os.PathLike[str]) -> Array:
+def read_idx(path: str | os.PathLike[str], most: int = MOST) -> Array:
     """The array in an idx file, gzipped or not (its first bytes tell, not its name), in native byte order.
 
+    most: bytes of numbers that it may have; a few megabytes of gzip can hold gigabytes.
     Memory grows with the bytes that are really there, never with the bytes the header promises.
     Raises DataError, naming the file and the remedy, when it is missing, unreadable, not idx, cut short or too long.
     """
@@ -47,19 +49,21 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
             if file.read(2) == GZIP_MAGIC:
                 file.seek(0)
                 with gzip.open(file) as unzipped:
-                    return _parse(path, unzipped, length=None)
+                    return _parse(path, unzipped, None, most)
             file.seek(0)
-            return _parse(path, file, length=os.fstat(file.fileno()).st_size)
+            return _parse(path, file, os.fstat(file.fileno()).st_size, most)
     except FileNotFoundError as error:
         raise DataError(f"{path}: expected an idx file, found no such file. Download it, or mend the path.") from error
     except (OSError, EOFError, zlib.error) as error:  # BadGzipFile is an OSError, a truncated stream an EOFError
         raise _fault(path, "a readable idx file, raw or gzipped", f"{type(error).__name__}: {error}") from error
 
 
-def _parse(path: Path, stream: _Stream, length: int | None) -> Array:
+def _parse(path: Path, stream: _Stream, length: int | None, most: int) -> Array:
     """Header, then numbers. `length` is the whole file's, None when only reading to the end can tell (gzip)."""
     dtype, shape = _header(path, stream)
     promised = math.prod(shape) * dtype.itemsize
+    if promised > most:
+        raise _fault(path, f"at most {most:,} bytes of numbers", f"a header that promises {promised:,}")
     expected = f"{promised:,} bytes of numbers, for shape {shape} of {dtype.name}"
     if length is not None and length - stream.tell() != promised:
         raise _fault(path, expected, f"{length - stream.tell():,} bytes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def load(split: str = "train") -> Dataset:
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> Array:
-    array = read_idx(path)
+    array = read_idx(path, math.prod(shape))
     if array.shape != shape or array.dtype != np.uint8:
         raise DataError(
             f"{path}: expected MNIST's shape {shape} of uint8; found {array.shape} of {array.dtype}. "

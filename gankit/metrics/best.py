@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from gankit import checkpoint
+from gankit.disk import append
 from gankit.errors import CheckpointError, ConfigError, one_of
 from gankit.metrics.base import Measurement
 from gankit.metrics.bench import Bench, MetricLike, made
 from gankit.metrics.rows import plain, plain_measurement
+from gankit.play.interrupt import check
 from gankit.plug import registry
 from gankit.runs.folder import Run
+from gankit.runs.lines import lines, number
 from gankit.runs.records import Checkpoints
 
 Line = dict[str, Any]
@@ -95,12 +98,17 @@ class Evaluate:
             (self.checkpoints or Checkpoints(self._run, self.every)).save(trainer)
             self._promote(line)
 
-    def take_up(self) -> None:
-        """Put the best checkpoint in its place, where the process was killed on the way to it."""
+    def take_up(self, trainer: Any = None) -> None:
+        """Put the best checkpoint in its place, where the process was killed on the way to it; measure the step where
+        the trainer is, where it was stopped while it did."""
+        step = getattr(trainer, "steps_done", 0)
+        if step and step % self.every == 0 and all(line["step"] != step for line in self._lines()):
+            self(trainer, step, {})
         best = self.best
         if best is not None and self._run.checkpoint_file(best["step"]).is_file():
             try:
-                there = checkpoint.read(self._run.best_checkpoint)[1].get("best", {}).get("step")
+                kept = checkpoint.read(self._run.best_checkpoint)[1].get("best")
+                there = kept.get("step") if isinstance(kept, dict) else None
             except CheckpointError:
                 there = None
             if there != best["step"]:
@@ -128,7 +136,7 @@ class Evaluate:
             reasons.append(f"none of {one_of(map(str, PREFERRED))} is installed.")
         for contender in contenders:
             bench.metrics = [contender]
-            row = bench.measure(trainer, self.n, self.seed, _weights(trainer))
+            row = bench.measure(trainer, self.n, self.seed, _weights(trainer), lambda done, what: check())
             if row.measurements:
                 return row.measurements
             reasons += [f"{name}: {reason}" for name, reason in (*row.skipped, *row.failed)]
@@ -159,13 +167,9 @@ class Evaluate:
 
     def _lines(self) -> Iterator[Line]:
         """Those of the file that are whole."""
-        path = self._run.evaluations_file
-        for text in path.read_bytes().splitlines() if path.is_file() else ():
-            try:
-                line = json.loads(text)
-            except ValueError:
-                continue
-            if isinstance(line, dict) and isinstance(line.get("step"), int):
+        for line in lines(self._run.evaluations_file):
+            value, better = line.get("value"), line.get("better")
+            if (value is None or number(value) is not None) and better in (None, "higher", "lower"):
                 yield line
 
     def _write(self, before: list[Line], line: Line) -> None:
@@ -174,8 +178,7 @@ class Evaluate:
         old = path.read_bytes() if path.is_file() else b""
         if len(old.splitlines()) == old.count(b"\n") == len(before):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(path, "ab") as file:
-                file.write(text)
+            append(path, text)
         else:
             kept = "".join(json.dumps(each) + "\n" for each in before)
             checkpoint.write_atomically(path, kept.encode() + text)
@@ -183,7 +186,7 @@ class Evaluate:
     def _promote(self, line: Line) -> None:
         """Make the best checkpoint a copy of that step's, with the number in its header."""
         arrays, meta = checkpoint.read(self._run.checkpoint_file(line["step"]))
-        best = {name: line[name] for name in ("step", "weights", "metric", "label", "value")}
+        best = {name: line.get(name) for name in ("step", "weights", "metric", "label", "value")}
         checkpoint.write(self._run.best_checkpoint, arrays, {**meta, "best": best})
 
 

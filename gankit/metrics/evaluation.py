@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gankit.checkpoint import Opened
 from gankit.errors import CheckpointError, ConfigError
 from gankit.metrics.bench import Bench, MetricLike
 from gankit.metrics.rows import Evaluation, Row, Weights
@@ -99,23 +100,33 @@ def _kinds(trainer: Any, weights: str) -> tuple[Weights, ...]:
     return kinds
 
 
+KEPT = 3
+"""Checkpoints that are held in memory while they wait to be measured."""
+
+
 @dataclass
 class _State:
-    """A state of G to be measured: a trainer, and the checkpoint that it takes up first."""
+    """A state of G to be measured: a trainer, and the checkpoint that it takes up first.
+
+    read: what is in that, where it may be gone by then: a run that is trained removes its old ones.
+    """
 
     name: str
     step: int
     trainer: Any
     path: Path | None = None
+    read: Opened | None = None
 
     def open(self) -> None:
-        if self.path is not None:
+        if self.read is not None and (adopt := getattr(self.trainer, "adopt", None)) is not None:
+            adopt(*self.read)
+        elif self.path is not None:
             self.trainer.restore(self.path)
 
 
 def _states(game: Any, which: str | int | None, backend: str | None, device: str) -> Iterator[_State]:
     """The states that are asked for, all of one trainer."""
-    from gankit.building import load
+    from gankit.building import load, opened
 
     if not isinstance(game, str | os.PathLike):
         if which is not None or backend is not None:
@@ -133,9 +144,12 @@ def _states(game: Any, which: str | int | None, backend: str | None, device: str
         yield _State(found.stem, trainer.steps_done, trainer)
         return
     chosen = checkpoints_of(Run(path), which)
-    trainer = load(chosen[0][1], backend, device)
+    first: Any = None
     for name, found in chosen:
-        yield _State(name, int(checkpoint.read(found)[1]["steps_done"]), trainer, found)
+        read = checkpoint.opened(path) if name == "last" else (found, *checkpoint.read(found))
+        first = first or opened(*read, backend, device)
+        kept = read if len(chosen) <= KEPT else None
+        yield _State(name, int(read[2]["steps_done"]), first, read[0], kept)
 
 
 def checkpoints_of(run: Run, which: str | int | None) -> list[tuple[str, Path]]:

@@ -61,8 +61,12 @@ def assemble(
     dataset: Dataset | Stream | None,
     brought: Brought = NOTHING,
     sources: Mapping[str, Dataset] = MappingProxyType({}),
+    look: Callable[[Assembled], None] = lambda game: None,
 ) -> Trainer:
-    """The trainer of a game on an open backend; raises ConfigError when its parts don't fit each other or the data."""
+    """The trainer of a game on an open backend; raises ConfigError when its parts don't fit each other or the data.
+
+    look: is shown the game before any of its arrays is made, and may raise.
+    """
     config = replace(config, conditions=tuple(spec.given))  # checkpoints from before conditions had names say none
     loss = make("losses", config.loss)
     check_spelling("losses", loss)
@@ -102,6 +106,7 @@ def assemble(
     makers = makers_of(config, own_spec)
     wants = Wants.of(loss, terms, num_classes=spec.num_classes, sources=config.source_names, makers=makers)
     assembled = Assembled(config, backend, spec, rules, starts, specs, wants, makers)
+    look(assembled)
     make_trainer = cast(Callable[..., Trainer], registry.load("trainers", config.trainer))
     return make_trainer(assembled, dataset, **({"sources": sources} if sources else {}))
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from gankit import checkpoint
+from gankit import checkpoint, header
 from gankit.config import Config
 from gankit.data.dataset import Dataset, feature_mean
 from gankit.data.spec import DataSpec
-from gankit.errors import CheckpointError
+from gankit.errors import CheckpointError, DamagedError, one_of
 from gankit.interfaces import Backend, ConditionMaker, OptimizerSpec, Player, State
 from gankit.play.batches import Wants
 from gankit.play.rules import G, Game
@@ -85,13 +85,17 @@ class Assembled:
 
     def unpack(self, path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> State:
         """The state that was packed; raises CheckpointError, naming every leaf, when it is not one of this game."""
-        checkpoint.require_same_leaves(path, arrays, self._leaves())
+        self.require(path, arrays, meta)
+        header.check_units(path, arrays)
         dtype = np.dtype(self.config.dtype)
         floats = [a for name, a in arrays.items() if not name.startswith("data/") and a.dtype.kind == "f"]
         if other := sorted({str(array.dtype) for array in floats} - {dtype.name}):
             raise CheckpointError(
                 f"{path} holds {', '.join(other)}, and this game computes in {dtype}; build it with that dtype."
             )
+        trained = [name for name, a in arrays.items() if "/buffers/" not in name and a.dtype.kind != "f"]
+        if trained:
+            raise DamagedError(f"{path} holds {arrays[trained[0]].dtype} for {trained[0]!r}, which is trained.")
         players, averages = {}, {}
         for role, seat in self.rules.seats.items():
             restore = seat.network.restore
@@ -103,6 +107,19 @@ class Assembled:
             if seat.averaged:
                 averages[role] = restore(checkpoint.under(average_of(role), arrays))
         return State(players, averages, self._remembered(arrays))
+
+    def require(self, path: Path, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+        """Raise CheckpointError unless a checkpoint is one of this game. arrays: by name, or only their shapes."""
+        shapes = {name: tuple(getattr(array, "shape", array)) for name, array in arrays.items()}
+        header.check(path, meta, shapes)
+        checkpoint.require_same_leaves(path, arrays, self._leaves())
+        made = [name for maker in self.makers for name in maker.ports]
+        if len(set(made)) < len(made) or set(made) - self.spec.given.keys():
+            raise DamagedError(f"{path} has a damaged header: it makes the conditions {', '.join(made)[:200]}.")
+        if other := sorted(meta["updates"].keys() ^ self.rules.seats.keys()):
+            raise CheckpointError(
+                f"{path} has other players than this game, whose players are {one_of(self.rules.seats)}: {other[0]!r}."
+            )
 
     def _remembered(self, arrays: Mapping[str, Array]) -> dict[str, Any]:
         """What terms remember: what is saved of it, or what they start from."""

@@ -5,39 +5,117 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+ENDS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that ask a program to end: Ctrl-C, a scheduler or `kill`, a terminal that closes."""
+ONE_WISH = 0.25
+"""Seconds in which further signals say the same: a terminal and a wrapper around the command may both send one."""
 
-class StoppedAtOnce(KeyboardInterrupt):
-    """A second Ctrl-C: the step it fell into may be half done, so the state must not be saved or used."""
+
+class Stopped(KeyboardInterrupt):
+    """Asked to end by a signal, of that number, and now in a place where nothing is half done."""
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__()
+        self.number = int(number)
+
+
+class StoppedAtOnce(Stopped):
+    """Asked again: the step it fell into may be half done, so the state must not be saved or used."""
+
+
+class Asked:
+    """What signals have asked for so far. Where that is deferred, the first only sets `number`; the second raises."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._since = 0.0
+        self._deferred = 0
+
+    def __call__(self) -> bool:
+        """Whether to end."""
+        return self.number is not None
+
+    def check(self) -> None:
+        """Raise Stopped where an end was asked for: to be called where nothing is half done."""
+        if self.number is not None:
+            raise Stopped(self.number)
+
+    @property
+    def deferred(self) -> bool:
+        return self._deferred > 0
+
+    def handle(self, number: int, frame: Any) -> None:
+        """The handler of a signal."""
+        if self.number is None:
+            self.number, self._since = number, time.monotonic()
+            if not self._deferred:
+                raise Stopped(number)
+        elif time.monotonic() - self._since > ONE_WISH:
+            raise StoppedAtOnce(number)
+
+    @contextmanager
+    def deferring(self) -> Iterator[Asked]:
+        """Inside, the first signal waits for `check`."""
+        self._deferred += 1
+        try:
+            yield self
+        finally:
+            self._deferred -= 1
+
+    @contextmanager
+    def taken(self, numbers: Sequence[int]) -> Iterator[Asked]:
+        """Inside, these signals are handled here; those that the program ignores, or handles itself, stay as they are.
+
+        Does nothing outside the main thread. Afterwards every handler is what it was.
+        """
+        before: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            usual = {signal.SIGINT: signal.default_int_handler}
+            for number in numbers:
+                if signal.getsignal(number) is usual.get(number, signal.SIG_DFL):  # type: ignore[call-overload]
+                    before[number] = signal.signal(number, self.handle)
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def current() -> Asked | None:
+    """What the signals of this process are handled by, where that is an `Asked`."""
+    for number in ENDS:
+        handler = getattr(signal.getsignal(number), "__self__", None)
+        if isinstance(handler, Asked):
+            return handler
+    return None
 
 
 @contextmanager
-def deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Inside, the first Ctrl-C only sets a flag, which the yielded function tells; the second interrupts at once.
+def deferred_interrupt(numbers: Sequence[int] = (signal.SIGINT,)) -> Iterator[Asked]:
+    """Inside, the first of these signals waits for `check` of what is yielded; the second raises StoppedAtOnce.
 
-    Does nothing outside the main thread, or where the program has a handler of its own.
+    Does nothing outside the main thread, or where the program has a handler of its own. What is taken already, by the
+    command line, is deferred with all its signals.
     """
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread() or (
-        signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
-        yield pressed.is_set
+    asked = current()
+    if asked is not None:
+        with asked.deferring():
+            yield asked
         return
+    asked = Asked()
+    with asked.deferring(), asked.taken(numbers):
+        yield asked
 
-    def handle(number: int, frame: Any) -> None:
-        if pressed.is_set():
-            raise StoppedAtOnce
-        pressed.set()
 
-    signal.signal(signal.SIGINT, handle)
-    try:
-        yield pressed.is_set
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def check() -> None:
+    """Raise Stopped where this process was asked to end: for long work between two steps, which may be done again."""
+    if (asked := current()) is not None and threading.current_thread() is threading.main_thread():
+        asked.check()
 
 
 class TimeIsUp(Exception):

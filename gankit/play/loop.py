@@ -65,7 +65,7 @@ class Loop:
             raise ConfigError(f"fit(steps={steps}): steps is how many more iterations to play, 0 or more.")
         stop = self.done + steps
         until = self._until(self.done, stop, feed, callbacks)
-        with deferred_interrupt() as interrupted, ThreadPoolExecutor(1, "gankit-feed") as thread:
+        with deferred_interrupt() as asked, ThreadPoolExecutor(1, "gankit-feed") as thread:
             ahead: Future[None] | None = None
             running: Terms | None = None
             while self.done < stop:
@@ -92,8 +92,7 @@ class Loop:
                 self._call(trainer, callbacks, running, last=until == stop)
                 self._pace.took(until - started)
                 until = following
-                if interrupted():
-                    raise KeyboardInterrupt
+                asked.check()
 
     def _until(self, start: int, stop: int, feed: Feed | StreamFeed, callbacks: list[Callback]) -> int:
         """Where a chunk that begins after `start` steps should end: at the latest where some callback is due."""

@@ -16,6 +16,7 @@ from gankit.data.dataset import Dataset
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream, examples_of
 from gankit.errors import ConfigError, did_you_mean, one_of
+from gankit.header import of_the_file
 from gankit.interfaces import LABEL, Callback, Player, State
 from gankit.play.asking import pairs
 from gankit.play.batches import Batches
@@ -235,9 +236,12 @@ class AdversarialTrainer:
 
     def restore(self, path: str | os.PathLike[str]) -> AdversarialTrainer:
         """Take over the state of a checkpoint of the same architecture, written by any backend; returns the trainer."""
-        path = checkpoint.find(path)
-        arrays, meta = checkpoint.read(path)
-        self._loop.state = self._game.unpack(path, arrays, meta)
+        return self.adopt(*checkpoint.opened(path))
+
+    def adopt(self, path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> AdversarialTrainer:
+        """`restore` from what was read of the file already."""
+        with of_the_file(path):
+            self._loop.state = self._game.unpack(path, arrays, meta)
         self._loop.done = int(meta["steps_done"])
         return self
 

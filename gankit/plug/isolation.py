@@ -145,12 +145,19 @@ def collecting(errors: list[PluginError], prefix: str = "") -> Iterator[None]:
     """Turn whatever the block raises into an entry of `errors`: a plugin's SystemExit must not end the user's run."""
     try:
         yield
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
+        if pressed(error):
+            raise
         collected = PluginError(prefix + describe(error))
         collected.__cause__ = error
         errors.append(collected)
+
+
+def pressed(error: BaseException) -> bool:
+    """Whether an error is somebody's Ctrl-C. On the command line, which hears signals, another is the plugin's own."""
+    from gankit.play.interrupt import current
+
+    return isinstance(error, KeyboardInterrupt) and ((asked := current()) is None or asked.number is not None)
 
 
 def describe(error: BaseException) -> str:

@@ -30,6 +30,8 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
             raise ConfigError(
                 f"{part.name!r} ({kind}) has no setting {name!r}.{did_you_mean(name, known)} Possible: {one_of(known)}."
             )
+    for name, value in settings.items():
+        _check_kind(f"{part.name!r} ({kind})", name, value, parameters[name].default if name in parameters else None)
     unfit = f"{part.name!r} ({kind}) does not take {dict(part.settings)}"
     try:
         signature.bind(*arguments, **settings)
@@ -42,6 +44,23 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
             raise
         raise ConfigError(f"{unfit}: {error}.") from error
     return as_today(kind, made)
+
+
+def _check_kind(owner: str, name: str, value: Any, default: Any) -> None:
+    """Raise ConfigError for text where the default is a number, and for anything but whole numbers where it is a list
+    of them: what a part makes of such a value is an error that names neither part nor setting."""
+    if isinstance(default, bool):
+        wrong, expected = not isinstance(value, bool), "true or false"
+    elif isinstance(default, int | float):
+        wrong, expected = isinstance(value, str | list | tuple), f"a number, such as {default}"
+    elif isinstance(default, tuple | list) and default and all(type(each) is int for each in default):
+        whole = isinstance(value, list | tuple) and all(type(each) is int and each > 0 for each in value)
+        wrong, expected = not whole, f"a list of whole numbers above 0, such as {list(default)}"
+    else:
+        return
+    if wrong and value is not None:
+        shown = repr(value)
+        raise ConfigError(f"{owner}: {name}={shown[:80]}: expected {expected}.")
 
 
 def distinct(kind: str, parts: Iterable[Part]) -> tuple[Any, ...]:

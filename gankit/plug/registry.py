@@ -8,7 +8,7 @@ from functools import cache, reduce
 from gankit.errors import PluginError, UnknownNameError, did_you_mean, one_of
 from gankit.plug.discovery import DISABLE, GankitPluginWarning, Listing, Problem, discover
 from gankit.plug.hookspecs import KINDS
-from gankit.plug.isolation import Row, describe, same_random_numbers, show, stdout_to_stderr
+from gankit.plug.isolation import Row, describe, pressed, same_random_numbers, show, stdout_to_stderr
 
 __all__ = [
     "GankitPluginWarning",
@@ -143,9 +143,9 @@ def _import(row: Row) -> object:
     try:
         with stdout_to_stderr(), same_random_numbers():
             return reduce(getattr, attribute.split("."), importlib.import_module(module))
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # SystemExit too: a plugin's failure is no reason for the user's program to end
+        if pressed(error):
+            raise
         source = f"{row.target!r} of {row.distribution} {row.version}"
         text = f"{row.name!r} among the {row.kind} is {source}, which cannot be imported: {describe(error)}."
         raise PluginError(text + _install_hint(error)) from error

@@ -12,12 +12,15 @@ from typing import Any
 from gankit import checkpoint
 from gankit.alarms.objective import Objective, objective
 from gankit.config import Config
-from gankit.errors import GankitError
-from gankit.runs.folder import Run, flat
+from gankit.errors import CheckpointError, GankitError
+from gankit.runs.folder import Run, flat, unlike
+from gankit.runs.lines import LAST, lines, number
 from gankit.runs.reproductions import FILE as PUBLISHED
 
 Line = dict[str, Any]
 
+GREATEST = 1e150
+"""Of the numbers in charts: the square of a greater one is none."""
 LARGEST = 8 * 2**20
 """Bytes of a figure that is put into the report; larger ones stay where they are."""
 
@@ -93,13 +96,19 @@ class Story:
 def read(folder: Path) -> Story:
     """The story of a run folder; raises ConfigError when it is none."""
     run = Run(folder)
-    config = run.config()
+    metrics, outline = _lines(run.metrics_file), _header(run)
+    config = _played(run.config(), outline.get("config"))
     changed, settings = _settings(config)
-    metrics, header = _lines(run.metrics_file), _header(run)
     evaluations = _lines(run.evaluations_file)
-    samples = sorted((checkpoint.step_of(path), path) for path in (folder / "samples").glob("step-*.png"))
-    latest = run.picture if run.picture.is_file() else samples[-1][1] if samples else None
-    steps = max([header.get("steps", 0), *(line["step"] for line in metrics[-1:]), *(step for step, _ in samples[-1:])])
+    samples = sorted(
+        (checkpoint.step_of(path), path)
+        for path in (folder / "samples").glob("step-*.png")
+        if _is_own(path, folder / "samples")
+    )
+    latest = run.picture if _is_own(run.picture, folder) else samples[-1][1] if samples else None
+    steps = max(
+        [outline.get("steps", 0), *(line["step"] for line in metrics[-1:]), *(step for step, _ in samples[-1:])]
+    )
     return Story(
         run=run,
         config=config,
@@ -108,8 +117,8 @@ def read(folder: Path) -> Story:
         objective=_objective(config),
         steps=steps,
         checkpoints=len(run.checkpoints()),
-        parameters=header.get("parameters", {}),
-        shape=header.get("shape"),
+        parameters=outline.get("parameters", {}),
+        shape=outline.get("shape"),
         environment=_json(run.env_file),
         terms=metrics,
         vitals=_lines(run.vitals_file),
@@ -174,45 +183,51 @@ def _objective(config: Config) -> Objective | None:
 # ---- files
 
 
+def _played(said: Config, header: Any) -> Config:
+    """The game that was played: what its checkpoint says, where that is not what config.toml says by now."""
+    try:
+        played = Config().with_settings({"penalties": (), **header}) if isinstance(header, dict) else said
+    except (GankitError, TypeError, ValueError):
+        return said
+    return played if unlike(said, played) else said
+
+
 def _header(run: Run) -> dict[str, Any]:
     """Steps, sizes and shape, from the header of the last checkpoint that has one: its arrays are not read."""
     for path in reversed(run.checkpoints()):
         try:
-            meta, shapes = _outline(path)
-        except (OSError, ValueError, KeyError, TypeError):
+            meta, shapes = checkpoint.outline(path)
+        except CheckpointError:
             continue
+        updates, data, done = meta.get("updates"), meta.get("data"), meta.get("steps_done")
         parameters = {
-            role: sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(f"{role}/params/"))
-            for role in meta.get("updates", {})
+            str(role): sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(f"{role}/params/"))
+            for role in (updates if isinstance(updates, dict) else ())
         }
-        shape = meta.get("data", {}).get("shape")
+        shape = data.get("shape") if isinstance(data, dict) else None
+        whole = isinstance(shape, list) and all(type(n) is int for n in shape)
         return {
-            "steps": int(meta.get("steps_done", 0)),
+            "config": meta.get("config"),
+            "steps": done if type(done) is int and 0 <= done <= LAST else 0,
             "parameters": parameters,
-            "shape": None if shape is None else tuple(shape),
+            "shape": tuple(shape) if whole else None,  # type: ignore[arg-type]
         }
     return {}
 
 
-def _outline(path: Path) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
-    """(gankit's header, the shape of each array) of a checkpoint: its first bytes, of a file of perhaps gigabytes."""
-    with open(path, "rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    meta = json.loads(header.pop("__metadata__")["gankit"])
-    return meta, {name: tuple(entry["shape"]) for name, entry in header.items()}
-
-
 def _lines(path: Path) -> tuple[Line, ...]:
-    """The whole lines of a log; each has a step."""
-    found = []
-    for text in path.read_bytes().splitlines(keepends=True) if path.is_file() else ():
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict) and isinstance(line.get("step"), int) and text.endswith(b"\n"):
-            found.append(line)
-    return tuple(found)
+    """The whole lines of a log; each has a step. A number that no chart can show is not there."""
+    return tuple(
+        {key: _charted(item) if isinstance(item, int | float) and key != "step" else item for key, item in line.items()}
+        for line in lines(path)
+    )
+
+
+def _charted(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    plain = number(value)
+    return value if plain is not None and abs(plain) < GREATEST else None
 
 
 def _with_ends(lines: tuple[Line, ...]) -> Iterator[Line]:
@@ -231,7 +246,15 @@ def _with_ends(lines: tuple[Line, ...]) -> Iterator[Line]:
 
 def _figures(folder: Path) -> list[Path]:
     found = [path for path in folder.glob("[!.]*") if path.suffix in (".png", ".gif")]
-    return sorted(path for path in found if path.stat().st_size <= LARGEST)
+    return sorted(path for path in found if _is_own(path, folder) and path.stat().st_size <= LARGEST)
+
+
+def _is_own(path: Path, folder: Path) -> bool:
+    """Whether it is a file in the folder itself: a link may lead to one that is nobody's business, a pipe nowhere."""
+    try:
+        return path.is_file() and not path.is_symlink() and path.resolve().parent == folder.resolve()
+    except (OSError, RuntimeError):
+        return False
 
 
 def _published(folder: Path) -> tuple[Mapping[str, Any], ...]:
@@ -242,6 +265,6 @@ def _published(folder: Path) -> tuple[Mapping[str, Any], ...]:
 def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -8,6 +8,10 @@
     samples/step-001000.png              the same latents every time
     samples.png                          the latest of them
     checkpoints/step-001000.safetensors  the last few
+    rollbacks.jsonl                      one line each time it went back from NaN, with `--on-nan rollback`
+    data.json                            what tells the data from other data, where it lies in files
+    skipped.txt                          pictures that could not be read, with `--skip-broken`
+    .lock                                while it is trained: by whom
     evaluations.jsonl                    one line every `evaluate_every` steps, if asked for
     checkpoints/best.safetensors         the one that was best on validation data
 
@@ -22,13 +26,20 @@ import os
 import platform
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gankit import __version__, checkpoint
+from gankit import __version__, checkpoint, disk, header
 from gankit.config import Config
-from gankit.errors import CheckpointError, ConfigError
+from gankit.data.broken import SKIP
+from gankit.data.fingerprint import fingerprints
+from gankit.errors import CheckpointError, ConfigError, DataError, RunInUseError
+from gankit.runs.lines import parsed
+from gankit.runs.owner import NAME as LOCK
+from gankit.runs.owner import Owner
+
+Arrays = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,11 @@ class Run:
     @property
     def logs(self) -> tuple[Path, ...]:
         """Files of JSON lines, each with its step."""
-        return self.metrics_file, self.vitals_file, self.alarms_file, self.evaluations_file
+        return self.metrics_file, self.vitals_file, self.alarms_file, self.evaluations_file, self.rollbacks_file
+
+    @property
+    def rollbacks_file(self) -> Path:
+        return self.folder / "rollbacks.jsonl"
 
     @property
     def evaluations_file(self) -> Path:
@@ -70,6 +85,16 @@ class Run:
     def best_checkpoint(self) -> Path:
         """The one that was best on validation data, where a run was evaluated; a copy, not among `checkpoints`."""
         return self.folder / "checkpoints" / f"best{checkpoint.SUFFIX}"
+
+    @property
+    def skipped_file(self) -> Path:
+        """The pictures that could not be read and were left out."""
+        return self.folder / "skipped.txt"
+
+    @property
+    def data_file(self) -> Path:
+        """What tells the data from other data."""
+        return self.folder / "data.json"
 
     @property
     def picture(self) -> Path:
@@ -86,8 +111,7 @@ class Run:
 
     def checkpoints(self) -> list[Path]:
         """All that are there, oldest first."""
-        found = (self.folder / "checkpoints").glob(f"step-*{checkpoint.SUFFIX}")
-        return sorted((path for path in found if checkpoint.step_of(path) >= 0), key=checkpoint.step_of)
+        return checkpoint.in_folder(self.folder)
 
     def exists(self) -> bool:
         """Whether a run was begun here. Raises ConfigError when the folder holds something else."""
@@ -117,28 +141,61 @@ class Run:
         """Write env.json; a resumed run adds to it."""
         first = _read_json(self.env_file)
         if from_step and first:
-            first.setdefault("resumed", []).append({"from_step": from_step, **environment})
+            earlier = first.get("resumed")
+            first["resumed"] = [
+                *(earlier if isinstance(earlier, list) else []),
+                {"from_step": from_step, **environment},
+            ]
         else:
             first = dict(environment)
         checkpoint.write_atomically(self.env_file, (json.dumps(first, indent=2) + "\n").encode())
 
-    def usable_checkpoint(self, say: Callable[[str], None]) -> tuple[Path, Mapping[str, Any]] | None:
-        """(path, header) of the latest checkpoint that is whole; None where none was ever written.
+    def usable_checkpoint(self, say: Callable[[str], None]) -> tuple[Path, Arrays, Mapping[str, Any]] | None:
+        """(path, arrays, header) of the latest checkpoint that is whole; None where none was ever written.
 
         Says which damaged ones were passed over. Raises CheckpointError when all are damaged, or one is of a format
         that this gankit does not know.
         """
         found = self.checkpoints()
-        for path in reversed(found):
-            try:
-                return path, checkpoint.read(path)[1]
-            except CheckpointError as error:
-                if error.__cause__ is None:  # whole, but nothing that we may pass over and write anew
-                    raise
-                say(f"{error} Falling back to the one before it.")
-        if found:
-            raise CheckpointError(f"None of the checkpoints in {self.folder} can be read. Start over with --new.")
-        return None
+        return checkpoint.newest(found, say, self.folder) if found else None
+
+    def check_played(self, path: Path, meta: Mapping[str, Any], *possible: Config) -> None:
+        """Raise ConfigError, with the difference, unless the game of a checkpoint is the one in config.toml."""
+        with header.of_the_file(path):
+            played = Config().with_settings({"penalties": (), **meta.get("config", {})})
+        first = [unlike(config, played) for config in possible][-1]
+        if all(unlike(config, played) for config in possible):
+            raise ConfigError(
+                f"{self.config_file} says another game than {path.name} played (config.toml → checkpoint):\n  "
+                + "\n  ".join(first)
+                + "\nPut config.toml back as it was, or start over with --new."
+            )
+
+    def note_data(self, config: Config) -> None:
+        """Write what tells the data from other data, where it lies in files."""
+        prints = fingerprints(config)
+        if prints:
+            checkpoint.write_atomically(self.data_file, (json.dumps(prints, indent=2) + "\n").encode())
+
+    def note_skipped(self, config: Config, trainer: Any) -> int:
+        """Write which pictures the data left out, where it may; how many."""
+        if not config.data.endswith(SKIP) or not trainer.data.skipped:
+            return 0
+        checkpoint.write_atomically(self.skipped_file, "".join(f"{line}\n" for line in trainer.data.skipped).encode())
+        return len(trainer.data.skipped)
+
+    def check_data(self, config: Config) -> None:
+        """Raise DataError, with the difference, where the data is not what the run began with. Runs from before this
+        was noted have nothing to compare with, and are not refused."""
+        before = _read_json(self.data_file)
+        for name, now in fingerprints(config).items():
+            then = before.get(name)
+            if isinstance(then, dict) and then != now:
+                changes = [f"{key}: {then.get(key)} → {now.get(key)}" for key in now if then.get(key) != now.get(key)]
+                raise DataError(
+                    f"{name} is not the data that {self.folder} began with:\n  " + "\n  ".join(changes) + "\n"
+                    f"Put it back as it was; or start over with --new; or, to go on with it, remove {self.data_file}."
+                )
 
     def sync_logs(self) -> None:
         """Put the logs on the disk, before a checkpoint: they may lose lines after the last one, but never before."""
@@ -147,13 +204,17 @@ class Run:
                 with open(path, "ab") as file:
                     os.fsync(file.fileno())
 
+    def collect(self) -> None:
+        """Remove what processes that were killed left half written."""
+        for folder in (self.folder, self.folder / "checkpoints", self.folder / "samples", self.folder / "figures"):
+            disk.collect(folder)
+
     def rewind(self, step: int) -> None:
         """Drop the lines and pictures of later steps: they will come again."""
         for path in (self.folder / "samples").glob("step-*.png"):
             if checkpoint.step_of(path) > step:
                 path.unlink()
-        for aside in [*self.folder.glob(".*.tmp"), *self.folder.glob("*/.*.tmp")]:  # of a process that was killed
-            aside.unlink(missing_ok=True)
+        self.collect()
         for path in self.logs:
             old = path.read_bytes() if path.exists() else b""
             new = b"".join(line for line in old.splitlines(keepends=True) if _step_of_line(line) <= step)
@@ -163,10 +224,20 @@ class Run:
             self.best_checkpoint.unlink()
 
 
-def fresh(folder: Path) -> Path:
-    """The folder itself if it is free, else the first free one of folder-2, folder-3, ..."""
-    candidates = (folder if i == 1 else folder.with_name(f"{folder.name}-{i}") for i in range(1, 1_000_000))
-    return next(candidate for candidate in candidates if _is_empty(candidate))
+def fresh(folder: Path, say: Callable[[str], None] = lambda text: None) -> Owner:
+    """The folder itself if it is free, else the first free one of folder-2, folder-3, ..., and now ours."""
+    for i in range(1, 1_000_000):
+        candidate = folder if i == 1 else folder.with_name(f"{folder.name}-{i}")
+        if not _is_empty(candidate):
+            continue
+        try:
+            owner = Owner(candidate, say)
+        except RunInUseError:
+            continue
+        if _is_empty(candidate):  # still
+            return owner
+        owner.release()
+    raise ConfigError(f"{folder} and a million folders named after it are taken. Choose another with --out.")
 
 
 def environment(trainer: Any, command: str) -> dict[str, Any]:
@@ -192,6 +263,16 @@ def differences(old: Config, new: Config) -> list[str]:
     return [f"{key}: {_shown(before, key)} → {_shown(after, key)}" for key in keys]
 
 
+def unlike(config: Config, played: Config) -> list[str]:
+    """How a game differs from the one that was asked for, beside what is settled only when it is built."""
+    # Files from before conditions had names say none; a config says neither them nor the classes of named data.
+    if not (config.conditions and played.conditions):
+        config, played = replace(config, conditions=()), replace(played, conditions=())
+    if config.num_classes is None:
+        played = replace(played, num_classes=None)
+    return differences(config, played)
+
+
 def flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
     """("generator.hidden", [64]) and so on, of nested settings."""
     if isinstance(value, Mapping):
@@ -210,29 +291,28 @@ def _is_empty(folder: Path) -> bool:
     if not folder.exists():
         return True
     return folder.is_dir() and all(
-        path.name.startswith(".") and path.name.endswith(".tmp") for path in folder.iterdir()
+        path.name == LOCK or (path.name.startswith(".") and path.name.endswith(".tmp")) for path in folder.iterdir()
     )
 
 
-def _step_of_line(line: bytes) -> float:
-    """The step of a line of metrics; infinity for one that was torn."""
-    try:
-        return int(json.loads(line)["step"]) if line.endswith(b"\n") else float("inf")
-    except (ValueError, KeyError, TypeError):
-        return float("inf")
+def _step_of_line(text: bytes) -> float:
+    """The step of a line of metrics; infinity for one that was torn, or is none."""
+    line = parsed(text)
+    return float("inf") if line is None else line["step"]
 
 
 def _step_of_best(path: Path) -> float:
     """The step of a checkpoint that is not named after it; infinity for a damaged one."""
     try:
-        return int(checkpoint.read(path)[1]["steps_done"])
-    except (CheckpointError, KeyError):
+        done = checkpoint.read(path)[1].get("steps_done")
+    except CheckpointError:
         return float("inf")
+    return done if type(done) is int else float("inf")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ import numpy as np
 from gankit import checkpoint
 from gankit.data.images import save_png, scatter
 from gankit.data.sources import open_data
-from gankit.errors import DataError, ShapeError
+from gankit.errors import CheckpointError, DataError, ShapeError
 from gankit.play.asking import asked
 from gankit.runs.folder import Run
+from gankit.runs.writing import Log
 
 Array = np.ndarray[Any, Any]
 
@@ -34,10 +36,12 @@ class MetricsLog:
     run: Run
     every: int
 
+    def __post_init__(self) -> None:
+        self._log = Log(self.run.metrics_file)
+
     def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
         line = {"step": step, **{name: value if math.isfinite(value) else None for name, value in terms.items()}}
-        with open(self.run.metrics_file, "ab") as file:
-            file.write((json.dumps(line, allow_nan=False) + "\n").encode())
+        self._log.add((json.dumps(line, allow_nan=False) + "\n").encode())
 
 
 @dataclass
@@ -82,13 +86,31 @@ class Checkpoints:
         self.save(trainer)
 
     def save(self, trainer: Any) -> None:
-        """Write one now, unless this very step has one, and remove the oldest."""
+        """Write one now, unless this very step has one, and remove the oldest.
+
+        Neither the best, which has a name of its own, nor the last one that is finite is ever removed.
+        """
         done = trainer.steps_done
         self.run.sync_logs()
-        trainer.save(self.run.checkpoint_file(done))
-        older = [path for path in self.run.checkpoints() if checkpoint.step_of(path) <= done]
-        for path in older[: -self.keep]:
-            path.unlink(missing_ok=True)
+        if not self.run.config_file.is_file():  # the folder was removed; without its config it would be nobody's
+            self.run.begin(trainer.config)
+        path = self.run.checkpoint_file(done)
+        trainer.save(path)
+        older = [other for other in self.run.checkpoints() if checkpoint.step_of(other) <= done]
+        spare = older[: -self.keep]
+        if spare and not any(map(_is_finite, older[-self.keep :])):
+            last = next((other for other in reversed(spare) if _is_finite(other)), None)
+            spare = [other for other in spare if other != last]
+        for other in spare:
+            other.unlink(missing_ok=True)
+
+
+def _is_finite(path: Path) -> bool:
+    """Whether a checkpoint is there, and says nothing of NaN or infinity."""
+    try:
+        return checkpoint.outline(path)[0].get("finite") is not False
+    except CheckpointError:
+        return False
 
 
 def is_picture(shape: tuple[int, ...]) -> bool:

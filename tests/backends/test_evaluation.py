@@ -433,7 +433,7 @@ def test_what_measures_nothing_leaves_the_numbers_that_are_there(cli, backend, t
     ],
 )
 def test_a_checkpoint_or_metric_that_is_not_there_is_one_clear_error(cli, backend, tmp_path, arguments, message):
-    game(backend).save(Run(tmp_path / "run").checkpoint_file(3))
+    game(backend).fit(steps=3).save(Run(tmp_path / "run").checkpoint_file(3))
     outcome = cli("evaluate", "run", *arguments)
     assert outcome.code == 2 and message in outcome.err
 

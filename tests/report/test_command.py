@@ -36,7 +36,7 @@ def test_training_ends_in_a_report(
 ) -> None:
     from gankit.cli import train
 
-    monkeypatch.setattr(train, "_opened", lambda options, new: (begun(tmp_path / "run"), Playing(interrupted_at)))
+    monkeypatch.setattr(train, "_opened", lambda *told: (begun(tmp_path / "run"), Playing(interrupted_at)))
     assert cli("train", "--steps", "200", "--log-every", "50", "--out", "run").code == code
     assert "Losses" in Page(tmp_path / "run" / "report.html").words and (tmp_path / "run" / "README.md").is_file()
 
@@ -44,7 +44,7 @@ def test_training_ends_in_a_report(
 def test_a_run_does_not_fail_for_want_of_a_report(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from gankit.cli import train
 
-    monkeypatch.setattr(train, "_opened", lambda options, new: (begun(tmp_path / "run"), Playing()))
+    monkeypatch.setattr(train, "_opened", lambda *told: (begun(tmp_path / "run"), Playing()))
     monkeypatch.setattr("gankit.report.write", lambda folder: 1 / 0)
     outcome = cli("train", "--steps", "50", "--out", "run")
     assert outcome.code == 0 and outcome.err.count("report") == 2
