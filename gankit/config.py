@@ -53,7 +53,8 @@ class Config:
     prior: str = "normal"  # "normal", or "uniform" on [-sqrt 3, sqrt 3]; both have variance 1
     batch_size: int = 64
     k: int = 1  # discriminator steps per generator step; the paper used 1
-    schedule: str = "alternating"  # or "simultaneous", as in the authors' released configuration
+    schedule: str = "alternating"  # or "simultaneous", as in the authors' released configuration; or "extra-gradient"
+    consensus: float = 0.0  # weight of consensus optimisation, where both players move at once; 0 is off
     gradient_clip: float = 0.0  # the largest norm of a player's whole gradient; 0 is off
     accumulate: int = 1  # parts that a minibatch goes through in turn; batch norm normalises each by itself
     fake_labels: str = "data"  # those of the real examples in the same places; or "uniform", drawn anew
@@ -223,7 +224,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "dtype": ("float32", "float64"),
     "prior": ("normal", "uniform"),
     "precision": ("full", "tf32", "bfloat16"),
-    "schedule": ("alternating", "simultaneous"),
+    "schedule": ("alternating", "simultaneous", "extra-gradient"),
     "fake_labels": ("data", "uniform"),
     "averages": ("generator", "both"),
 }
@@ -271,9 +272,16 @@ def _check(config: Config) -> None:
         )
     if config.precision != "full" and config.dtype != "float32":
         raise ConfigError(f"precision={config.precision!r} goes with dtype='float32', not {config.dtype!r}.")
-    if config.schedule == "simultaneous" and config.k != 1:
+    if config.schedule != "alternating" and config.k != 1:
         raise ConfigError(
-            f"schedule='simultaneous' moves both players once together, so k={config.k} cannot hold; use k=1."
+            f"schedule={config.schedule!r} moves both players together, so k={config.k} cannot hold; use k=1."
+        )
+    if not (_is_number(config.consensus) and 0 <= config.consensus < 1e18):
+        raise ConfigError(f"consensus={_short(config.consensus)}: expected a weight above 0; 0 switches it off.")
+    if config.consensus and (config.schedule == "alternating" or config.accumulate > 1):
+        raise ConfigError(
+            "consensus needs both players' gradients at one point: schedule='simultaneous' (or 'extra-gradient'), and "
+            "accumulate=1."
         )
     for name in ("recipe", "data", "trainer"):
         if not _is_text(getattr(config, name)):

@@ -102,6 +102,7 @@ def assemble(
         schedule=cast(Any, config.schedule),
         gradient_clip=config.gradient_clip,
         accumulate=config.accumulate,
+        consensus=float(config.consensus),
     )
     makers = makers_of(config, own_spec)
     wants = Wants.of(loss, terms, num_classes=spec.num_classes, sources=config.source_names, makers=makers)

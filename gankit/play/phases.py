@@ -27,13 +27,18 @@ class Descent(NamedTuple):
 Gradient = Callable[[State, Draw, Mapping[str, Any], Key], Descent]
 
 
-def discriminator_gradient(game: Game) -> Gradient:
-    """The gradient of D's objective in D's parameters; G stays as it is."""
-    ops, slopes_at = game.ops, slopes_wanted(game)
+def discriminator_gradient(game: Game, *, fixed: bool = True) -> Gradient:
+    """The gradient of D's objective in D's parameters; G stays as it is.
+
+    fixed: whether it is the same gradient wherever G would be, as everybody takes it; not where G is to learn from it.
+    """
+    ops = game.ops
+    # A pass that finds slopes as well may cut what leads from its scores to G (MLX does).
+    held, slopes_at = (ops.stop_gradient, slopes_wanted(game)) if fixed else (lambda x: x, frozenset[str]())
 
     def gradient(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> Descent:
         fakes = {
-            match.source: ops.stop_gradient(generate(game, match, state.players, draw, keys.of_match(ops, key, i))[0])
+            match.source: held(generate(game, match, state.players, draw, keys.of_match(ops, key, i))[0])
             for i, match in enumerate(game.matches)
         }
 

@@ -11,7 +11,7 @@ from gankit.interfaces import Augmentation, Constraint, Draw, Loss, Network, Ops
 
 D, G = PHASES = "discriminator", "generator"
 """The phases of a step, and the two players that every game has."""
-Schedule = Literal["alternating", "simultaneous"]
+Schedule = Literal["alternating", "simultaneous", "extra-gradient"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Game:
     schedule: Schedule = "alternating"
     gradient_clip: float = 0.0
     accumulate: int = 1
+    consensus: float = 0.0
 
     @cached_property
     def matches(self) -> tuple[Match, ...]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from gankit.interfaces import Batch, Draw, Key, Ops, Player, State, Step, Tensors, Terms
 from gankit.play import keys
+from gankit.play.coordination import consenting, placed, positions
 from gankit.play.phases import Descent, Gradient, discriminator_gradient, generator_gradient
 from gankit.play.rules import D, G, Game
 
@@ -26,27 +27,39 @@ def algorithm_1(game: Game) -> Step:
     """The step of a game: one iteration of Algorithm 1, from a state and a batch to the next state and its terms.
 
     "alternating" is the algorithm as published. "simultaneous" is what the authors' released configuration does:
-    both players move at once, from the same parameters and on the same samples.
+    both players move at once, from the same parameters and on the same samples. "extra-gradient" does that twice: the
+    players look where it would lead them, and move from where they were by the gradients found there.
     """
     ops = game.ops
     grad_d = played(ops, accumulated(game, discriminator_gradient(game)))
     grad_g = played(ops, accumulated(game, generator_gradient(game)))
 
+    def both(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> tuple[Descent, Descent]:
+        return grad_d(state, draw, numbers, ops.fold_in(key, 0)), grad_g(state, draw, numbers, ops.fold_in(key, 1))
+
+    together = consenting(game, both)
+
     def step(state: State, batch: Batch) -> tuple[State, Terms]:
-        key, numbers = ops.key(batch.key), batch.numbers
+        key, numbers, draw = ops.key(batch.key), batch.numbers, minibatch(batch.discriminator)
 
         if game.schedule == "simultaneous":
-            draw = minibatch(batch.discriminator)
-            d = grad_d(state, draw, numbers, ops.fold_in(key, 0))
-            g = grad_g(state, draw, numbers, ops.fold_in(key, 1))
+            d, g = together(state, draw, numbers, key)
             state = descended(game, D, state, d, numbers)
+            state = descended(game, G, state, g, numbers)
+        elif game.schedule == "extra-gradient":
+            here = positions(state, ops)
+            d, g = together(state, draw, numbers, key)
+            ahead = descended(game, G, descended(game, D, state, d, numbers), g, numbers)
+            further_d, further_g = together(ahead, draw, numbers, ops.fold_in(key, 2))
+            state = descended(game, D, placed(ahead, here), further_d, numbers, again=True)
+            state = descended(game, G, state, further_g, numbers, again=True)
         else:
             for i in range(game.k):
                 d = grad_d(state, minibatch(batch.discriminator, i), numbers, ops.fold_in(key, 1 + i))
                 state = descended(game, D, state, d, numbers, again=i > 0)
             g = grad_g(state, batch.generator, numbers, ops.fold_in(key, 0))
+            state = descended(game, G, state, g, numbers)
 
-        state = descended(game, G, state, g, numbers)
         return averaged(ops, state, numbers), d.terms | g.terms
 
     return step

@@ -1,0 +1,57 @@
+"""Moves in which both players take each other into account. Goodfellow et al. 2014, section 7, extension 5."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gankit.interfaces import Draw, Key, Ops, State, Tensors
+from gankit.play.phases import Descent, discriminator_gradient, generator_gradient
+from gankit.play.rules import Game
+
+Together = Callable[[State, Draw, Mapping[str, Any], Key], tuple[Descent, Descent]]
+"""The gradients of both phases, at one state and on one minibatch."""
+
+
+def positions(state: State, ops: Ops | None = None) -> dict[str, Tensors]:
+    """The parameters of every player; with ops, in memory of their own, as an update may be in place."""
+    found = {role: player.params for role, player in state.players.items()}
+    copied: dict[str, Tensors] = found if ops is None else ops.tree_map(lambda p: p * 1.0, found)
+    return copied
+
+
+def placed(state: State, at: Mapping[str, Tensors]) -> State:
+    """The state with these parameters; optimizers, buffers and memories stay."""
+    return state._replace(players={role: p._replace(params=at[role]) for role, p in state.players.items()})
+
+
+def consenting(game: Game, together: Together) -> Together:
+    """Both gradients, each with `consensus` times its part of the gradient of 1/2 |v|^2, v being the two of them.
+
+    Consensus optimisation: where the players only turn around each other, it leads them inwards. Mescheder et al. 2017.
+    """
+    if not game.consensus:
+        return together
+    ops, gradients = game.ops, (discriminator_gradient(game, fixed=False), generator_gradient(game))
+
+    def agreed(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> tuple[Descent, Descent]:
+        def half_square(params: dict[str, Tensors]) -> Any:
+            at = placed(state, params)
+            pairs = enumerate(gradients)
+            parts = [own for i, f in pairs for own in f(at, draw, numbers, ops.fold_in(key, i)).gradient.values()]
+            squares = [ops.xp.sum(g * g) for own in parts for g in own.values()]
+            return 0.5 * sum(squares[1:], squares[0])
+
+        inwards = ops.grad(half_square)(positions(state))
+
+        def with_its_part(phase: Descent) -> Descent:
+            gradient = {
+                role: {name: g + game.consensus * inwards[role][name] for name, g in own.items()}
+                for role, own in phase.gradient.items()
+            }
+            return phase._replace(gradient=gradient)
+
+        d, g = together(state, draw, numbers, key)
+        return with_its_part(d), with_its_part(g)
+
+    return agreed
