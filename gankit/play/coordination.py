@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from gankit.interfaces import Draw, Key, Ops, State, Tensors
-from gankit.play.phases import Descent, discriminator_gradient, generator_gradient
+from gankit.play.phases import Descent, Gradient, discriminator_gradient, generator_gradient
 from gankit.play.rules import Game
 
 Together = Callable[[State, Draw, Mapping[str, Any], Key], tuple[Descent, Descent]]
@@ -35,14 +36,17 @@ def consenting(game: Game, together: Together) -> Together:
     ops, gradients = game.ops, (discriminator_gradient(game, fixed=False), generator_gradient(game))
 
     def agreed(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> tuple[Descent, Descent]:
-        def half_square(params: dict[str, Tensors]) -> Any:
-            at = placed(state, params)
-            pairs = enumerate(gradients)
-            parts = [own for i, f in pairs for own in f(at, draw, numbers, ops.fold_in(key, i)).gradient.values()]
-            squares = [ops.xp.sum(g * g) for own in parts for g in own.values()]
+        def half_square(params: dict[str, Tensors], gradient: Gradient, key: Key) -> Any:
+            own = gradient(placed(state, params), draw, numbers, key).gradient
+            squares = [ops.xp.sum(g * g) for tensors in own.values() for g in tensors.values()]
             return 0.5 * sum(squares[1:], squares[0])
 
-        inwards = ops.grad(half_square)(positions(state))
+        # One after the other: MLX loses what leads through both at once.
+        inwards_d, inwards_g = (
+            ops.grad(partial(half_square, gradient=f, key=ops.fold_in(key, i)))(positions(state))
+            for i, f in enumerate(gradients)
+        )
+        inwards = ops.tree_map(lambda a, b: a + b, inwards_d, inwards_g)
 
         def with_its_part(phase: Descent) -> Descent:
             gradient = {
