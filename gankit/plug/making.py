@@ -50,7 +50,7 @@ def _check_kind(owner: str, name: str, value: Any, default: Any) -> None:
     """Raise ConfigError for text where the default is a number, and for anything but whole numbers where it is a list
     of them: what a part makes of such a value is an error that names neither part nor setting."""
     if isinstance(default, bool):
-        wrong, expected = not isinstance(value, bool), "true or false"
+        wrong, expected = not isinstance(value, bool) and value not in (0, 1), "true or false"
     elif isinstance(default, int | float):
         wrong, expected = isinstance(value, str | list | tuple), f"a number, such as {default}"
     elif isinstance(default, tuple | list) and default and all(type(each) is int for each in default):
