@@ -57,7 +57,7 @@ def test_15_mutated_checkpoints_are_opened_or_refused(
     for i in range(count.cases):
         content = mutated(draw.choice(files), draw)
         path.write_bytes(content)
-        begun = time.perf_counter()
+        begun = time.process_time()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -75,7 +75,7 @@ def test_15_mutated_checkpoints_are_opened_or_refused(
                 raise
             wrong[f"{type(error).__name__}: {str(error)[:150]}"] += 1
             keep(seeds, i, content)
-        took = time.perf_counter() - begun
+        took = time.process_time() - begun
         slowest = max(slowest, took)
         if took > 2 and i:
             wrong[f"took {took:.1f} s"] += 1
@@ -103,10 +103,10 @@ def test_15_no_file_costs_more_than_it_has(
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for content in contents:
         write(path, content)
-        begun = time.perf_counter()
+        begun = time.process_time()
         with pytest.raises(gankit.CheckpointError):
             gankit.load(path, backend)
-        assert time.perf_counter() - begun < 4, "seconds, on a machine that others use as well"
+        assert time.process_time() - begun < 2, "seconds of the processor"
         count()
     os.truncate(write(path, contents[-1]), 2**43 + len(contents[-1]))  # all of it is there, and empty
     with pytest.raises(gankit.CheckpointError):
