@@ -174,8 +174,13 @@ def opened(
     on = open_backend(backend, device, config.dtype, config.precision)
     others = {name: open_data(source) for name, source in (sources or {}).items()}
     with header.of_the_file(path, bool(brought)):
-        # Before any array is made: a header may ask for more than there is memory.
-        look = lambda game: game.require(path, shapes, meta)  # noqa: E731
+
+        def look(role: str, own: Mapping[str, tuple[int, ...]]) -> None:
+            """Before any array is made: a header may ask for more than there is memory."""
+            kinds = (f"{role}/params/", f"{role}/buffers/")
+            there = {name: shape for name, shape in shapes.items() if name.startswith(kinds)}
+            checkpoint.require_same_leaves(path, there, {f"{role}/{name}": shape for name, shape in own.items()})
+
         trainer = assemble(config, on, spec, None, brought, others, look)
         adopt = getattr(trainer, "adopt", None)  # a trainer of somebody else's may only know the path
         return cast(Trainer, trainer.restore(path) if adopt is None else adopt(path, arrays, meta))

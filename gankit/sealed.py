@@ -93,10 +93,10 @@ def read(path: Path) -> tuple[dict[str, Array], Mapping[str, str]]:
     """(arrays, metadata); raises DamagedError unless the file is whole, and OSError where there is none."""
     with _opened(path) as file:
         found, head = _outline(path, file)
-        try:
-            payload = np.empty(found.size, np.uint8)
-        except (MemoryError, ValueError) as error:
-            raise DamagedError(f"{path} says that it holds {found.size:,} bytes, more than there is memory.") from error
+        # A file may be empty for terabytes and take no room on the disk; the kernel would promise memory for it.
+        if found.size > _memory():
+            raise DamagedError(f"{path} says that it holds {found.size:,} bytes, more than there is memory.")
+        payload = np.empty(found.size, np.uint8)
         told = found.metadata.get(SEAL)
         seal = hashlib.sha256(head if told is None else head.replace(told.encode(), BLANK.encode(), 1))
         for start in range(0, found.size, PIECE):
@@ -114,6 +114,14 @@ def read(path: Path) -> tuple[dict[str, Array], Mapping[str, str]]:
     except ValueError as error:
         raise _not_whole(path, str(error)) from error
     return arrays, found.metadata
+
+
+def _memory() -> float:
+    """Bytes of this machine, as far as it says."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def _aligned(part: Array, dtype: np.dtype[Any]) -> Array:

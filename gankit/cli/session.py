@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 LOST = 1
 """The exit code of a run that did not end as it should: something could not be written, or is not finite."""
 
+LEFT = "Stopped at once: what came after the last checkpoint is lost."
+
 
 def warn(text: str) -> None:
     typer.secho(text, fg="yellow", err=True)
@@ -38,6 +40,7 @@ class Session:
 
         self.run, self.trainer, self.options, self.loggers, self.asked = run, trainer, options, loggers, asked
         self.writing = Writing(warn)
+        asked.last_words = f"\n{LEFT} To go on:\n  {options.command()}\n"
         self.grid = SampleGrid(run, options.sample_every, typer.echo)
         self.checkpoints = Checkpoints(run, options.checkpoint_every, options.keep)
         self.measured = _evaluations(run, options, self.checkpoints, trainer)
@@ -62,7 +65,7 @@ class Session:
                     f"The {spoken(span)} are over, after {self.trainer.steps_done:,} of {options.steps:,} steps."
                 )
             except StoppedAtOnce as stopped:
-                self._interrupted("Stopped at once: what came after the last checkpoint is lost.", stopped.number)
+                self._interrupted(LEFT, stopped.number)
             except KeyboardInterrupt as stopped:
                 number = stopped.number if isinstance(stopped, Stopped) else 2
                 if self._save():

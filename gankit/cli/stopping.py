@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -11,8 +12,8 @@ from contextlib import contextmanager
 
 from gankit.play.interrupt import ENDS, ONE_WISH, Asked
 
-AT_ONCE, IN_ORDER = 1.0, 5.0
-"""Seconds for the main thread to leave, when it was asked twice, and when it was asked once and keeps nothing."""
+IN_ORDER = 5.0
+"""Seconds for the main thread to leave by itself, where it was asked once and has nothing to keep."""
 CURSOR = b"\x1b[?25h"
 """Shows the cursor again, which progress bars hide."""
 
@@ -24,8 +25,9 @@ def stoppable() -> Iterator[Asked]:
     A handler of Python's runs when the main thread comes back to Python, and what it raises may be lost in a callback
     from foreign code. So a thread beside it counts the signals, and ends the process when that takes too long.
     """
-    asked = Asked()
+    asked = Asked(leaves=True)
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "set_wakeup_fd"):
+        asked.leaves = False
         yield asked
         return
     ear, mouth = os.pipe()
@@ -53,15 +55,16 @@ def _listen(ear: int, asked: Asked, over: threading.Event) -> None:
             again = first is not None and time.monotonic() - first > ONE_WISH
             first = first or time.monotonic()
             if again or not asked.deferred:
-                wait = AT_ONCE if again else IN_ORDER
-                threading.Thread(target=_leave, args=(number[0], wait, over), daemon=True).start()
+                wait = 0.0 if again else IN_ORDER
+                words = asked.last_words if again else ""
+                threading.Thread(target=_leave, args=(number[0], wait, words, over), daemon=True).start()
     finally:
         os.close(ear)
 
 
-def _leave(number: int, wait: float, over: threading.Event) -> None:
+def _leave(number: int, wait: float, words: str, over: threading.Event) -> None:
     """End the process, unless it has come to its end by then. What is on the disk is whole at any moment."""
     if not over.wait(wait):
-        if os.isatty(2):
-            os.write(2, CURSOR)
+        with contextlib.suppress(OSError):
+            os.write(2, (CURSOR if os.isatty(2) else b"") + words.encode())
         os._exit(128 + number)

@@ -153,7 +153,8 @@ def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tup
     folder = options.out or Path("runs") / f"{config.recipe}-{Path(config.data).stem}"
     if new:
         owner = stack.enter_context(fresh(folder, warn))
-    elif Run(folder).exists() or not folder.exists() or folder.is_dir():
+    else:
+        Run(folder).exists()  # raises, before anything is made, where the folder holds something else
         owner = stack.enter_context(Owner(folder, warn))
     run = Run(owner.folder)
     if new and run.folder != folder and not quietly:

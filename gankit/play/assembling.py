@@ -30,6 +30,8 @@ from gankit.plug.spelling import check_needs, check_spelling
 NATIVE = "native"
 """The name that a module of the user's own goes by in a config."""
 Brought = Mapping[str, Native]
+Look = Callable[[str, Mapping[str, tuple[int, ...]]], None]
+"""(role, shapes of its arrays as a checkpoint names them)."""
 NOTHING: Brought = MappingProxyType({})
 
 
@@ -61,11 +63,11 @@ def assemble(
     dataset: Dataset | Stream | None,
     brought: Brought = NOTHING,
     sources: Mapping[str, Dataset] = MappingProxyType({}),
-    look: Callable[[Assembled], None] = lambda game: None,
+    look: Look = lambda role, shapes: None,
 ) -> Trainer:
     """The trainer of a game on an open backend; raises ConfigError when its parts don't fit each other or the data.
 
-    look: is shown the game before any of its arrays is made, and may raise.
+    look: is shown what arrays a player is to have before any of them is made, and may raise.
     """
     config = replace(config, conditions=tuple(spec.given))  # checkpoints from before conditions had names say none
     loss = make("losses", config.loss)
@@ -82,7 +84,7 @@ def assemble(
     check_needs(terms, (*config.source_names, *(plan.role for plan in everybody)), spec.given, tells_classes)
     seats, starts, specs = {}, {}, {}
     for plan in everybody:
-        network, starts[plan.role], takes = _network(plan, game_spec(config, spec, plan.source), brought, backend)
+        network, starts[plan.role], takes = _network(plan, game_spec(config, spec, plan.source), brought, backend, look)
         specs[plan.role] = optimizer = make("optimizers", plan.optimizer)
         averaged = bool(config.ema) and (plan.kind == G or config.averages == "both")
         seats[plan.role] = Seat(
@@ -107,12 +109,13 @@ def assemble(
     makers = makers_of(config, own_spec)
     wants = Wants.of(loss, terms, num_classes=spec.num_classes, sources=config.source_names, makers=makers)
     assembled = Assembled(config, backend, spec, rules, starts, specs, wants, makers)
-    look(assembled)
     make_trainer = cast(Callable[..., Trainer], registry.load("trainers", config.trainer))
     return make_trainer(assembled, dataset, **({"sources": sources} if sources else {}))
 
 
-def _network(plan: Plan, spec: GameSpec, brought: Brought, backend: Backend) -> tuple[Network, Start, frozenset[str]]:
+def _network(
+    plan: Plan, spec: GameSpec, brought: Brought, backend: Backend, look: Look
+) -> tuple[Network, Start, frozenset[str]]:
     """A player's network on the backend, how its arrays are drawn, and the conditions that it reads; raises ConfigError
     when its shapes don't fit."""
     inside, outside, what = {
@@ -132,8 +135,10 @@ def _network(plan: Plan, spec: GameSpec, brought: Brought, backend: Backend) -> 
     else:
         placed = place(layers, inside)
         demand(backend, needs(layers), f"{name!r} ({plan.role})")
+        families = {"params": parameters(placed), "buffers": buffers(placed)}
+        look(plan.role, {f"{kind}/{key}": own.shape for kind, each in families.items() for key, own in each.items()})
         network, got, takes = backend.network(placed), placed[-1].output_shape, conditions_of(layers)
-        start = partial(draw, parameters(placed) | buffers(placed))
+        start = partial(draw, families["params"] | families["buffers"])
         if missing := sorted(takes - spec.given.keys()):
             raise ConfigError(
                 f"{name!r} ({plan.role}) takes the condition {missing[0]!r}, which this game has not. Its conditions: "

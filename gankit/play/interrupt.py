@@ -29,10 +29,15 @@ class StoppedAtOnce(Stopped):
 
 
 class Asked:
-    """What signals have asked for so far. Where that is deferred, the first only sets `number`; the second raises."""
+    """What signals have asked for so far. Where that is deferred, the first only sets `number`; the second raises.
 
-    def __init__(self) -> None:
+    leaves: whether somebody else ends the process at the second; what a handler raises can be lost in foreign code.
+    last_words: what is said then.
+    """
+
+    def __init__(self, leaves: bool = False) -> None:
         self.number: int | None = None
+        self.leaves, self.last_words = leaves, ""
         self._since = 0.0
         self._deferred = 0
 
@@ -55,7 +60,7 @@ class Asked:
             self.number, self._since = number, time.monotonic()
             if not self._deferred:
                 raise Stopped(number)
-        elif time.monotonic() - self._since > ONE_WISH:
+        elif not self.leaves and time.monotonic() - self._since > ONE_WISH:
             raise StoppedAtOnce(number)
 
     @contextmanager

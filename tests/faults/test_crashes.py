@@ -249,6 +249,21 @@ def test_04_a_read_only_a_deleted_and_a_limited_folder(
     count()
 
 
+def test_04_a_run_that_cannot_be_written_is_measured(
+    cli: Cli, tmp_path: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = counting(4, 1, None, "evaluated where nothing can be written")
+    assert cli(*train("torch", "run", 20)).code == 0
+
+    def refuse(path: Path, content: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(checkpoint, "write_atomically", refuse)
+    code, out, err = cli("evaluate", "run", "--metric", "modes", "--n", "100")
+    assert code == 0 and "modes" in out and "The numbers are not kept" in err, (out, err)
+    count()
+
+
 def test_05_files_of_the_dead_are_collected_and_no_others(run: Run, counting: Counting) -> None:
     count, dead, folder = counting(5, 50 + 5), gone(os.getpid()), run.folder / "checkpoints"
     folder.mkdir()

@@ -186,14 +186,14 @@ def test_17_mutated_files_are_read_or_refused(tmp_path: Path, counting: Counting
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(broken(content, draw))
-        begun = time.perf_counter()
+        begun = time.process_time()
         try:
             read(path)
         except gankit.DataError as error:
             str(error).encode()
         except Exception as error:
             wrong[f"{name}: {type(error).__name__}: {str(error)[:120]}"] += 1
-        if time.perf_counter() - begun > 3:
+        if time.process_time() - begun > 3:
             wrong[f"{name}: slow"] += 1
         count()
     assert not wrong, wrong.most_common(20)
@@ -205,7 +205,7 @@ def test_17_claims_bombs_pipes_and_loops(tmp_path: Path, counting: Counting, mon
     count = counting(17, 14, None, "claims, bombs, pipes, loops")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    def refused(source: str | Path, match: str = "") -> None:
+    def refused(source: str | Path, match: str | None = None) -> None:
         with pytest.raises(gankit.DataError, match=match) as error:
             open_data(str(source))
         assert len(str(error.value).splitlines()) <= 3

@@ -58,6 +58,8 @@ def test_21_a_signal_at_a_random_moment(backend: str, kind: str, tmp_path: Path,
         assert "Traceback" not in err, err
         if run.metrics_file.exists():
             assert whole(run)
+        if len(numbers) == 2 and run.checkpoints():
+            assert "everything is saved" in err or "Stopped at once" in err
         if len(numbers) == 1:
             assert "nothing is lost" in err or "everything is saved" in err
             if "everything" in err:
