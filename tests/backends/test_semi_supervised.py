@@ -9,9 +9,13 @@ import pytest
 
 import gankit
 from gankit import checkpoint
+from gankit.building import open_backend
+from gankit.conformance.penalties import seen_by
 from gankit.data import open_data
 from gankit.errors import ConfigError
+from gankit.interfaces import Draw, Scores
 from gankit.metrics.linear import linear_errors
+from gankit.parts.terms import ClassConsistency
 from gankit.play.labelled import labelled_part, labelled_rows
 from tests.cli_runner import Cli
 
@@ -69,6 +73,20 @@ def test_the_cross_entropy_is_that_of_the_labelled_examples(backend):
 
 def labelled(gan):
     return labelled_part(gan.data, gan.config.labelled, gan.config.seed)
+
+
+def test_consistency_is_the_squared_distance_of_both_looks_at_an_example(backend):
+    ops, rng = open_backend(backend, "cpu", "float64").ops, np.random.default_rng(0)
+    logits, x = 3 * rng.normal(size=(8, 3)), ops.asarray(rng.normal(size=(4, 2)))
+
+    def critic(both, given):
+        np.testing.assert_array_equal(ops.to_numpy(both), np.tile(ops.to_numpy(x), (2, 1)))
+        return Scores(ops.asarray(logits[:, 0]), class_logits=ops.asarray(logits))
+
+    key = ops.key((np.uint32(0), np.uint32(0)))
+    got = ClassConsistency()(seen_by(ops, critic, Draw(x, {}, x, {}), x, key, {}))
+    p = np.exp(logits - np.logaddexp.reduce(logits, axis=1)[:, None])
+    np.testing.assert_allclose(ops.to_numpy(got), np.square(p[:4] - p[4:]).sum() / 4, rtol=1e-12)
 
 
 def test_it_learns_classes_from_few_labels(backend):

@@ -67,6 +67,7 @@ def games(candidate: Candidate) -> Iterator[tuple[str, Evidence, Array]]:
         extractor=extractor,
         look=extractor,
         score=lambda x: x.reshape(len(x), -1).mean(axis=1) / 100.0 - 1.0,
+        classify=lambda x: extractor(x)[1],
     )
     yield "digits by class", evidence, np.asarray(rng.integers(0, 256, parts[3].x.shape), np.uint8)
     for name, load in (("ring", toys.ring), ("gaussian-1d", toys.gaussian)):
@@ -177,7 +178,7 @@ def check_metric_prefers_real_examples(candidate: Candidate) -> None:
     metric, compared = made(candidate), False
     for what, evidence, bad, measurements in measured(candidate):
         good = {m.metric: m for m in measurements if m.better is not None}
-        for m in metric(replace(evidence, samples=bad)):
+        for m in metric(worse(evidence, bad)):
             if m.metric not in good:
                 continue
             compared = True
@@ -187,6 +188,13 @@ def check_metric_prefers_real_examples(candidate: Candidate) -> None:
             require(fair, f"{what}, {m.metric}: {values}, and better={m.better!r}.")
     if not compared:
         raise NotApplicable("None of its numbers says whether higher or lower is better.")
+
+
+def worse(evidence: Evidence, samples: Array) -> Evidence:
+    """A game that makes noise, and whose D takes every example for one of the class before."""
+    told = evidence.classify
+    wrong = None if told is None else (lambda x: np.roll(told(x), -1, axis=1))
+    return replace(evidence, samples=samples, classify=wrong)
 
 
 def check_metric_changes_nothing(candidate: Candidate) -> None:
@@ -207,7 +215,7 @@ def check_metric_refuses_in_words(candidate: Candidate) -> None:
         for lacking, less in {
             "labels": replace(evidence, labels=None),
             "an extractor": replace(evidence, extractor=None, look=None),
-            "D": replace(evidence, score=None),
+            "D": replace(evidence, score=None, classify=None),
             "any split": replace(evidence, split=nothing),
         }.items():
             try:
