@@ -18,8 +18,8 @@ X = RNG.integers(0, 256, (30, 8, 8, 1), dtype=np.uint8)
 COLOUR = RNG.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
 SMALL = {
     "recipe": "masked",
-    "generator": {"width": 4, "blocks": 1},
-    "discriminator": {"width": 4},
+    "generator": {"width": 4, "hidden": 8},
+    "discriminator": {"width": 4, "hidden": 8},
     "latent_dim": 4,
     "batch_size": 4,
 }
@@ -84,8 +84,8 @@ def test_what_cannot_be_completed_is_one_clear_error(backend):
         gankit.complete(gan, X[0], np.ones((4, 4)))
     with pytest.raises(DataError, match="has other numbers"):
         gankit.complete(gan, X[0], 0.5 * HALF)
-    with pytest.raises(ConfigError, match="halves pictures depth=4 times; they have 8x8"):
-        gankit.build(backend, data=X, **{**SMALL, "generator": {"depth": 4}})
+    with pytest.raises(ConfigError, match="'completion' takes images that halve to 4 to 7 pixels"):
+        gankit.build(backend, data=X[:, :7, :7], **SMALL)
     with pytest.raises(ConfigError, match="one condition that is an image|one condition that is a mask"):
         gankit.build(backend, data=X, **{**SMALL, "given": ["edges"]})
 
