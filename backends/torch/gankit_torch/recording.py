@@ -62,7 +62,7 @@ class Recorded:
 
     def _record(self, state: State, draw: Draw, numbers: Mapping[str, Any], key: int) -> Any:
         # What shares memory now need not share it the next time: the labels of the reals and of the fakes, say.
-        own = draw._replace(fake_given=dict(draw.fake_given)).each(torch.clone)
+        own = _apart(draw).each(torch.clone)
         read, trail = _Read({name: self._number(value) for name, value in numbers.items()}), Trail.start(key)
         try:
             with Tape({"state": state, "draw": own, "numbers": read}, trail) as tape:
@@ -85,6 +85,12 @@ class Recorded:
             if replay is not None:
                 return replay
         return program(tape, "state, draw, numbers, key", out)
+
+
+def _apart(draw: Draw) -> Draw:
+    """The draw, in which conditions of reals and of fakes are two mappings, in further sources too."""
+    others = {source: _apart(other) for source, other in draw.others.items()}
+    return draw._replace(fake_given=dict(draw.fake_given), others=others)
 
 
 class Replayed:

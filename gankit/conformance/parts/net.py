@@ -153,7 +153,10 @@ class Net:
 
 def game(spec: GameSpec) -> str:
     """A game in words."""
-    ports = [f"{name} ({port})" for name, port in spec.given.items()]
+    ports = [
+        f"{port.num_classes} classes" if port.kind == "class" else f"{name} ({port})"
+        for name, port in spec.given.items()
+    ]
     return f"examples of shape {spec.shape}" + (f" and {', '.join(ports)}" if ports else "")
 
 
