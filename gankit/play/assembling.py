@@ -17,6 +17,7 @@ from gankit.interfaces import LABEL, Backend, Network, Port, Trainer
 from gankit.layers import ClassesHead, ClassHead, Layers, buffers, conditions_of, draw, parameters, place
 from gankit.networks.native import Native, wrapped
 from gankit.networks.spec import GameSpec
+from gankit.play.balance import Balance
 from gankit.play.batches import Wants
 from gankit.play.conditions import makers_of
 from gankit.play.game import Assembled, Start
@@ -105,6 +106,7 @@ def assemble(
         gradient_clip=config.gradient_clip,
         accumulate=config.accumulate,
         consensus=float(config.consensus),
+        balance=Balance(**config.balance, k=config.k) if config.balance else None,
     )
     makers = makers_of(config, own_spec)
     wants = Wants.of(loss, terms, num_classes=spec.num_classes, sources=config.source_names, makers=makers)
