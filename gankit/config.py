@@ -50,7 +50,7 @@ class Config:
     generator_optimizer: Part = Part("adam")
     discriminator_optimizer: Part = Part("adam")
     latent_dim: int = 64
-    prior: str = "normal"  # "normal", or "uniform" on [-sqrt 3, sqrt 3]; both have variance 1
+    prior: Part = Part("normal")  # what z is drawn from
     batch_size: int = 64
     k: int = 1  # discriminator steps per generator step; the paper used 1
     schedule: str = "alternating"  # or "simultaneous", as in the authors' released configuration; or "extra-gradient"
@@ -224,7 +224,6 @@ def _toml_key(key: str) -> str:
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "dtype": ("float32", "float64"),
-    "prior": ("normal", "uniform"),
     "precision": ("full", "tf32", "bfloat16"),
     "schedule": ("alternating", "simultaneous", "extra-gradient"),
     "fake_labels": ("data", "uniform"),
