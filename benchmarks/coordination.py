@@ -4,7 +4,7 @@
 
 plays each way of WAYS and writes `<data>-<way>-<backend>-<seed>.json`: how many modes are covered and the share of
 samples of high quality, after the last step and at a few on the way, by 10,000 samples of G's parameters as they are.
-The game is `mlp` of two layers of 128, without its gradient penalty and its moving average. All ways have one budget: as
+The game is `mlp` of two layers of 128, without its gradient penalty and moving average. All ways have one budget: as
 many gradients of each player, so a way that takes two in an iteration plays half the iterations. With `--rejection` the
 plain game is half-trained on the grid, and sampled with and without D. `--table` prints what is there as a table.
 """
