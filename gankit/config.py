@@ -50,11 +50,13 @@ class Config:
     generator_optimizer: Part = Part("adam")
     discriminator_optimizer: Part = Part("adam")
     latent_dim: int = 64
-    prior: str = "normal"  # "normal", or "uniform" on [-sqrt 3, sqrt 3]; both have variance 1
+    prior: Part = Part("normal")  # what z is drawn from
     batch_size: int = 64
     k: int = 1  # discriminator steps per generator step; the paper used 1
     schedule: str = "alternating"  # or "simultaneous", as in the authors' released configuration; or "extra-gradient"
     consensus: float = 0.0  # weight of consensus optimisation, where both players move at once; 0 is off
+    balance: Mapping[str, Any] = field(default_factory=dict)  # {"low": 0.2, "high": 0.6}: D moves up to k times an
+    # iteration, as often as keeps D(x) - D(G(z)) between the two
     gradient_clip: float = 0.0  # the largest norm of a player's whole gradient; 0 is off
     accumulate: int = 1  # parts that a minibatch goes through in turn; batch norm normalises each by itself
     fake_labels: str = "data"  # those of the real examples in the same places; or "uniform", drawn anew
@@ -130,7 +132,7 @@ NAMES: tuple[str, ...] = tuple(f.name for f in fields(Config))
 LABELLED = "labelled"
 """The name of the source that holds the examples with labels."""
 LISTS = ("penalties", "constraints", "augmentations", "given")
-TABLES = ("sources", "players")
+TABLES = ("sources", "players", "balance")
 
 
 def _part(field_name: str, old: Part | None, value: Any) -> Part:
@@ -222,7 +224,6 @@ def _toml_key(key: str) -> str:
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "dtype": ("float32", "float64"),
-    "prior": ("normal", "uniform"),
     "precision": ("full", "tf32", "bfloat16"),
     "schedule": ("alternating", "simultaneous", "extra-gradient"),
     "fake_labels": ("data", "uniform"),
@@ -283,6 +284,7 @@ def _check(config: Config) -> None:
             "consensus needs both players' gradients at one point: schedule='simultaneous' (or 'extra-gradient'), and "
             "accumulate=1."
         )
+    _check_balance(config)
     for name in ("recipe", "data", "trainer"):
         if not _is_text(getattr(config, name)):
             raise ConfigError(f"{name}={_short(getattr(config, name))}: expected a name.")
@@ -294,6 +296,25 @@ def _check(config: Config) -> None:
             raise ConfigError(
                 f"sources={_short(config.sources)}: expected names of data by name, such as {{'b': 'mnist'}}."
             )
+
+
+def _check_balance(config: Config) -> None:
+    band = config.balance
+    if not band:
+        return
+    if (
+        set(band) != {"low", "high"}
+        or not all(map(_is_number, band.values()))
+        or not -1 <= band["low"] < band["high"] <= 1
+    ):
+        raise ConfigError(
+            f"balance={_short(dict(band))}: expected a band of D(x) - D(G(z)) inside [-1, 1], such as "
+            '{"low": 0.2, "high": 0.6}.'
+        )
+    if config.schedule != "alternating":
+        raise ConfigError(
+            f"balance chooses how often D moves, and schedule={config.schedule!r} moves all once together."
+        )
 
 
 def _check_ema(ema: Any) -> None:

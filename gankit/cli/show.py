@@ -31,6 +31,7 @@ def sample(
     device: Annotated[str, typer.Option()] = "auto",
     step: Annotated[int | None, typer.Option(min=0, help="Of the checkpoint; by default the latest.")] = None,
     no_ema: Annotated[bool, typer.Option("--no-ema", help="Use G itself, not its moving average.")] = False,
+    by: Annotated[str | None, typer.Option(help="With D's help: rejection, latent-optimisation.")] = None,
 ) -> None:
     """Draw samples from a trained game."""
     if out.suffix not in (*ARRAYS, ".png"):
@@ -47,6 +48,10 @@ def sample(
         from gankit.play.asking import asked
 
         conditions = asked(trainer, n, classes, seed=seed)
+    if by is not None:
+        from gankit.cli.settings import parsed
+
+        conditions = {**conditions, "by": parsed(by)}
     samples = trainer.sample(n, seed=seed, ema=False if no_ema else None, **conditions)
     if out.suffix in ARRAYS:
         _write_arrays(out, samples, classes)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gankit.config import Part
 from gankit.data.dataset import Dataset
 from gankit.errors import ConfigError
 from gankit.figures import style
@@ -17,6 +18,7 @@ from gankit.figures.densities import estimated
 from gankit.figures.fitness import require
 from gankit.figures.subjects import Array, at_least, examples, of_class, one_class, score, sigmoid
 from gankit.figures.theory import is_probability
+from gankit.play.streams import Streams
 
 PLACES, SAMPLES, ARROWS = 301, 10_000, 25
 SEEN = 0.01
@@ -100,11 +102,15 @@ def replayed(trainer: Any, stops: list[int], data: Dataset) -> Any:
         yield player
 
 
-def latents(prior: str, latent_dim: int) -> Array:
-    """(ARROWS, latent_dim): first coordinates at the middles of parts of equal probability, the others 0."""
-    shares = (np.arange(ARROWS) + 0.5) / ARROWS
+def latents(prior: Part | str, latent_dim: int) -> Array:
+    """(ARROWS, width): first coordinates at the middles of parts of equal probability, the others 0; of a prior whose
+    coordinates depend on each other, draws in the order of the first."""
+    name, shares = prior if isinstance(prior, str) else prior.name, (np.arange(ARROWS) + 0.5) / ARROWS
+    if name not in ("normal", "uniform"):
+        drawn = Streams(0).first_latents("figures/game-1d", ARROWS, latent_dim, prior)
+        return np.asarray(drawn[np.lexsort(drawn.T[::-1])])
     z = np.zeros((ARROWS, latent_dim))
-    z[:, 0] = np.sqrt(3.0) * (2 * shares - 1) if prior == "uniform" else list(map(NormalDist().inv_cdf, shares))
+    z[:, 0] = np.sqrt(3.0) * (2 * shares - 1) if name == "uniform" else list(map(NormalDist().inv_cdf, shares))
     return z
 
 

@@ -18,6 +18,7 @@ from gankit.interfaces.parts import Constraint as Constraint
 from gankit.interfaces.parts import Loss as Loss
 from gankit.interfaces.parts import Moment as Moment
 from gankit.interfaces.parts import Penalty as Penalty
+from gankit.interfaces.parts import Prior as Prior
 from gankit.interfaces.parts import Term as Term
 from gankit.interfaces.trainer import Callback as Callback
 from gankit.interfaces.trainer import Discriminator as Discriminator

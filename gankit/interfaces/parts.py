@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import numpy as np
+
 from gankit.interfaces.ops import Ops
 from gankit.interfaces.values import Array, Draw, Given, Key, Port, Scores, Tensors
 
@@ -137,3 +139,23 @@ class ConditionMaker(Protocol):
     def __call__(self, ops: Ops, x: Array, noise: Array | None) -> Given:
         """Examples (m, *shape) and (m, noise) to their conditions. Pictures of a known range are numbers in [0, 1], on
         both sides; all else is in the units of the data."""
+
+
+class Prior(Protocol):
+    """What z is drawn from. Made for one game: `f(latent_dim, **settings)`.
+
+    width: how many numbers are drawn for a z; they are what `Draw.z` holds and `generate` takes.
+    layers: records in front of G's own that make z, latent_dim numbers, of them; () where they are z.
+    """
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def layers(self) -> tuple[Any, ...]: ...
+
+    def draw(self, rng: np.random.Generator, lead: tuple[int, ...]) -> np.ndarray[Any, Any]:
+        """(*lead, width) float64, drawn from rng alone, row after row: two draws in turn are one of both sizes."""
+
+    def confined(self, z: np.ndarray[Any, Any], start: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """(n, width) numbers that were moved away from `start`, brought back to where the prior has mass."""

@@ -7,14 +7,16 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gankit.errors import ShapeError
 from gankit.interfaces.values import LABEL
 from gankit.parts.initializers import Initializer
-from gankit.play.streams import Streams
+
+if TYPE_CHECKING:
+    from gankit.play.streams import Streams
 
 Array = Any
 Shape = tuple[int, ...]

@@ -13,10 +13,11 @@ from gankit.data.dataset import Dataset
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream
 from gankit.errors import ConfigError, one_of
-from gankit.interfaces import LABEL, Backend, Network, Port, Trainer
+from gankit.interfaces import LABEL, Backend, Network, Port, Prior, Trainer
 from gankit.layers import ClassesHead, ClassHead, Layers, buffers, conditions_of, draw, parameters, place
 from gankit.networks.native import Native, wrapped
 from gankit.networks.spec import GameSpec
+from gankit.play.balance import Balance
 from gankit.play.batches import Wants
 from gankit.play.conditions import makers_of
 from gankit.play.game import Assembled, Start
@@ -24,7 +25,7 @@ from gankit.play.plans import Plan, plans
 from gankit.play.rules import D, G, Game, Seat
 from gankit.plug import registry
 from gankit.plug.capabilities import demand, needs
-from gankit.plug.making import distinct, make
+from gankit.plug.making import distinct, make, prior_of
 from gankit.plug.spelling import check_needs, check_spelling
 
 NATIVE = "native"
@@ -84,7 +85,9 @@ def assemble(
     check_needs(terms, (*config.source_names, *(plan.role for plan in everybody)), spec.given, tells_classes)
     seats, starts, specs = {}, {}, {}
     for plan in everybody:
-        network, starts[plan.role], takes = _network(plan, game_spec(config, spec, plan.source), brought, backend, look)
+        prior = prior_of(config.prior, config.latent_dim) if plan.kind == G else None
+        own = game_spec(config, spec, plan.source)
+        network, starts[plan.role], takes = _network(plan, own, prior, brought, backend, look)
         specs[plan.role] = optimizer = make("optimizers", plan.optimizer)
         averaged = bool(config.ema) and (plan.kind == G or config.averages == "both")
         seats[plan.role] = Seat(
@@ -105,6 +108,7 @@ def assemble(
         gradient_clip=config.gradient_clip,
         accumulate=config.accumulate,
         consensus=float(config.consensus),
+        balance=Balance(**config.balance, k=config.k) if config.balance else None,
     )
     makers = makers_of(config, own_spec)
     wants = Wants.of(loss, terms, num_classes=spec.num_classes, sources=config.source_names, makers=makers)
@@ -114,16 +118,21 @@ def assemble(
 
 
 def _network(
-    plan: Plan, spec: GameSpec, brought: Brought, backend: Backend, look: Look
+    plan: Plan, spec: GameSpec, prior: Prior | None, brought: Brought, backend: Backend, look: Look
 ) -> tuple[Network, Start, frozenset[str]]:
     """A player's network on the backend, how its arrays are drawn, and the conditions that it reads; raises ConfigError
-    when its shapes don't fit."""
+    when its shapes don't fit. prior: what a G is given."""
     inside, outside, what = {
-        G: ((spec.latent_dim,), spec.shape, "an example"),
+        G: ((prior.width if prior else 0,), spec.shape, "an example"),
         D: (spec.shape, (), "one logit an example"),
     }[plan.kind]
     layers, name = architecture(plan, spec, brought), plan.network.name
     if isinstance(layers, Native):
+        if prior and prior.layers:
+            raise ConfigError(
+                f"The {plan.role} {layers.name} is a module of its own, in front of which a prior that learns has no "
+                "place. Choose another, such as 'normal' or 'sphere', or learn the means in your module."
+            )
         try:
             network, arrays, got = wrapped(layers, plan.kind, spec, backend)
         except ConfigError as error:
@@ -133,6 +142,7 @@ def _network(
         start: Start = lambda purpose, streams, mean: arrays  # noqa: E731
         takes, name = frozenset(spec.given), layers.name
     else:
+        layers = (*prior.layers, *layers) if prior else layers
         placed = place(layers, inside)
         demand(backend, needs(layers), f"{name!r} ({plan.role})")
         families = {"params": parameters(placed), "buffers": buffers(placed)}

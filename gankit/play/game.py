@@ -15,6 +15,7 @@ from gankit.data.dataset import Dataset, feature_mean
 from gankit.data.spec import DataSpec
 from gankit.errors import CheckpointError, DamagedError, one_of
 from gankit.interfaces import Backend, ConditionMaker, OptimizerSpec, Player, State
+from gankit.play.balance import NAME as BALANCE
 from gankit.play.batches import Wants
 from gankit.play.rules import G, Game
 from gankit.play.streams import Streams
@@ -135,6 +136,8 @@ class Assembled:
             (term.name, getattr(term, "memory", None) or ({"last": 0.0} if term.every > 1 else {}))
             for term in self.rules.terms
         ]
+        if self.rules.balance is not None:
+            memories.append((BALANCE, self.rules.balance.memory))
         return [(name, [(key, np.asarray(float(start))) for key, start in m.items()]) for name, m in memories if m]
 
     def _leaves(self) -> dict[str, tuple[int, ...]]:

@@ -14,7 +14,7 @@ from gankit.interfaces import Given, Ops, Player, Scores
 from gankit.play.conditions import Makers, Seen
 from gankit.play.feed import EXAMPLES, Units
 from gankit.play.judging import scores
-from gankit.play.rules import Game
+from gankit.play.rules import Game, Match
 
 Array = np.ndarray[Any, Any]
 
@@ -46,6 +46,7 @@ def _features(ops: Ops, said: Scores) -> Any:
 
 
 LOGITS, CLASSES, FEATURES = "logits", "classes", "features"
+ANSWERS, SLOPES = "answers", "slopes"
 SAID: Mapping[str, Callable[[Ops, Scores], Any]] = {
     LOGITS: lambda ops, said: said.logits,
     CLASSES: _classes,
@@ -58,7 +59,7 @@ class Inference:
     """The compiled networks of one game."""
 
     def __init__(self, rules: Game, config: Config, spec: DataSpec, units: Mapping[str, Units]) -> None:
-        self._rules, self._config, self._spec, self._units = rules, config, spec, units[""][EXAMPLES]
+        self.rules, self.config, self._spec, self._units = rules, config, spec, units[""][EXAMPLES]
         self._generate: dict[str, Any] = {}
         self._generate_bytes: dict[str, Any] = {}
         self._judge: dict[tuple[str, str], Any] = {}
@@ -84,6 +85,20 @@ class Inference:
             lambda x, y: judge(player.params, player.buffers, x, y), len(x), in_parts(x, size), given, size
         )
 
+    def answered(self, match: Match, players: tuple[Player, Player], z: Array, given: Given, slopes: bool) -> Array:
+        """D's logits of what G makes of latents, (n,); slopes: or their gradients in the latents, (n, width).
+
+        players: a G and the D that judges it. given: the conditions of both, in model units.
+        """
+        key = (match.discriminator, SLOPES if slopes else ANSWERS)
+        if key not in self._judge:
+            self._judge[key] = self._ops.compile(lambda *a: self._answers(match, slopes, *a))
+        (g, d), judge = players, self._judge[key]
+        size = at_once(self._spec.shape)
+        return self._in_pieces(
+            lambda z, y: judge(g.params, g.buffers, d.params, d.buffers, z, y), len(z), in_parts(z, size), given, size
+        )
+
     def conditions(self, makers: Makers, x: Array, noise: Sequence[Array]) -> dict[str, Array]:
         """What the makers of conditions make of examples in model units, each with its own noise."""
         ops, seen = self._ops, Seen.of(self._spec)
@@ -107,7 +122,7 @@ class Inference:
 
     @property
     def _ops(self) -> Ops:
-        return self._rules.ops
+        return self.rules.ops
 
     def _made_by(self, f: Any, player: Player, z: Iterable[Array], n: int, given: Given, size: int) -> Array:
         return self._in_pieces(lambda z, y: f(player.params, player.buffers, z, y), n, z, given, size)
@@ -115,7 +130,7 @@ class Inference:
     def _made(self, role: str, params: Any, buffers: Any, z: Any, given: Any) -> Any:
         """G's output, a row for each example: XLA computes more slowly what ends in an image's axes."""
         ops = self._ops
-        out, _ = self._rules.seats[role].network.apply(params, buffers, z, given, train=False, key=None)
+        out, _ = self.rules.seats[role].network.apply(params, buffers, z, given, train=False, key=None)
         return ops.xp.reshape(ops.to_float(out), (z.shape[0], -1))
 
     def _made_in_bytes(self, role: str, params: Any, buffers: Any, z: Any, given: Any) -> Any:
@@ -124,8 +139,17 @@ class Inference:
         x = self._made(role, params, buffers, z, given) * scale + offset
         return xp.astype(xp.round(xp.clip(x, scaling.low, scaling.high)), xp.uint8)
 
+    def _answers(
+        self, match: Match, slopes: bool, g: Any, g_buffers: Any, d: Any, d_buffers: Any, z: Any, y: Any
+    ) -> Any:
+        def logits(z: Any) -> Any:
+            made, _ = self.rules.seats[match.generator].network.apply(g, g_buffers, z, y, train=False, key=None)
+            return self._scores(match.discriminator, d, d_buffers, self._ops.to_float(made), y).logits
+
+        return self._ops.grad(lambda z: self._ops.xp.sum(logits(z)))(z) if slopes else logits(z)
+
     def _scores(self, role: str, params: Any, buffers: Any, x: Any, given: Any) -> Scores:
-        return scores(self._rules, role, Player(params, buffers, {}), x, given, None, train=False)[0]
+        return scores(self.rules, role, Player(params, buffers, {}), x, given, None, train=False)[0]
 
     def _in_pieces(self, f: Any, n: int, parts: Iterable[Array], given: Given, size: int) -> Array:
         """f over n examples in parts of `size`, so a compiled f is compiled once and an example never depends on how
@@ -133,7 +157,7 @@ class Inference:
 
         The last part is filled up with its examples over again, for a D that compares those it is shown together.
         """
-        ops, out, done = self._ops, np.zeros((0,), self._config.dtype), 0
+        ops, out, done = self._ops, np.zeros((0,), self.config.dtype), 0
         running: list[tuple[Any, int]] = []
 
         def collect(left: int) -> None:

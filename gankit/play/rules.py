@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from gankit.interfaces import Augmentation, Constraint, Draw, Loss, Network, Ops, Optimizer, Term
+from gankit.play.balance import Balance
 
 D, G = PHASES = "discriminator", "generator"
 """The phases of a step, and the two players that every game has."""
@@ -60,6 +61,7 @@ class Game:
     gradient_clip: float = 0.0
     accumulate: int = 1
     consensus: float = 0.0
+    balance: Balance | None = None
 
     @cached_property
     def matches(self) -> tuple[Match, ...]:

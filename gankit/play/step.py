@@ -18,6 +18,7 @@ from typing import Any
 
 from gankit.interfaces import Batch, Draw, Key, Ops, Player, State, Step, Tensors, Terms
 from gankit.play import keys
+from gankit.play.balance import due, kept, watched
 from gankit.play.coordination import consenting, placed, positions
 from gankit.play.phases import Descent, Gradient, discriminator_gradient, generator_gradient
 from gankit.play.rules import D, G, Game
@@ -28,7 +29,8 @@ def algorithm_1(game: Game) -> Step:
 
     "alternating" is the algorithm as published. "simultaneous" is what the authors' released configuration does:
     both players move at once, from the same parameters and on the same samples. "extra-gradient" does that twice: the
-    players look where it would lead them, and move from where they were by the gradients found there.
+    players look where it would lead them, and move from where they were by the gradients found there, on the samples
+    that they looked by (Gidel et al. 2019; Mishchenko et al. 2020 for the same samples).
     """
     ops = game.ops
     grad_d = played(ops, accumulated(game, discriminator_gradient(game)))
@@ -40,14 +42,15 @@ def algorithm_1(game: Game) -> Step:
     together = consenting(game, both)
 
     def step(state: State, batch: Batch) -> tuple[State, Terms]:
-        key, numbers, draw = ops.key(batch.key), batch.numbers, minibatch(batch.discriminator)
+        key, numbers = ops.key(batch.key), batch.numbers
 
         if game.schedule == "simultaneous":
+            draw = minibatch(batch.discriminator)
             d, g = together(state, draw, numbers, key)
             state = descended(game, D, state, d, numbers)
             state = descended(game, G, state, g, numbers)
         elif game.schedule == "extra-gradient":
-            here = positions(state, ops)
+            draw, here = minibatch(batch.discriminator), positions(state, ops)
             d, g = together(state, draw, numbers, key)
             ahead = descended(game, G, descended(game, D, state, d, numbers), g, numbers)
             further_d, further_g = together(ahead, draw, numbers, ops.fold_in(key, 2))
@@ -55,12 +58,14 @@ def algorithm_1(game: Game) -> Step:
             state = descended(game, G, state, further_g, numbers, again=True)
         else:
             for i in range(game.k):
+                before = kept(ops, game.balance, state)
                 d = grad_d(state, minibatch(batch.discriminator, i), numbers, ops.fold_in(key, 1 + i))
-                state = descended(game, D, state, d, numbers, again=i > 0)
+                state = due(ops, game.balance, i, descended(game, D, state, d, numbers, again=i > 0), before)
             g = grad_g(state, batch.generator, numbers, ops.fold_in(key, 0))
             state = descended(game, G, state, g, numbers)
 
-        return averaged(ops, state, numbers), d.terms | g.terms
+        state, terms = watched(ops, game.balance, state, d.terms | g.terms)
+        return averaged(ops, state, numbers), terms
 
     return step
 

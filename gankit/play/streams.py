@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from gankit.config import Part
 from gankit.errors import ConfigError
+from gankit.plug.making import prior_of
 
 Array = np.ndarray[Any, Any]
 
@@ -36,19 +38,21 @@ class Streams:
         entropy = np.random.SeedSequence([self.seed, zlib.crc32(purpose.encode()), index])
         return np.random.Generator(np.random.Philox(entropy))
 
-    def first_latents(self, purpose: str, n: int, latent_dim: int, prior: str) -> Array:
-        """n latents for sampling, (n, latent_dim); a longer draw begins with the shorter one."""
+    def first_latents(self, purpose: str, n: int, latent_dim: int, prior: Part | str) -> Array:
+        """n latents for sampling, (n, the prior's width); a longer draw begins with the shorter one."""
         return _noise(self.generator(purpose), (n, latent_dim), prior)
 
-    def first_latents_in_parts(self, purpose: str, n: int, latent_dim: int, prior: str, size: int) -> Iterator[Array]:
+    def first_latents_in_parts(
+        self, purpose: str, n: int, latent_dim: int, prior: Part | str, size: int
+    ) -> Iterator[Array]:
         """The rows of `first_latents`, `size` at a time, each part drawn when it is asked for."""
         rng = self.generator(purpose)
         for start in range(0, n, size):
             yield _noise(rng, (min(size, n - start), latent_dim), prior)
 
-    def latents(self, purpose: str, start: int, stop: int, shape: tuple[int, ...], prior: str) -> Array:
-        """Noise for steps start..stop-1: (stop - start, *shape) float64 with mean 0 and variance 1."""
-        return self._rows(purpose, (shape, prior), start, stop, lambda rng: _noise(rng, (BLOCK, *shape), prior))
+    def latents(self, purpose: str, start: int, stop: int, shape: tuple[int, ...], prior: Part | str) -> Array:
+        """Latents for steps start..stop-1, shape being (..., latent_dim): (stop - start, *shape) float64."""
+        return self._rows(purpose, (shape, str(prior)), start, stop, lambda rng: _noise(rng, (BLOCK, *shape), prior))
 
     def labels(self, purpose: str, start: int, stop: int, shape: tuple[int, ...], num_classes: int) -> Array:
         """Uniform classes for steps start..stop-1: (stop - start, *shape) int32 below num_classes."""
@@ -110,12 +114,5 @@ class Streams:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _noise(rng: np.random.Generator, shape: tuple[int, ...], prior: str) -> Array:
-    """Mean 0, variance 1. "uniform" is U(-sqrt 3, sqrt 3), the prior of Goodfellow et al. 2014 on MNIST."""
-    if prior == "uniform":
-        # The bits of `rng.uniform`, in three quarters of its time, and on any machine: in C, some fuse `a + b * u`.
-        noise = rng.random(shape)
-        noise *= 2.0 * np.sqrt(3.0)
-        noise -= np.sqrt(3.0)
-        return noise
-    return rng.standard_normal(shape)
+def _noise(rng: np.random.Generator, shape: tuple[int, ...], prior: Part | str) -> Array:
+    return prior_of(prior, shape[-1]).draw(rng, shape[:-1])

@@ -20,6 +20,7 @@ from gankit.header import of_the_file
 from gankit.interfaces import LABEL, Callback, Player, State
 from gankit.play.asking import pairs
 from gankit.play.batches import Batches
+from gankit.play.choosing import latents_by, way
 from gankit.play.conditions import Seen
 from gankit.play.feed import Feed, StreamFeed, on_examples_in_user_units
 from gankit.play.game import Assembled
@@ -50,10 +51,8 @@ class AdversarialTrainer:
         made = frozenset(name for maker in game.makers for name in maker.ports)
         self._inputs = Inputs(game.config, game.spec, made)
         self._units = units_on_device(game.spec, game.backend.ops)
-        ops, prepared = (
-            game.backend.ops,
-            on_examples_in_user_units(algorithm_1(game.rules), game.backend.ops, game.makers, Seen.of(game.spec)),
-        )
+        ops = game.backend.ops
+        prepared = on_examples_in_user_units(algorithm_1(game.rules), ops, game.makers, Seen.of(game.spec))
         state = game.initial_state(None if dataset is None else examples_of(dataset))
         self._loop = Loop(prepared, self._units, ops, state)
         self._inference = Inference(game.rules, game.config, game.spec, self._units)
@@ -135,6 +134,7 @@ class AdversarialTrainer:
         seed: int = 0,
         ema: bool | None = None,
         player: str = G,
+        by: Any = None,
     ) -> Array:
         """n examples from G, (n, *shape) in the data's own units and dtype.
 
@@ -143,16 +143,20 @@ class AdversarialTrainer:
         seed: of the latents. The first examples of a longer draw are those of a shorter one.
         ema: whether to use the moving average of G's parameters; by default where the game keeps one.
         player: which G, in a game of several.
+        by: "rejection", or "latent-optimisation": with D's help (`gankit.play.choosing`); or a table with settings.
         """
         if n < 0:
             raise ConfigError(f"sample(n={n}): n is how many examples to draw, 0 or more.")
         config, source = self.config, self._seat(player, G).source
         spec, inputs = self._spec_of(source), self._inputs_of(source)
         size = at_once(spec.shape)
-        # A part at a time, while the device is busy with the part before.
-        z = Streams(seed).first_latents_in_parts("sample", n, config.latent_dim, config.prior, size)
         conditions = inputs.in_model_units(inputs.sample_given(n, labels, given))
         g, scaling = self._with_average(player, ema), spec.scaling
+        # A part at a time, while the device is busy with the part before.
+        z: Iterable[Array] = Streams(seed).first_latents_in_parts("sample", n, config.latent_dim, config.prior, size)
+        if by is not None:
+            players = {**self._loop.state.players, player: g}
+            z = in_parts(latents_by(way(by), self._inference, player, players, conditions, n, seed), size)
         if scaling.dtype == "uint8" and player == G:
             out = self._inference.in_bytes(player, g, z, n, conditions, size)
             return out.reshape(n, *spec.shape).astype(np.uint8, copy=False)

@@ -72,6 +72,15 @@ def gankit_conditions() -> Iterator[Entry]:
 
 
 @hookimpl
+def gankit_priors() -> Iterator[Entry]:
+    yield _entry("normal", "parts.priors:Normal", "N(0, 1)")
+    yield _entry("uniform", "parts.priors:Uniform", "U(-sqrt 3, sqrt 3), the paper's on MNIST")
+    yield _entry("sphere", "parts.priors:Sphere", "uniform on a sphere")
+    yield _entry("truncated", "parts.priors:Truncated", "a normal without its tails")
+    yield _entry("mixture", "parts.priors:Mixture", "Gaussians whose means are learnt")
+
+
+@hookimpl
 def gankit_constraints() -> Iterator[Entry]:
     yield _entry("max-norm", "parts.constraints:MaxNorm", "incoming weights of a unit no longer than a limit")
 

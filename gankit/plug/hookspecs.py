@@ -77,6 +77,10 @@ class Specs:
         """Targets are functions: `f(spec: GameSpec, **settings)` to a `ConditionMaker`."""
 
     @hookspec
+    def gankit_priors(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are callables that return a `Prior`: `Truncated(latent_dim, limit=...)`."""
+
+    @hookspec
     def gankit_constraints(self) -> Iterable[Entry]:  # type: ignore[empty-body]
         """Targets are callables that return a `Constraint`: `WeightClipping(limit=...)`."""
 

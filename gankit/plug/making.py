@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from gankit.config import Part, check_choice
 from gankit.errors import ConfigError, did_you_mean, one_of
-from gankit.interfaces import Backend
+from gankit.interfaces import Backend, Prior
 from gankit.parts.first_api import as_today
 from gankit.plug import registry
 from gankit.plug.capabilities import FLOAT64, PRECISIONS, demand
@@ -72,6 +72,11 @@ def distinct(kind: str, parts: Iterable[Part]) -> tuple[Any, ...]:
     if len(set(names)) < len(names):
         raise ConfigError(f"{kind}={names}: each can be there once; set its weight instead.")
     return made
+
+
+def prior_of(prior: Part | str, latent_dim: int) -> Prior:
+    """What z of a game is drawn from; raises ConfigError for settings that do not fit, UnknownNameError for a name."""
+    return cast(Prior, make("priors", Part(prior) if isinstance(prior, str) else prior, latent_dim))
 
 
 def open_backend(name: str | None, device: str, dtype: str, precision: str = "full") -> Backend:

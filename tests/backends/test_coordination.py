@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import gankit
+from gankit import checkpoint
 from gankit.building import open_backend
 from gankit.conformance.compare import bit_equal
-from gankit.conformance.games import leaves
+from gankit.conformance.games import Recorder, leaves
 from gankit.errors import ConfigError
 from gankit.interfaces import Batch, Draw, Player, Scores, State
 from gankit.parts.optimistic import OptimisticAdam, OptimisticSgd
@@ -123,6 +124,7 @@ WAYS = {
         "generator_optimizer": {"name": "optimistic-adam", "lr": 1e-3},
         "discriminator_optimizer": {"name": "optimistic-adam", "lr": 1e-3},
     },
+    "balance": {"k": 2, "balance": {"low": 0.05, "high": 0.1}},
 }
 
 
@@ -143,8 +145,38 @@ def test_a_coordinated_game_is_the_same_on_every_backend(backend, way):
     np.testing.assert_allclose(ours.sample(20), theirs.sample(20), atol=1e-7)
 
 
+@pytest.mark.parametrize(("low", "high", "change"), [(-1.0, -0.99, -1 / 16), (0.99, 1.0, 1 / 16)])
+def test_outside_its_band_d_moves_less_or_more_often(backend, low, high, change, tmp_path):
+    """Steps an iteration change by 1/16, from 0 to k; fractions are owed. Against the rule itself."""
+    gan = gankit.build(backend, **SMALL, k=3, balance={"low": low, "high": high}).fit(steps=50)
+    steps, owed, moves = 1.0, 1.0, 0
+    for _ in range(50):
+        moves += int(owed)
+        steps = min(max(steps + change, 0.0), 3.0)
+        owed = owed % 1 + steps
+    _, meta = checkpoint.read(gan.save(tmp_path / "state"))
+    assert meta["updates"] == {"generator": 50, "discriminator": moves}
+
+
+def test_inside_its_band_a_balanced_game_is_the_game_as_it_was(backend):
+    """And the minibatches that are not needed change nothing."""
+    gan = gankit.build(backend, **SMALL, k=2, balance={"low": -1.0, "high": 1.0})
+    recorder = Recorder()
+    gan.fit(steps=6, callbacks=[recorder])
+    assert [terms["k"] for terms in recorder.terms] == [1.0] * 6
+    z = [terms["D(x)"] - terms["D(G(z))"] for terms in recorder.terms]
+    average = 0.0
+    for own, terms in zip(z, recorder.terms, strict=True):
+        average = 0.9 * average + 0.1 * own
+        assert terms["advantage"] == pytest.approx(average, abs=1e-6)
+
+
 def test_what_cannot_be_coordinated_is_said():
     with pytest.raises(ConfigError, match="schedule='extra-gradient' moves both players together, so k=2"):
         gankit.Config().with_settings({"schedule": "extra-gradient", "k": 2})
+    with pytest.raises(ConfigError, match="expected a band of"):
+        gankit.Config().with_settings({"balance": {"low": 0.6, "high": 0.2}})
+    with pytest.raises(ConfigError, match="moves all once together"):
+        gankit.Config().with_settings({"balance": {"low": 0.2, "high": 0.6}, "schedule": "extra-gradient"})
     with pytest.raises(ConfigError, match="both players' gradients at one point: schedule='simultaneous'"):
         gankit.Config().with_settings({"consensus": 0.1})

@@ -64,7 +64,7 @@ def test_other_sizes_halve_to_8_to_14_pixels(side, left):
 
 def test_the_recipe_has_the_authors_numbers():
     config = Config().with_settings(RECIPE)
-    assert (config.loss.name, config.k, config.batch_size, config.latent_dim, config.prior) == (
+    assert (config.loss.name, config.k, config.batch_size, config.latent_dim, config.prior.name) == (
         "hinge",
         5,
         64,
