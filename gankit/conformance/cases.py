@@ -109,14 +109,20 @@ def case(backend: Backend, records: Layer | Layers, shape: Shape, seed: int = 0,
     positive = {name: np.abs(array) + 0.5 for name, array in arrays.items() if name.endswith("/var")}
     y = rng.integers(0, classes, N).astype(np.int32)
     x = rng.normal(size=(N, *shape))
-    conditions = {
-        layer.name: rng.normal(size=(N, *layer.shape)) for layer in all_of(records) if isinstance(layer, TAKES_ARRAYS)
+    conditions = conditions_for(records, shape, rng, N)
+    return Case(records, backend, backend.network(placed), arrays | positive, x, y, conditions)
+
+
+def conditions_for(records: Layers, shape: Shape, rng: np.random.Generator, n: int) -> dict[str, Array]:
+    """n of each condition that is an array, for a row of records that begins with `shape`."""
+    found = {
+        layer.name: rng.normal(size=(n, *layer.shape)) for layer in all_of(records) if isinstance(layer, TAKES_ARRAYS)
     }
     for layer in records:
         if isinstance(layer, layers.KeepKnown):
-            conditions[layer.name] = rng.normal(size=(N, *shape))
-            conditions[layer.mask] = rng.random((N, *shape[:-1], 1))
-    return Case(records, backend, backend.network(placed), arrays | positive, x, y, conditions)
+            found[layer.name] = rng.normal(size=(n, *shape))
+            found[layer.mask] = rng.random((n, *shape[:-1], 1))
+    return found
 
 
 def all_of(records: Layers) -> Iterator[Layer]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gankit import layers
-from gankit.conformance.cases import TAKES_ARRAYS, all_of, brief
+from gankit.conformance.cases import brief, conditions_for
 from gankit.conformance.examples import EXAMPLES
 from gankit.conformance.reference import MOVING, STILL, Given, along, central_differences, row
 from gankit.layers import (
@@ -43,9 +43,8 @@ def output(record, x, arrays=None, **options):
 
 
 def conditions(example, n=6, seed=1):
-    """An array for each record that takes a vector or an image."""
-    rng, taking = np.random.default_rng(seed), [r for r in all_of(example.row) if isinstance(r, TAKES_ARRAYS)]
-    return {record.name: rng.normal(size=(n, *record.shape)) for record in taking}
+    """An array for each condition that is one."""
+    return conditions_for(example.row, example.shape, np.random.default_rng(seed), n)
 
 
 def all_records():
