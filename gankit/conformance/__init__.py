@@ -1,4 +1,4 @@
-"""The suite that judges a backend, a loss, a penalty, a network or a metric, whoever wrote it.
+"""The suite that judges a backend, a loss, a penalty, a network, a metric, an optimizer or a prior, whoever wrote it.
 
     python -m gankit.conformance --backend jax
     python -m gankit.conformance --loss my-loss     # on every backend
@@ -13,7 +13,15 @@ of its docstring says what a user loses then. Where a closed form is known, `obj
 `penalties.evaluate_penalty` compare with it, and `short_games` plays combinations of parts.
 """
 
-from gankit.conformance.asking import check_backend, check_loss, check_metric, check_network, check_penalty
+from gankit.conformance.asking import (
+    check_backend,
+    check_loss,
+    check_metric,
+    check_network,
+    check_optimizer,
+    check_penalty,
+    check_prior,
+)
 from gankit.conformance.results import NotApplicable, Result
 from gankit.conformance.subject import Candidate, Subject, registered
 from gankit.conformance.suite import GROUPS, PARTS, run_checks
@@ -29,7 +37,9 @@ __all__ = [
     "check_loss",
     "check_metric",
     "check_network",
+    "check_optimizer",
     "check_penalty",
+    "check_prior",
     "registered",
     "run_checks",
 ]

@@ -80,14 +80,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m gankit.conformance",
-        description="Judge a backend of gankit, or a loss, penalty, network or metric on the backends.",
+        description="Judge a backend of gankit, or a part, such as a loss, an optimizer or a prior, on the backends.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     repeatable: dict[str, Any] = {"action": "append", "metavar": "NAME"}
     parser.add_argument("--backend", **repeatable, help="an installed backend; alone, it is what is judged")
     for word in KINDS:
-        article = "G, D, or both," if word == "network" else f"a {word}"
+        article = "G, D, or both," if word == "network" else f"an {word}" if word[0] in "aeiou" else f"a {word}"
         parser.add_argument(f"--{word}", **repeatable, help=f"{article} of that name, on --backend or on every one")
     parser.add_argument("--all", action="store_true", help="everything that is installed")
     parser.add_argument("--device", default="auto", help="where backends compute")

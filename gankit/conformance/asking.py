@@ -15,6 +15,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "penalty": ("penalties",),
     "network": ("generators", "discriminators"),
     "metric": ("metrics",),
+    "optimizer": ("optimizers",),
+    "prior": ("priors",),
 }
 """What a user calls a part, and where the registry has it. A network's name may stand for a G, a D, or both."""
 
@@ -75,6 +77,16 @@ def check_network(name: str, *, on: Sequence[str] = (), quick: bool = False) -> 
 def check_metric(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
     """Judge a registered metric on these backends, by default on all that are installed; raises as `check_backend`."""
     return _judged(parts("metric", name, backends(on, quick=quick)))
+
+
+def check_optimizer(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+    """Judge a registered optimizer on these backends, by default on all installed ones; raises as `check_backend`."""
+    return _judged(parts("optimizer", name, backends(on, quick=quick)))
+
+
+def check_prior(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+    """Judge a registered prior on these backends, by default on all that are installed; raises as `check_backend`."""
+    return _judged(parts("prior", name, backends(on, quick=quick)))
 
 
 def _judged(subjects: Iterable[Subject | Candidate], only: Sequence[str] = ()) -> tuple[Result, ...]:

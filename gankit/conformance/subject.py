@@ -66,6 +66,8 @@ SINGULAR: dict[str, str] = {
     "generators": "generator",
     "discriminators": "discriminator",
     "metrics": "metric",
+    "optimizers": "optimizer",
+    "priors": "prior",
 }
 """What one part of a kind is called."""
 

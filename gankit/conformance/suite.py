@@ -27,7 +27,7 @@ from gankit.conformance import (
     step,
     theory,
 )
-from gankit.conformance.parts import loss, metric, network, penalty
+from gankit.conformance.parts import loss, metric, network, optimizer, penalty, prior
 from gankit.conformance.results import Check, Result, counts, run
 from gankit.conformance.subject import SINGULAR, Candidate, Subject
 
@@ -58,6 +58,8 @@ PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
     "generators": network.CHECKS,
     "discriminators": network.CHECKS,
     "metrics": metric.CHECKS,
+    "optimizers": optimizer.CHECKS,
+    "priors": prior.CHECKS,
 }
 """What a part of each kind is judged by, on a backend."""
 
@@ -76,6 +78,8 @@ FLOORS: Mapping[str, int] = {
     "generator": 13,
     "discriminator": 13,
     "metric": 6,
+    "optimizer": 7,
+    "prior": 9,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""
 

@@ -1,7 +1,7 @@
 """A plugin's tests in one line: `from gankit.conformance.testing import *`.
 
-pytest then has a test for every check of every backend, loss, penalty, network and metric that the plugin brings, on
-every installed backend. Whose tests they are is read from the nearest `pyproject.toml` above the test file.
+pytest then has a test for every check of every backend that the plugin brings, and of every part that the suite judges,
+on every installed backend. Whose tests they are is read from the nearest `pyproject.toml` above the test file.
 `GANKIT_CONFORMANCE_QUICK=1` asks for shorter trajectories.
 """
 

@@ -22,6 +22,8 @@ from gankit.plug.capabilities import FLOAT64
 FRAMEWORKS = ("torch", "jax", "jaxlib", "flax", "mlx", "tensorflow", "cupy")
 """Modules that a part written once for every backend must not import."""
 
+LATENT_DIM = 4
+"""Of the games on a prior under judgement."""
 
 Game = tuple[Callable[..., Config], Callable[[Backend, Config], Any]]
 """How the config of a small game is made, from settings, and how the game begins."""
@@ -40,7 +42,7 @@ def target(candidate: Candidate) -> Any:
 
 def made(candidate: Candidate) -> Any:
     """The part, with no settings but those that it must have."""
-    return candidate.made(**settings(candidate))
+    return candidate.made(*([LATENT_DIM] if candidate.kind == "priors" else []), **settings(candidate))
 
 
 def wish(candidate: Candidate, **more: Any) -> dict[str, Any]:
