@@ -32,7 +32,9 @@ def follow(subject: Subject, steps: int, changes: Mapping[str, Any] = UNCHANGED,
     agree_by_name(leaves(trainer), oracle.leaves(), f"state after {steps} steps", atol=TOLERANCE, cause=cause)
 
 
-def compare_terms(terms: list[dict[str, float]], oracle: Any, batches: Iterable[Any]) -> None:
+def compare_terms(
+    terms: list[dict[str, float]], oracle: Any, batches: Iterable[Any], tolerance: float = TOLERANCE
+) -> None:
     """The terms of each step against the oracle's, which plays along."""
     for t, (got, batch) in enumerate(zip(terms, batches, strict=True)):
         want = oracle.step(batch)
@@ -44,4 +46,4 @@ def compare_terms(terms: list[dict[str, float]], oracle: Any, batches: Iterable[
             else "the optimizer, its schedule, or a phase that moves the wrong player: the first step agreed."
         )
         for name, value in want.items():
-            agree(np.array(got[name]), value, f"{name} at step {t + 1}", rtol=TOLERANCE, atol=TOLERANCE, cause=cause)
+            agree(np.array(got[name]), value, f"{name} at step {t + 1}", rtol=tolerance, atol=tolerance, cause=cause)

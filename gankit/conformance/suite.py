@@ -8,6 +8,7 @@ from typing import Any
 
 from gankit.conformance import (
     canonical,
+    coordination,
     corners,
     declared,
     derivatives,
@@ -44,7 +45,7 @@ GROUPS: dict[str, tuple[Check, ...]] = {
         *declared.CHECKS,
     ),
     "losses": losses.CHECKS,
-    "step": (*step.CHECKS, *running.CHECKS, *knobs.CHECKS),
+    "step": (*step.CHECKS, *running.CHECKS, *knobs.CHECKS, *coordination.CHECKS),
     "open game": opened.CHECKS,
     "training": theory.CHECKS,
     "same seed": seed.CHECKS,
@@ -68,7 +69,7 @@ FLOORS: Mapping[str, int] = {
     "ops": 27,
     "layers": 26,
     "losses": 11,
-    "step": 22,
+    "step": 25,
     "open game": 6,
     "training": 4,
     "same seed": 6,

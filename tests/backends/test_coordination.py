@@ -9,7 +9,7 @@ import gankit
 from gankit import checkpoint
 from gankit.building import open_backend
 from gankit.conformance.compare import bit_equal
-from gankit.conformance.games import Recorder, leaves
+from gankit.conformance.games import leaves
 from gankit.errors import ConfigError
 from gankit.interfaces import Batch, Draw, Player, Scores, State
 from gankit.parts.optimistic import OptimisticAdam, OptimisticSgd
@@ -52,12 +52,12 @@ def play(backend, spec, steps=STEPS, **rules):
     step = algorithm_1(Game(ops, seats, Bilinear(), **rules))
     params = {role: {"p": asarray(np.ones(1))} for role in (G, D)}
     state = State({role: Player(p, {}, seats[role].optimizer.init(p)) for role, p in params.items()}, {}, {})
-    numbers = {f"{role}/{n}": float(v[0]) for role in (G, D) for n, v in spec.numbers(np.zeros(1)).items()}
-    z, real = asarray(np.ones((1, M, 1))), asarray(np.zeros((1, M, 1)))
-    batch = Batch(Draw(real, {}, z, {}), Draw(None, {}, z[0], {}), numbers, (np.uint32(0), np.uint32(1)))
+    numbers = {f"{role}/{n}": v for role in (G, D) for n, v in spec.numbers(np.zeros(1)).items()}
+    z, real, key = np.ones((1, 1, M, 1)), np.zeros((1, 1, M, 1)), np.array([[0], [1]], np.uint32)
+    batch = Batch(Draw(real, {}, z, {}), Draw(None, {}, z[0], {}), numbers, (key[0], key[1]))
     seen = [np.ones(2)]
     for _ in range(steps):
-        state, _ = step(state, batch)
+        state, _ = ops.run(step, state, batch, capacity=1)
         seen.append(np.array([float(ops.to_numpy(state.players[role].params["p"])[0]) for role in (G, D)]))
     return np.array(seen)
 
@@ -135,16 +135,6 @@ def test_a_coordinated_game_resumes_to_the_same_bits(backend, way, tmp_path):
     bit_equal(leaves(gankit.load(path, backend).fit(steps=5)), leaves(whole.fit(steps=5)), f"{way}: 5 steps and 5 more")
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_coordinated_game_is_the_same_on_every_backend(backend, way):
-    if backend == "torch":
-        pytest.skip("The others are compared with it.")
-    if "torch" not in gankit.plug.registry.names("backends"):
-        pytest.skip("torch is not installed")
-    ours, theirs = (gankit.build(b, dtype="float64", **SMALL, **WAYS[way]).fit(steps=20) for b in (backend, "torch"))
-    np.testing.assert_allclose(ours.sample(20), theirs.sample(20), atol=1e-7)
-
-
 @pytest.mark.parametrize(("low", "high", "change"), [(-1.0, -0.99, -1 / 16), (0.99, 1.0, 1 / 16)])
 def test_outside_its_band_d_moves_less_or_more_often(backend, low, high, change, tmp_path):
     """Steps an iteration change by 1/16, from 0 to k; fractions are owed. Against the rule itself."""
@@ -156,19 +146,6 @@ def test_outside_its_band_d_moves_less_or_more_often(backend, low, high, change,
         owed = owed % 1 + steps
     _, meta = checkpoint.read(gan.save(tmp_path / "state"))
     assert meta["updates"] == {"generator": 50, "discriminator": moves}
-
-
-def test_inside_its_band_a_balanced_game_is_the_game_as_it_was(backend):
-    """And the minibatches that are not needed change nothing."""
-    gan = gankit.build(backend, **SMALL, k=2, balance={"low": -1.0, "high": 1.0})
-    recorder = Recorder()
-    gan.fit(steps=6, callbacks=[recorder])
-    assert [terms["k"] for terms in recorder.terms] == [1.0] * 6
-    z = [terms["D(x)"] - terms["D(G(z))"] for terms in recorder.terms]
-    average = 0.0
-    for own, terms in zip(z, recorder.terms, strict=True):
-        average = 0.9 * average + 0.1 * own
-        assert terms["advantage"] == pytest.approx(average, abs=1e-6)
 
 
 def test_what_cannot_be_coordinated_is_said():

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from mutants_of_coordination import COORDINATION
 from mutants_of_entry import ENTRY
 from mutants_of_knobs import KNOBS
 from mutants_of_layers import LAYERS
@@ -20,7 +21,7 @@ from gankit.conformance.subject import SINGULAR
 from gankit.conformance.suite import FLOORS, PARTS
 from gankit.plug import registry
 
-MUTANTS = (*ENTRY, *OPS, *LAYERS, *LOSSES, *STEP, *SEED, *RESUME, *KNOBS, *OPEN, *THEORY)
+MUTANTS = (*ENTRY, *OPS, *LAYERS, *LOSSES, *STEP, *SEED, *RESUME, *KNOBS, *OPEN, *COORDINATION, *THEORY)
 CHECKS = {check.__name__: check for checks in GROUPS.values() for check in checks}
 BACKENDS = registry.names("backends")
 
