@@ -134,6 +134,26 @@ def table(folder: Path) -> str:
     return "\n".join(lines)
 
 
+def rejection_table(folder: Path) -> str:
+    """What D's help comes to, a row for each way of sampling: modes, share of high quality, divergence over modes."""
+    games = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("rejection-*.json"))]
+    rows = {(g["backend"], g["seed"], r["step"], r["by"]): r for g in games for r in g["rows"]}
+    columns = sorted({key[:2] for key in rows})
+    lines = ["| | " + " | ".join(f"{b}, {s}" for b, s in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for step in sorted({key[2] for key in rows}):
+        for by in BY:
+            told = [said(rows[b, s, step, by]) if (b, s, step, by) in rows else "" for b, s in columns]
+            lines.append(f"| {by}, {step:,} | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def said(row: dict[str, Any]) -> str:
+    """One cell."""
+    if "refused" in row:
+        return "refused"
+    return f"{row['modes-covered']:.0f}, {100 * row['high-quality']:.1f} %, {row['modes-jsd']:.2f}"
+
+
 def about(gan: Any) -> dict[str, Any]:
     """What the numbers depend on."""
     return {
@@ -164,7 +184,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.table:
-        print(table(options.out))
+        print(f"{table(options.out)}\n\n{rejection_table(options.out)}")
         return
     options.out.mkdir(parents=True, exist_ok=True)
     if options.rejection:
