@@ -76,10 +76,82 @@ def measure(data: str, way: str, backend: str, seed: int, steps: int) -> dict[st
     return found | {"curve": curve, "load_average": [load, os.getloadavg()[0]]} | about(gan)
 
 
-def modes(gan: Any, **asked: Any) -> dict[str, float]:
+def rejected(backend: str, seed: int, steps: int) -> dict[str, Any]:
+    """Half-train the plain game on the grid and sample it by itself and with D's help, at a few places on the way."""
+    gan = gankit.build(backend, data="grid", seed=seed, **PLAIN)
+    found = []
+    for look in range(1, LOOKS + 1):
+        gan.fit(steps=look * steps // LOOKS - gan.steps_done)
+        for name, by in BY.items():
+            started = time.perf_counter()
+            try:
+                numbers = modes(Helped(gan, by))
+            except gankit.ConfigError as error:  # D takes next to nothing
+                found.append({"step": gan.steps_done, "by": name, "refused": str(error)})
+                continue
+            found.append({"step": gan.steps_done, "by": name, **numbers, "seconds": time.perf_counter() - started})
+    return {"data": "grid", "way": "alternating", "backend": gan.backend.name, "seed": seed, "rows": found} | about(gan)
+
+
+class Helped:
+    """A game whose samples are drawn with D's help."""
+
+    def __init__(self, gan: Any, by: Any) -> None:
+        self._gan, self._by = gan, by
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gan, name)
+
+    def sample(self, n: int, **asked: Any) -> Any:
+        return self._gan.sample(n, **asked, by=self._by)
+
+
+BY: dict[str, Any] = {
+    "G alone": None,
+    "rejection": "rejection",
+    "rejection, percentile 80": {"name": "rejection", "percentile": 80},
+    "latent-optimisation": "latent-optimisation",
+}
+
+
+def modes(gan: Any) -> dict[str, float]:
     """Modes covered, share of high quality and divergence over modes of 10,000 samples."""
-    rows = gankit.evaluate(gan, n=10_000, metrics=["modes"], weights="raw", **asked).rows
+    rows = gankit.evaluate(gan, n=10_000, metrics=["modes"], weights="raw").rows
     return {m.metric: m.value for m in rows[0].measurements}
+
+
+def table(folder: Path) -> str:
+    """What is there as a table, a row for each way: modes covered and the share of high quality of each game."""
+    files = sorted(folder.glob("*.json"))
+    games = [found for found in (json.loads(path.read_text("utf-8")) for path in files) if "rows" not in found]
+    cells = {(g["data"], g["way"], g["backend"], g["seed"]): g for g in games}
+    columns = sorted({(d, b, s) for d, _, b, s in cells}, key=lambda c: (c[0] != "ring", c[1], c[2]))
+    lines = ["| | " + " | ".join(f"{d}, {b}, {s}" for d, b, s in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for way in WAYS:
+        row = [cells.get((d, way, b, s)) for d, b, s in columns]
+        told = [f"{g['modes-covered']:.0f}, {100 * g['high-quality']:.1f} %" if g else "" for g in row]
+        lines.append(f"| `{way}` | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def rejection_table(folder: Path) -> str:
+    """What D's help comes to, a row for each way of sampling: modes, share of high quality, divergence over modes."""
+    games = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("rejection-*.json"))]
+    rows = {(g["backend"], g["seed"], r["step"], r["by"]): r for g in games for r in g["rows"]}
+    columns = sorted({key[:2] for key in rows})
+    lines = ["| | " + " | ".join(f"{b}, {s}" for b, s in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for step in sorted({key[2] for key in rows}):
+        for by in BY:
+            told = [said(rows[b, s, step, by]) if (b, s, step, by) in rows else "" for b, s in columns]
+            lines.append(f"| {by}, {step:,} | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def said(row: dict[str, Any]) -> str:
+    """One cell."""
+    if "refused" in row:
+        return "refused"
+    return f"{row['modes-covered']:.0f}, {100 * row['high-quality']:.1f} %, {row['modes-jsd']:.2f}"
 
 
 def about(gan: Any) -> dict[str, Any]:
@@ -108,8 +180,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--rejection", action="store_true")
+    parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
+    if options.table:
+        print(f"{table(options.out)}\n\n{rejection_table(options.out)}")
+        return
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.rejection:
+        path = options.out / f"rejection-{options.backend}-{options.seed}.json"
+        path.write_text(json.dumps(rejected(options.backend, options.seed, options.steps), indent=1) + "\n", "utf-8")
+        return
     for way in options.way or WAYS:
         started = time.perf_counter()
         found = measure(options.data, way, options.backend, options.seed, options.steps)

@@ -91,7 +91,7 @@ class Coordinated(Oracle):
         taken = int(self.owed)
         self.advantage = 0.9 * self.advantage + 0.1 * (terms["D(x)"] - terms["D(G(z))"])
         self.steps += ((self.advantage < low) - float(self.advantage > high)) / 16
-        self.steps = min(max(self.steps, 0.0), float(most))
+        self.steps = min(max(self.steps, 0.25), float(most))
         self.owed += self.steps - taken
         return terms | {"g_loss": loss, "advantage": self.advantage, "k": float(taken)}
 

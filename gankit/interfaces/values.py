@@ -92,7 +92,7 @@ class Draw(NamedTuple):
 
     real: (m, *shape) examples in model units; None when the phase needs none.
     given: the conditions of the real examples.
-    z: (m, latent_dim) noise.
+    z: (m, latent_dim) noise, or as wide as the prior is.
     fake_given: the conditions of the fakes, those of the real examples in the same places unless the game draws others.
     others: further minibatches, by name: of the game's other sources, and "mismatched", the real examples with
         conditions that they do not have.

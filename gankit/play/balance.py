@@ -1,9 +1,10 @@
 """D's advantage held in a band by how often D moves. Off unless the config says `balance`.
 
-"D must be synchronized well with G during training" (Goodfellow et al. 2014, section 6); how is left to whoever plays.
-Here an iteration has at most k steps of D, and how many are taken follows D(x) - D(G(z)), of which a moving average is
-kept: below the band D moves more often, above it less. What is decided is a part of the state, so a resumed run decides
-alike.
+"D must be synchronized well with G during training (in particular, G must not be trained too much without updating D)"
+(Goodfellow et al. 2014, section 6); how is left to whoever plays. Here an iteration has at most k steps of D, and how
+many are taken follows D(x) - D(G(z)), of which a moving average is kept: below the band D moves more often, above it
+less, but never less than every fourth time: G would settle where a D that stands still likes it best, and both would
+stay there. What is decided is a part of the state, so a resumed run decides alike.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from gankit.interfaces import Ops, State, Tensors, Terms
 NAME = "balance"
 """Of its numbers among what terms remember."""
 DECAY = 0.9
-RATE = 1 / 16
-"""By how much the steps an iteration change, an iteration: a binary fraction, so that sums of it are exact."""
+RATE, LEAST = 1 / 16, 1 / 4
+"""By how much the steps an iteration change, an iteration, and the fewest: binary fractions, whose sums are exact."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def watched(ops: Ops, balance: Balance | None, state: State, terms: Terms) -> tu
     xp, memory = ops.xp, state.memory[NAME]
     advantage = DECAY * memory["advantage"] + (1 - DECAY) * (terms["D(x)"] - terms["D(G(z))"])
     more, less = (ops.to_float(out) for out in (advantage < balance.low, advantage > balance.high))
-    steps = xp.clip(memory["steps"] + RATE * (more - less), 0.0, float(balance.k))
+    steps = xp.clip(memory["steps"] + RATE * (more - less), LEAST, float(balance.k))
     new: Tensors = {"advantage": advantage, "steps": steps, "owed": memory["owed"] % 1.0 + steps}
     return state._replace(memory={**state.memory, NAME: new}), {
         **terms,

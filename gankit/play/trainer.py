@@ -172,7 +172,7 @@ class AdversarialTrainer:
         ema: bool | None = None,
         piece: int | None = None,
     ) -> Array:
-        """G(z) in model units, float: (n, latent_dim) latents, and conditions in the data's units, to (n, *shape).
+        """G(z) in model units, float: (n, prior width) latents, and conditions in the data's units, to (n, *shape).
 
         piece: how many G is given at once, which a compiled G is compiled for; by default as many as suit long draws.
         """

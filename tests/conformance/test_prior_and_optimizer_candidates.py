@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -282,3 +284,12 @@ def test_every_check_has_a_broken_part():
 
 def test_every_check_says_what_a_user_loses():
     assert [name for name, check in BY_NAME.items() if not (check.__doc__ or "").strip()] == []
+
+
+def test_the_prior_of_the_guide_is_green(broken):
+    page = (Path(__file__).parents[2] / "docs" / "coordination.md").read_text("utf-8")
+    code = next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "class Laplace" in block)
+    written = {"__name__": Normal.__module__}
+    exec(code, written)
+    verdicts = [judge(check, broken("priors", written["Laplace"])) for check in CHECKS["priors"]]
+    assert [message for outcome, message in verdicts if outcome == "fail"] == []
