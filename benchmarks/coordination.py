@@ -54,9 +54,11 @@ WAYS: dict[str, tuple[dict[str, Any], int]] = {
     "consensus": ({"schedule": "simultaneous", "consensus": 0.1}, 2),
     "two-time-scales": ({"generator_optimizer": adam(LR / 4)}, 1),
     "balance": ({"k": 3, "balance": {"low": 0.1, "high": 0.3}}, 1),
+    "mixture": ({"prior": {"name": "mixture", "components": 25}}, 1),
     "r1": ({"penalties": [{"name": "r1", "weight": 0.5}]}, 1),
 }
-"""Settings, and how many gradients of each player an iteration takes. "r1" is the recipe's own penalty, for comparison.
+"""Settings, and how many gradients of each player an iteration takes. "mixture" is no way to move, but another z. "r1" is the recipe's
+own penalty, for comparison.
 
 Consensus takes the gradient of a gradient beside, counted as one more; balance may take up to three of D.
 """
