@@ -57,8 +57,8 @@ WAYS: dict[str, tuple[dict[str, Any], int]] = {
     "mixture": ({"prior": {"name": "mixture", "components": 25}}, 1),
     "r1": ({"penalties": [{"name": "r1", "weight": 0.5}]}, 1),
 }
-"""Settings, and how many gradients of each player an iteration takes. "mixture" is no way to move, but another z; "r1" is
-the recipe's own penalty, for comparison.
+"""Settings, and how many gradients of each player an iteration takes. "mixture" is no way to move, but another z; "r1"
+is the recipe's own penalty, for comparison.
 
 Consensus takes the gradient of a gradient beside, counted as one more; balance may take up to three of D.
 """
