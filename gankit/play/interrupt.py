@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -76,7 +77,8 @@ class Asked:
     def taken(self, numbers: Sequence[int]) -> Iterator[Asked]:
         """Inside, these signals are handled here; those that the program ignores, or handles itself, stay as they are.
 
-        Does nothing outside the main thread. Afterwards every handler is what it was.
+        Does nothing outside the main thread. Afterwards every handler is what it was; where the process ends by one of
+        them, a further one ends it at once.
         """
         before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
@@ -87,8 +89,13 @@ class Asked:
         try:
             yield self
         finally:
+            ending = self.leaves and self.number is not None
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, _leave if ending else handler)
+
+
+def _leave(number: int, frame: Any) -> None:
+    os._exit(128 + number)
 
 
 def current() -> Asked | None:

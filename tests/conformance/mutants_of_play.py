@@ -307,7 +307,7 @@ SEED = (
         "check_samples_are_the_same",
         core=patch(
             "gankit.play.trainer:AdversarialTrainer",
-            "_generating",
+            "_with_average",
             lambda real: lambda self, role, ema: real(self, role, False),
         ),
     ),

@@ -34,8 +34,8 @@ SHAPES: tuple[tuple[Shape, bool], ...] = (
 )
 """Examples of games, the smallest first, each with whether its data are bounded."""
 
-PICTURE = "image"
-"""The condition that is a picture."""
+PICTURE, MASK = "image", "mask"
+"""The conditions that are a picture, and where it is known."""
 
 SIZES = ("width", "units", "hidden", "channels", "filters", "features", "embedding", "dim")
 """Settings that say how large a network is. Most checks judge it with a sixteenth of each, 8 at the least."""
@@ -58,6 +58,8 @@ def specs() -> Iterator[GameSpec]:
             for part in (1, 4):
                 port = Port("image", (shape[0] // part, shape[1] // part, shape[2]))
                 yield GameSpec(shape, LATENT, None, bounded, {PICTURE: port})
+            known = {PICTURE: Port("image", shape), MASK: Port("mask", (*shape[:2], 1))}
+            yield GameSpec(shape, LATENT, None, bounded, known)
     for shape, bounded in SHAPES:
         yield GameSpec(shape, LATENT, None, bounded, sources={LABELLED: Port("image", shape, CLASSES)})
 
@@ -104,13 +106,19 @@ class Net:
         return np.random.default_rng(seed).normal(size=(n, *self.inside))
 
     def given(self, n: int = N, seed: int = 0) -> dict[str, Array]:
-        """The game's conditions by name: every class in turn, pictures of noise."""
-        rng = np.random.default_rng(100 + seed)
-        classes = {name: port.num_classes for name, port in self.spec.given.items() if port.kind == "class"}
-        pictures = {name: port.shape for name, port in self.spec.given.items() if port.kind != "class"}
-        return {name: (np.arange(n) % (k or 1)).astype(np.int32) for name, k in classes.items()} | {
-            name: rng.normal(size=(n, *shape)) for name, shape in pictures.items()
-        }
+        """The game's conditions by name: every class in turn, pictures of noise, half of one known where there is a
+        mask."""
+        rng, made = np.random.default_rng(100 + seed), dict[str, Array]()
+        for name, port in self.spec.given.items():
+            if port.kind == "class":
+                made[name] = (np.arange(n) % (port.num_classes or 1)).astype(np.int32)
+            elif port.kind == "mask":
+                made[name] = (rng.random((n, *port.shape)) < 0.5).astype(np.float64)
+            else:
+                made[name] = rng.normal(size=(n, *port.shape))
+        if MASK in made:
+            made[PICTURE] = np.tanh(made[PICTURE]) * made[MASK]
+        return made
 
     def generic(self, seed: int = 0, scale: float = 1.0) -> dict[str, Array]:
         """Parameters away from where they start, where many are 0; buffers as they start."""

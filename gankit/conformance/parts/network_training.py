@@ -12,7 +12,7 @@ from gankit.conformance.compare import Array, require
 from gankit.conformance.games import Recorder, small
 from gankit.conformance.open_games import begin
 from gankit.conformance.parts.common import exact
-from gankit.conformance.parts.net import Net, smallest
+from gankit.conformance.parts.net import MASK, Net, smallest
 from gankit.conformance.subject import Candidate
 from gankit.data.dataset import Dataset
 
@@ -84,9 +84,11 @@ def check_network_plays(candidate: Candidate) -> None:
         for name, port in spec.given.items()
         if port.kind == "image"
     }
-    dataset = Dataset(x, labels, known, bounds, "conformance", pictures)
+    completes = MASK in spec.given  # what is known of a picture is made of the picture
+    dataset = Dataset(x, labels, known, bounds, "conformance", {} if completes else pictures)
     loss: Any = "non-saturating" if classes is None else {"name": "conditional", "base": "non-saturating"}
-    own = {found.role: {"name": candidate.name, **found.settings}}
+    own: dict[str, Any] = {found.role: {"name": candidate.name, **found.settings}}
+    own["given"] = [{"name": "mask"}] if completes else []
     config = small(dtype="float32", latent_dim=spec.latent_dim, loss=loss, ema=0.0, labelled=few or 0, **own)
     trainer = begin(found.backend, config, dataset)
     before = getattr(trainer, found.role).parameters
@@ -99,7 +101,10 @@ def check_network_plays(candidate: Candidate) -> None:
     require(not wrong, f"{found.what}, after 3 steps: {', '.join(wrong)} is not finite.")
     moved = any((array != before[name]).any() for name, array in after.items())
     require(moved, f"{found.what}: 3 steps of a game left all its parameters where they were.")
-    made = trainer.sample(4, given={name: values[:4] for name, values in pictures.items()} or None)
+    asked = {name: values[:4] for name, values in pictures.items()}
+    if completes:
+        asked[MASK] = np.round(rng.random((4, *spec.given[MASK].shape)))
+    made = trainer.sample(4, given=asked or None)
     require(made.shape == (4, *spec.shape), f"{found.what}: samples have shape {made.shape}.")
 
 
