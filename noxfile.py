@@ -26,8 +26,17 @@ def install(session: nox.Session, *backends: str, plugins: Sequence[str] = (), e
     paths = [f"backends/{name}" for name in backends] + [f"plugins/{name}" for name in plugins]
     folders = [argument for path in paths for argument in ("-e", path)]
     session.install("-c", "constraints.txt", "-e", f".{extras}", *folders, *PYTEST)
+    settled(session)
+
+
+def settled(session: nox.Session) -> None:
+    """What tests are run with: where the data is, one thread, and what JAX compiled before."""
     session.env["GANKIT_DATA"] = os.environ.get("GANKIT_DATA", "")
     session.env["OMP_NUM_THREADS"] = "1"  # tiny networks; two processes' spinning threads would starve each other
+    # Most of what JAX's tests wait for is the compiler, which is given the same programs again and again.
+    session.env["JAX_COMPILATION_CACHE_DIR"] = str(Path(session.cache_dir).resolve() / "jax")
+    session.env["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    session.env["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 
 @nox.session
@@ -124,8 +133,7 @@ def wheels(session: nox.Session) -> None:
         session.run("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), project, silent=True)
     built = [str(path) for path in folder.glob("*.whl")]
     session.install("-c", "constraints.txt", *built, "array-api-strict", "pytest")
-    session.env["GANKIT_DATA"] = os.environ.get("GANKIT_DATA", "")
-    session.env["OMP_NUM_THREADS"] = "1"
+    settled(session)
     session.chdir(folder)
     session.run("gankit", "doctor")
     for name in BACKENDS:
@@ -150,8 +158,7 @@ def minimums(session: nox.Session) -> None:
     jaxlib = [pin.replace("jax==", "jaxlib==") for pin in lowest if pin.startswith("jax==")]
     session.install(*lowest, *jaxlib, "array-api-strict")
     session.install("--no-deps", "-e", ".", "-e", "backends/jax")
-    session.env["GANKIT_DATA"] = os.environ.get("GANKIT_DATA", "")
-    session.env["OMP_NUM_THREADS"] = "1"
+    settled(session)
     session.run("gankit", "demo", "--steps", "100", "--out", str(Path(session.create_tmp()) / "demo"))
     session.run("python", "-m", "gankit.conformance", "--backend", "jax", "--quick")
 

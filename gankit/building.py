@@ -22,9 +22,9 @@ from gankit.layers import output_range
 from gankit.networks.native import Native
 from gankit.play.assembling import NATIVE, architecture, assemble
 from gankit.play.conditions import bare_spec, data_spec, makers_of, ports, settled, split_by
+from gankit.play.game import G
 from gankit.play.labelled import drawn_sources, told_classes
 from gankit.play.plans import plans
-from gankit.play.rules import G
 from gankit.plug import registry
 from gankit.plug.making import make, open_backend
 

@@ -19,7 +19,7 @@ from gankit.data.digits import load as digits
 from gankit.data.spec import DataSpec
 from gankit.interfaces import Backend
 from gankit.play.batches import Batches, Stock, Wants
-from gankit.play.rules import PHASES
+from gankit.play.game import PHASES
 
 Array = np.ndarray[Any, Any]
 CLASSES = 3

@@ -15,7 +15,7 @@ from gankit.data.dataset import Dataset
 from gankit.interfaces import Backend, Draw
 from gankit.play.assembling import assemble
 from gankit.play.batches import Batches, Stock, Wants
-from gankit.play.rules import PHASES
+from gankit.play.game import PHASES
 from gankit.plug.making import make
 
 PIXELS = 6

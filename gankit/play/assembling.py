@@ -17,12 +17,12 @@ from gankit.interfaces import LABEL, Backend, Network, Port, Prior, Trainer
 from gankit.layers import ClassesHead, ClassHead, Layers, buffers, conditions_of, draw, parameters, place
 from gankit.networks.native import Native, wrapped
 from gankit.networks.spec import GameSpec
+from gankit.play.assembled import Assembled, Start
 from gankit.play.balance import Balance
 from gankit.play.batches import Wants
 from gankit.play.conditions import makers_of
-from gankit.play.game import Assembled, Start
+from gankit.play.game import D, G, Game, Seat
 from gankit.play.plans import Plan, plans
-from gankit.play.rules import D, G, Game, Seat
 from gankit.plug import registry
 from gankit.plug.capabilities import demand, needs
 from gankit.plug.making import distinct, make, prior_of

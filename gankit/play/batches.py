@@ -11,7 +11,7 @@ import numpy as np
 from gankit.config import Config
 from gankit.interfaces import LABEL, Batch, ConditionMaker, Draw, Given, Loss, OptimizerSpec, Term
 from gankit.parts.schedules import at
-from gankit.play.rules import D, G
+from gankit.play.game import D, G
 from gankit.play.streams import Streams
 
 Array = np.ndarray[Any, Any]

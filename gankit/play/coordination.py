@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from gankit.interfaces import Draw, Key, Ops, State, Tensors
+from gankit.play.game import Game
 from gankit.play.phases import Descent, Gradient, discriminator_gradient, generator_gradient
-from gankit.play.rules import Game
 
 Together = Callable[[State, Draw, Mapping[str, Any], Key], tuple[Descent, Descent]]
 """The gradients of both phases, at one state and on one minibatch."""

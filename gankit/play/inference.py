@@ -13,8 +13,8 @@ from gankit.errors import ConfigError
 from gankit.interfaces import Given, Ops, Player, Scores
 from gankit.play.conditions import Makers, Seen
 from gankit.play.feed import EXAMPLES, Units
+from gankit.play.game import Game, Match
 from gankit.play.judging import scores
-from gankit.play.rules import Game, Match
 
 Array = np.ndarray[Any, Any]
 

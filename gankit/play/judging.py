@@ -10,7 +10,7 @@ from gankit import switches
 from gankit.errors import ShapeError
 from gankit.interfaces import LABEL, Array, Draw, Given, Key, Ops, Player, Scores, Tensors
 from gankit.play import keys
-from gankit.play.rules import D, Game
+from gankit.play.game import D, Game
 
 
 class Slope(NamedTuple):

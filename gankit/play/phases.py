@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from gankit.interfaces import Array, Draw, Given, Key, Moment, Player, Scores, State, Tensors, Term, Terms
 from gankit.play import keys
+from gankit.play.game import D, G, Game, Match
 from gankit.play.judging import Critic, Slope, judge, scores, slopes_wanted
-from gankit.play.rules import D, G, Game, Match
 
 Players = Mapping[str, Player]
 

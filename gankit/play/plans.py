@@ -8,7 +8,7 @@ from typing import Any
 
 from gankit.config import Config, Part
 from gankit.errors import ConfigError, did_you_mean, one_of
-from gankit.play.rules import PHASES, D, G
+from gankit.play.game import PHASES, D, G
 
 SETTINGS = ("network", "optimizer", "phase", "kind", "source")
 """Of a player in the setting `players`."""
@@ -16,7 +16,7 @@ SETTINGS = ("network", "optimizer", "phase", "kind", "source")
 
 @dataclass(frozen=True)
 class Plan:
-    """A player before it has a network: see `gankit.play.rules.Seat`."""
+    """A player before it has a network: see `gankit.play.game.Seat`."""
 
     role: str
     network: Part

@@ -20,8 +20,8 @@ from gankit.interfaces import Batch, Draw, Key, Ops, Player, State, Step, Tensor
 from gankit.play import keys
 from gankit.play.balance import due, kept, watched
 from gankit.play.coordination import consenting, placed, positions
+from gankit.play.game import D, G, Game
 from gankit.play.phases import Descent, Gradient, discriminator_gradient, generator_gradient
-from gankit.play.rules import D, G, Game
 
 
 def algorithm_1(game: Game) -> Step:

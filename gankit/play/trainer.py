@@ -19,17 +19,17 @@ from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.header import of_the_file
 from gankit.interfaces import LABEL, Callback, Player, State
 from gankit.play.asking import pairs
+from gankit.play.assembled import Assembled
 from gankit.play.batches import Batches
 from gankit.play.choosing import latents_by, way
 from gankit.play.conditions import Seen
 from gankit.play.feed import Feed, StreamFeed, on_examples_in_user_units
-from gankit.play.game import Assembled
+from gankit.play.game import D, G, Seat
 from gankit.play.inference import CLASSES, FEATURES, LOGITS, Inference, at_once, in_parts, units_on_device
 from gankit.play.inputs import Inputs
 from gankit.play.labelled import drawn_sources
 from gankit.play.loop import Loop
 from gankit.play.players import PlayerView
-from gankit.play.rules import D, G, Seat
 from gankit.play.step import algorithm_1
 from gankit.play.streams import Streams
 from gankit.runs.notebook import as_table

@@ -12,7 +12,7 @@ from gankit.play.trainer import AdversarialTrainer
 
 def with_rules(trainer: Any, *, players: Any = None, penalties: Any = None, **changes: Any) -> Any:
     """The same game at its start. players: by role, what of a seat is another; penalties: of either `PLUGIN_API`;
-    changes: other fields of `gankit.play.rules.Game`."""
+    changes: other fields of `gankit.play.game.Game`."""
     game = trainer._game
     seats = {role: replace(seat, **(players or {}).get(role, {})) for role, seat in game.rules.seats.items()}
     if penalties is not None:

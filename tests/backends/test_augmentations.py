@@ -16,8 +16,8 @@ from gankit.interfaces import Draw, Player, Port
 from gankit.networks import GameSpec
 from gankit.parts.augmentations import colour, cutout, translation
 from gankit.parts.first_api import as_today
+from gankit.play.game import Seat
 from gankit.play.judging import judge
-from gankit.play.rules import Seat
 from tests.backends.pieces import with_rules
 
 RNG = np.random.default_rng(4)

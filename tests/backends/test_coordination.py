@@ -14,7 +14,7 @@ from gankit.errors import ConfigError
 from gankit.interfaces import Batch, Draw, Player, Scores, State
 from gankit.parts.optimistic import OptimisticAdam, OptimisticSgd
 from gankit.parts.optimizers import Adam, Sgd
-from gankit.play.rules import D, G, Game, Seat
+from gankit.play.game import D, G, Game, Seat
 from gankit.play.step import algorithm_1
 
 LR, STEPS, M = 0.3, 60, 4

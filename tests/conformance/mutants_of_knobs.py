@@ -213,7 +213,7 @@ KNOBS = (
     Mutant(
         "slots are not saved",
         "check_every_leaf_is_saved",
-        core=patch("gankit.play.game:Assembled", "pack", without_slots),
+        core=patch("gankit.play.assembled:Assembled", "pack", without_slots),
     ),
     Mutant("the penalty is a step of its own", PENALTY, core=step(penalty_apart)),
     Mutant("the penalty is on parameters", PENALTY, core=patch("gankit.play.phases", "descent", penalty_on_parameters)),
