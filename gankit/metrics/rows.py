@@ -120,9 +120,7 @@ class Evaluation:
 
     def table(self) -> list[Line]:
         """A line for each kind of number, with a cell for each row."""
-        kept = [_numbered(row.measurements) for row in self.rows]
-        kinds = list(dict.fromkeys(kind for each in kept for kind in each))
-        return [_line([each.get(kind) for each in kept]) for kind in kinds]
+        return lines([row.measurements for row in self.rows])
 
     def __repr__(self) -> str:
         heads = [f"{row.checkpoint}, step {row.step:,}, {row.weights}" for row in self.rows]
@@ -134,16 +132,33 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Line:
-    """One kind of number in a table. label: with what is alike in all rows; a cell has the rest behind its number."""
+    """One kind of number in several states of G.
+
+    protocol: what of it is alike in all of them; own: what is not, state by state. measured: None where it is not.
+    """
 
     metric: str
     protocol: str
     better: str | None
-    cells: tuple[str, ...]
+    measured: tuple[Measurement | None, ...]
+    own: tuple[str, ...]
 
     @property
     def label(self) -> str:
         return f"{self.metric}[{self.protocol}]"
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """`225.1 ± 2.2 (sigma=0.2)`, or nothing."""
+        pairs = zip(self.measured, self.own, strict=True)
+        return tuple("" if m is None else number(m) + (f" ({own})" if own else "") for m, own in pairs)
+
+
+def lines(states: Sequence[Iterable[Measurement]]) -> list[Line]:
+    """The table of several states' measurements: each kind of number once, in the order in which they come."""
+    columns = [_numbered(state) for state in states]
+    kinds = dict.fromkeys(kind for column in columns for kind in column)
+    return [_line([column.get(kind) for column in columns]) for kind in kinds]
 
 
 def grouped(reasons: Mapping[str, str]) -> dict[str, list[str]]:
@@ -166,11 +181,10 @@ def _numbered(measurements: Iterable[Measurement]) -> dict[tuple[str, int], Meas
 def _line(measured: Sequence[Measurement | None]) -> Line:
     there = [m for m in measured if m is not None]
     alike = {k: v for k, v in there[0].protocol.items() if all(k in m.protocol and m.protocol[k] == v for m in there)}
-    cells = []
-    for m in measured:
-        own = {} if m is None else {k: v for k, v in m.protocol.items() if k not in alike}
-        cells.append("" if m is None else number(m) + (f" ({_settings(own)})" if own else ""))
-    return Line(there[0].metric, _settings(alike), there[0].better, tuple(cells))
+    own = [{} if m is None else {k: v for k, v in m.protocol.items() if k not in alike} for m in measured]
+    return Line(
+        there[0].metric, _settings(alike), there[0].better, tuple(measured), tuple(_settings(each) for each in own)
+    )
 
 
 def number(measurement: Measurement) -> str:

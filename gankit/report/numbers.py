@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from gankit.metrics.rows import grouped
+from gankit.metrics.base import Measurement
+from gankit.metrics.rows import Line, grouped, lines
 from gankit.report.charts import MINUS, number
 
 ARROWS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}"}
@@ -22,7 +23,9 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class Kind:
+    """One kind of number, with a cell for each state of G."""
+
     metric: str
     protocol: str
     arrow: str
@@ -35,7 +38,7 @@ class Table:
     """heads: (state of G, its step) of each column. skipped: (metrics, the reason that they share)."""
 
     heads: tuple[tuple[str, str], ...]
-    rows: tuple[Row, ...]
+    rows: tuple[Kind, ...]
     skipped: tuple[tuple[tuple[str, ...], str], ...]
     about: str
 
@@ -60,8 +63,6 @@ def table(measured: Mapping[str, Any]) -> Table | None:
     states = [state for state in _dicts(measured.get("rows")) if _dicts(state.get("measurements"))]
     if not states:
         return None
-    columns = [_numbered(state) for state in states]
-    kinds = list(dict.fromkeys(kind for column in columns for kind in column))
     heads = tuple((f"{state.get('checkpoint', '')}, {state.get('weights', '')}", _step(state)) for state in states)
     reasons = {
         str(entry.get("metric")): str(entry.get("reason")) for state in states for entry in _dicts(state.get("skipped"))
@@ -69,32 +70,32 @@ def table(measured: Mapping[str, Any]) -> Table | None:
     known = [f"{name} {measured[name]}" for name in ("n", "seed", "split", "backend") if name in measured]
     return Table(
         heads,
-        tuple(_row(kind[0], [c.get(kind) for c in columns]) for kind in kinds),
+        tuple(_kind(line) for line in lines([[_measurement(m) for m in _dicts(s["measurements"])] for s in states])),
         tuple((tuple(names), reason) for reason, names in grouped(reasons).items()),
         ", ".join(known),
     )
 
 
-def value(measurement: Mapping[str, Any]) -> str:
+def value(measurement: Measurement) -> str:
     """`225.1 ± 2.2`: as many digits as its standard error leaves it; a dash for what is not finite."""
-    number_, error = measurement.get("value"), measurement.get("error")
-    if not isinstance(number_, int | float):
+    error = measurement.error
+    if not math.isfinite(measurement.value):
         return "\N{EN DASH}"
-    if not isinstance(error, int | float) or not 1e-6 < error < 1e6:
-        return number(number_)
+    if error is None or not 1e-6 < error < 1e6:
+        return number(measurement.value)
     digits = max(0, 1 - math.floor(math.log10(error)))
-    return f"{number_:,.{digits}f} ± {error:,.{digits}f}".replace("-", MINUS)
+    return f"{measurement.value:,.{digits}f} ± {error:,.{digits}f}".replace("-", MINUS)
 
 
 def published(rows: Iterable[Mapping[str, Any]], measured: Mapping[str, Any]) -> list[Compared]:
     """What others published, and below it what this run has of the same metrics."""
-    theirs = [Compared(str(row.get("metric", "")), str(row.get("what", "")), value(row)) for row in rows]
+    theirs = [Compared(str(row.get("metric", "")), str(row.get("what", "")), value(_measurement(row))) for row in rows]
     metrics = {row.metric for row in theirs}
     ours = [
         Compared(
             str(m["metric"]),
             f"this run, {state.get('checkpoint')}, {state.get('weights')}, {_step(state)}",
-            value(m),
+            value(_measurement(m)),
             True,
         )
         for state in _dicts(measured.get("rows"))
@@ -104,31 +105,30 @@ def published(rows: Iterable[Mapping[str, Any]], measured: Mapping[str, Any]) ->
     return theirs + ours
 
 
-def _numbered(state: Mapping[str, Any]) -> dict[tuple[str, int], Mapping[str, Any]]:
-    """Measurements by metric, and by which of that metric's it is."""
-    found: dict[tuple[str, int], Mapping[str, Any]] = {}
-    for measurement in _dicts(state.get("measurements")):
-        name = str(measurement.get("metric", ""))
-        found[name, sum(known == name for known, _ in found)] = measurement
-    return found
+def _kind(line: Line) -> Kind:
+    pairs = zip(line.measured, line.own, strict=True)
+    cells = tuple(None if m is None else Cell(value(m), own) for m, own in pairs)
+    better = line.better or ""
+    return Kind(line.metric, line.protocol, ARROWS.get(better, ""), better, cells)
 
 
-def _row(metric: str, measurements: list[Mapping[str, Any] | None]) -> Row:
-    """One kind of number in all states of G; what of the protocol is alike stands beside its name."""
-    protocols = [dict(m.get("protocol") or {}) for m in measurements if m is not None]
-    alike = {key: item for key, item in protocols[0].items() if all(p.get(key) == item for p in protocols)}
-    cells = tuple(
-        None
-        if m is None
-        else Cell(value(m), _said({k: v for k, v in (m.get("protocol") or {}).items() if k not in alike}))
-        for m in measurements
+def _measurement(written: Mapping[str, Any]) -> Measurement:
+    """From a file that anybody may have written: what is no number is NaN."""
+    number_, error, protocol = (written.get(name) for name in ("value", "error", "protocol"))
+    return Measurement(
+        str(written.get("metric", "")),
+        math.nan if (known := _float(number_)) is None else known,
+        dict(protocol) if isinstance(protocol, Mapping) else {},
+        _float(error),
+        cast(Any, str(written.get("better") or "")),
     )
-    better = next((str(m.get("better") or "") for m in measurements if m is not None), "")
-    return Row(metric, _said(alike), ARROWS.get(better, ""), better, cells)
 
 
-def _said(protocol: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}={item}" for key, item in protocol.items())
+def _float(value: Any) -> float | None:
+    try:
+        return float(value) if isinstance(value, int | float) else None
+    except OverflowError:  # an integer of hundreds of digits
+        return math.nan
 
 
 def _step(state: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gankit.metrics.base import Measurement
 from gankit.report.charts import number, steps_text
 from gankit.report.numbers import published, table, value
 from gankit.report.page import caption, constant, sizes_text, spread_out
@@ -41,7 +42,7 @@ def test_steps_are_written_short() -> None:
     ],
 )  # fmt: skip
 def test_a_number_has_the_digits_that_its_error_leaves(score: Any, error: Any, text: str) -> None:
-    assert value({"value": score, "error": error}) == text
+    assert value(Measurement("m", math.nan if score is None else score, error=error)) == text
 
 
 def test_what_of_a_protocol_is_alike_stands_once() -> None:
