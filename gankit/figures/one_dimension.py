@@ -16,8 +16,9 @@ from gankit.figures import style
 from gankit.figures.animation import Animation
 from gankit.figures.densities import estimated
 from gankit.figures.fitness import require
-from gankit.figures.subjects import Array, at_least, examples, of_class, one_class, score, sigmoid
+from gankit.figures.subjects import Array, at_least, examples, of_class, one_class, score
 from gankit.figures.theory import is_probability
+from gankit.metrics.theory import sigmoid
 from gankit.play.streams import Streams
 
 PLACES, SAMPLES, ARROWS = 301, 10_000, 25

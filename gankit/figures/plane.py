@@ -9,8 +9,9 @@ import numpy as np
 from gankit.data.images import Picture
 from gankit.figures import style
 from gankit.figures.fitness import require
-from gankit.figures.subjects import Array, at_least, examples, of_class, one_class, score, sigmoid
+from gankit.figures.subjects import Array, at_least, examples, of_class, one_class, score
 from gankit.figures.theory import is_probability
+from gankit.metrics.theory import sigmoid
 
 SIDE = 161
 """Places along each axis at which D is asked."""

@@ -71,8 +71,3 @@ def score(trainer: Any, x: Array, label: int | None) -> Array:
     if scaling.is_integer:  # the nearest whole numbers that there are
         x = np.rint(np.clip(x, scaling.low, scaling.high))
     return np.asarray(trainer.score(x.astype(scaling.dtype), labels), np.float64)
-
-
-def sigmoid(logits: Array) -> Array:
-    """D(x) of the paper; neither end overflows."""
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))

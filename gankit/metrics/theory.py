@@ -132,9 +132,10 @@ def scott(n: float, d: int) -> float:
     return float(n ** (-1 / (d + 4)))
 
 
-def softplus(x: Array) -> Array:
+def softplus(x: Array | float) -> Array:
     return np.logaddexp(0, x)
 
 
-def sigmoid(x: Array) -> Array:
+def sigmoid(x: Array | float) -> Array:
+    """D(x) of the paper, from a logit; neither end overflows."""
     return np.asarray(np.exp(-softplus(-x)))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gankit.figures.kinds import summaries
+from gankit.metrics.theory import sigmoid
 from gankit.play.plans import plans
 from gankit.report.charts import Chart, chart
 from gankit.report.numbers import published, table
@@ -76,7 +77,7 @@ def charts(story: Story) -> list[Chart]:
     draw: Callable[..., Chart | None] = partial(chart, alarms=story.alarms, until=terms[-1]["step"] if terms else 0)
     # A penalty that was 0 all along is no curve.
     others = {key: None for line in terms for key in line if key not in OWN and line[key] != 0}
-    undecided = None if game is None else game.undecided
+    even = None if game is None or game.undecided is None else float(sigmoid(game.undecided))
     found = [
         draw(
             "Losses",
@@ -90,8 +91,8 @@ def charts(story: Story) -> list[Chart]:
             terms,
             {"D(x)": ("D(x), on the data", "x"), "D(G(z))": ("D(G(z)), on samples", "g")},
             within=(0.0, 1.0),
-            about="" if undecided is not None else NO_PROBABILITIES,
-            levels={} if undecided is None else {f"D undecided: {constant(sigmoid(undecided))}": sigmoid(undecided)},
+            about="" if even is not None else NO_PROBABILITIES,
+            levels={} if even is None else {f"D undecided: {constant(even)}": even},
         ),
         draw(
             "D's advantage",
@@ -148,7 +149,3 @@ def constant(value: float) -> str:
     """log 4, 1/2 and their like by name."""
     names = {"log 4": math.log(4), "log 2": math.log(2), "1/2": 0.5, "1/4": 0.25}
     return next((name for name, known in names.items() if abs(value - known) < 1e-6), f"{value:.3g}")
-
-
-def sigmoid(x: float) -> float:
-    return 1.0 / (1.0 + math.exp(-x))
