@@ -22,7 +22,7 @@ from gankit.layers import output_range
 from gankit.networks.native import Native
 from gankit.play.assembling import NATIVE, architecture, assemble
 from gankit.play.conditions import bare_spec, data_spec, makers_of, ports, settled, split_by
-from gankit.play.game import G
+from gankit.play.game import PHASES, G
 from gankit.play.labelled import drawn_sources, told_classes
 from gankit.play.plans import plans
 from gankit.plug import registry
@@ -59,7 +59,7 @@ def build(
     loss, penalties: by name, or as tables with settings; see `gankit.plugins()`.
     settings: any other field of `gankit.Config`, such as `k=2`, `batch_size=100`, `generator={"hidden": [64, 64]}`;
         `generator` and `discriminator` may be modules of your own, `torch.nn.Module` or `flax.nnx.Module` (see
-        `gankit.Native`).
+        `gankit.Native`), and so may the `network` of a further player in `players`.
 
     Raises ConfigError, UnknownNameError, DataError or DeviceError, before anything is computed.
     """
@@ -127,12 +127,14 @@ def load(
     *,
     generator: Any = None,
     discriminator: Any = None,
+    players: Mapping[str, Any] | None = None,
     sources: Mapping[str, Any] | None = None,
 ) -> Trainer:
     """Open a checkpoint, or the latest of a run folder, on any backend.
 
     backend: by default the one that wrote it where it is installed, else the one that is.
     generator, discriminator: modules like those that the game was built with, where it was built with your own.
+    players: the same for further players, by role.
     sources: the further data of a game on several, where its names do not say how to open it again.
     The data is opened again when it is trained on, where the game's config says how; else pass it to `fit`.
     """
@@ -144,9 +146,8 @@ def load(
             checkpoint.CheckpointWarning,
             stacklevel=2,
         )
-    return opened(
-        file, arrays, meta, backend, device, generator=generator, discriminator=discriminator, sources=sources
-    )
+    modules = {"generator": generator, "discriminator": discriminator, **(players or {})}
+    return opened(file, arrays, meta, backend, device, modules=modules, sources=sources)
 
 
 def opened(
@@ -156,13 +157,16 @@ def opened(
     backend: str | None = None,
     device: str = "auto",
     *,
-    generator: Any = None,
-    discriminator: Any = None,
+    modules: Mapping[str, Any] = NOTHING,
     sources: Mapping[str, Any] | None = None,
     settings: Mapping[str, Setting] = NOTHING,
 ) -> Trainer:
-    """`load`, of a checkpoint that was read already. settings: changes of its config."""
-    brought, _ = _brought({"generator": generator, "discriminator": discriminator})
+    """`load`, of a checkpoint that was read already. modules: by role. settings: changes of its config."""
+    brought = {
+        role: module if isinstance(module, Native) else Native(module)
+        for role, module in modules.items()
+        if module is not None
+    }
     shapes = {name: array.shape for name, array in arrays.items()}
     header.check(path, meta, shapes)
     header.check_units(path, arrays)
@@ -205,14 +209,27 @@ def configure(
 
 
 def _brought(settings: Mapping[str, Any]) -> tuple[dict[str, Native], dict[str, Setting]]:
-    """The user's own modules among the settings, and the settings with their names in their places."""
+    """The user's own modules among the settings, by role, and the settings with their names in their places."""
     settings, brought = dict(settings), {}
-    for role in ("generator", "discriminator"):
-        value = settings.get(role)
+
+    def named(role: str, value: Any) -> Any:
         # A module of MLX is a dict as well, but one to be called.
-        if value is not None and (callable(value) or not isinstance(value, str | Mapping | Part)):
-            brought[role] = value if isinstance(value, Native) else Native(value)
-            settings[role] = {"name": NATIVE, "module": brought[role].name}
+        if value is None or (isinstance(value, str | Mapping | Part) and not callable(value)):
+            return value
+        brought[role] = value if isinstance(value, Native) else Native(value)
+        return {"name": NATIVE, "module": brought[role].name}
+
+    for role in PHASES:
+        if role in settings:
+            settings[role] = named(role, settings[role])
+    further = settings.get("players")
+    if isinstance(further, Mapping):
+        settings["players"] = {
+            role: {**table, "network": named(role, table["network"])}
+            if isinstance(table, Mapping) and "network" in table
+            else table
+            for role, table in further.items()
+        }
     return brought, settings
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from gankit.play.assembled import Assembled, Start
 from gankit.play.balance import Balance
 from gankit.play.batches import Wants
 from gankit.play.conditions import makers_of
-from gankit.play.game import D, G, Game, Seat
+from gankit.play.game import PHASES, D, G, Game, Seat
 from gankit.play.plans import Plan, plans
 from gankit.plug import registry
 from gankit.plug.capabilities import demand, needs
@@ -41,19 +41,22 @@ def architecture(plan: Plan, spec: GameSpec, brought: Brought) -> Layers | Nativ
     if plan.network.name != NATIVE:
         return cast(Layers | Native, make(f"{plan.kind}s", plan.network, spec))
     if plan.role not in brought:
+        asked = f"{plan.role}=..." if plan.role in PHASES else f"players={{{plan.role!r}: ...}}"
         raise ConfigError(
             f"This game's {plan.role} is a module of your own, {plan.network.settings.get('module')}. Pass one like "
-            f"it: gankit.load(path, {plan.role}=...)."
+            f"it: gankit.load(path, {asked})."
         )
     return brought[plan.role]
 
 
-def game_spec(config: Config, spec: DataSpec, source: str = "") -> GameSpec:
-    """What a network of the game's own data, or of a further source, has to know."""
+def game_spec(config: Config, spec: DataSpec, source: str = "", without: Container[str] = ()) -> GameSpec:
+    """What a network of the game's own data, or of a further source, has to know. without: conditions that it is not
+    given."""
     own = spec.sources[source] if source else spec
     sources = {name: Port("image", other.shape, other.num_classes) for name, other in spec.sources.items()}
     # Labels of a further source are there for terms, unless the whole game is played with labels.
-    given = {name: port for name, port in own.given.items() if name != LABEL or config.conditional}
+    told = {name: port for name, port in own.given.items() if name != LABEL or config.conditional}
+    given = {name: port for name, port in told.items() if name not in without}
     return GameSpec(own.shape, config.latent_dim, bounded=own.bounded, given=given, sources=sources)
 
 
@@ -76,9 +79,13 @@ def assemble(
     _check_labels(config, spec, loss)
     terms = distinct("penalties", config.penalties)
     everybody = plans(config)
+    own_spec = game_spec(config, spec)
+    makers = makers_of(config, own_spec)
+    # Fakes are made from examples of another domain; which of them belong to the reals, nobody says.
+    unpaired = {name for maker in makers if getattr(maker, "source", None) for name in maker.ports}
 
     def tells_classes() -> bool:
-        layers = architecture(everybody[1], game_spec(config, spec), brought)
+        layers = architecture(everybody[1], game_spec(config, spec, without=unpaired), brought)
         # Of a module of the user's own it is not known before it is called.
         return isinstance(layers, Native) or any(isinstance(layer, ClassHead | ClassesHead) for layer in layers)
 
@@ -86,7 +93,7 @@ def assemble(
     seats, starts, specs = {}, {}, {}
     for plan in everybody:
         prior = prior_of(config.prior, config.latent_dim) if plan.kind == G else None
-        own = game_spec(config, spec, plan.source)
+        own = game_spec(config, spec, plan.source, unpaired if plan.kind == D else ())
         network, starts[plan.role], takes = _network(plan, own, prior, brought, backend, look)
         specs[plan.role] = optimizer = make("optimizers", plan.optimizer)
         averaged = bool(config.ema) and (plan.kind == G or config.averages == "both")
@@ -95,7 +102,6 @@ def assemble(
         )
     _check_taken(spec, seats)
     span = 1.0 if spec.scaling.low is not None and spec.scaling.offset == spec.scaling.low else 2.0
-    own_spec = game_spec(config, spec)
     rules = Game(
         ops=backend.ops,
         seats=seats,
@@ -110,7 +116,6 @@ def assemble(
         consensus=float(config.consensus),
         balance=Balance(**config.balance, k=config.k) if config.balance else None,
     )
-    makers = makers_of(config, own_spec)
     wants = Wants.of(loss, terms, num_classes=spec.num_classes, sources=config.source_names, makers=makers)
     assembled = Assembled(config, backend, spec, rules, starts, specs, wants, makers)
     make_trainer = cast(Callable[..., Trainer], registry.load("trainers", config.trainer))

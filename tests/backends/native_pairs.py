@@ -132,7 +132,7 @@ def _torch_linear(picture: Any, weights: Any, class_weights: Any) -> tuple[Any, 
             super().__init__()
             self.weights, self.class_weights = first(weights), first(class_weights)
 
-        def forward(self, x: Any, labels: Any) -> Any:
+        def forward(self, x: Any, labels: Any = None) -> Any:
             logits = (x * self.weights).sum((1, 2, 3))
             class_logits = torch.einsum("nchw,kchw->nk", x, self.class_weights)
             return {"logits": logits, "class_logits": class_logits, "features": (x, logits[:, None])}
@@ -240,7 +240,7 @@ def _flax_linear(picture: Any, weights: Any, class_weights: Any) -> tuple[Any, A
         def __init__(self) -> None:
             self.weights, self.class_weights = nnx.Param(jnp.asarray(weights)), nnx.Param(jnp.asarray(class_weights))
 
-        def __call__(self, x: Any, labels: Any) -> Any:
+        def __call__(self, x: Any, labels: Any = None) -> Any:
             logits = jnp.sum(x * self.weights[...], axis=(1, 2, 3))
             class_logits = jnp.einsum("nhwc,khwc->nk", x, self.class_weights[...])
             return {"logits": logits, "class_logits": class_logits, "features": (x, logits[:, None])}

@@ -14,6 +14,7 @@ from gankit.conformance.games import leaves
 from gankit.errors import ConfigError, DataError
 from gankit.parts.optimizers import Adam, Sgd
 from gankit.plug import registry
+from tests.backends import native_pairs
 
 RNG = np.random.default_rng(5)
 X = RNG.integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
@@ -119,6 +120,29 @@ def test_two_generators_and_two_discriminators_play_are_saved_and_resumed(backen
         whole.sample(3, given={"image": X[:3]}, player="generator-a")
     with pytest.raises(DataError, match=r"without its source 'b'"):
         gankit.load(path, backend).fit(X, steps=1)
+
+
+def test_a_further_player_may_be_a_module_of_ones_own(backend, tmp_path):
+    rng = np.random.default_rng(4)
+    arrays = (rng.random((8, 8, 3)), rng.normal(size=(8, 8, 3)), rng.normal(size=(2, 8, 8, 3)))
+    module = native_pairs.linear(backend, *(array.astype(np.float32) for array in arrays))[1]  # D(x): no conditions
+    players = {
+        "generator-b": {"source": "b"},
+        "discriminator-b": {"source": "b", "network": module, "optimizer": {"lr": 0.1}},
+    }
+    game = {"data": X, "given": [{"name": "unpaired", "source": "b"}], "sources": {"b": COLOUR}, "batch_size": 4}
+    game |= {"generator": {"hidden": [4]}, "discriminator": {"hidden": [4]}}
+    gan = gankit.build(backend, **game, players=players, penalties=["cycle"])
+    before = gan.players["discriminator-b"].parameters
+    path = gan.fit(steps=2).save(tmp_path / "game")
+    moved = {n: np.abs(a - before[n]).max() > 0 for n, a in gan.players["discriminator-b"].parameters.items()}
+    assert moved["weights"] and not moved["class_weights"]  # its logits don't depend on these
+    with pytest.raises(
+        ConfigError, match=r"discriminator-b is a module of your own.*players=\{'discriminator-b': \.\.\.\}"
+    ):
+        gankit.load(path, backend, sources={"b": COLOUR})
+    same = gankit.load(path, backend, sources={"b": COLOUR}, players={"discriminator-b": module})
+    bit_equal(leaves(same.fit(X, steps=2)), leaves(gan.fit(steps=2)), "2 steps resumed for 2 more")
 
 
 def test_a_picture_is_answered_on_the_command_line(backend, tmp_path, monkeypatch):
