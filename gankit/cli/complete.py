@@ -1,4 +1,4 @@
-"""`gankit complete`: what a mask hides of a picture of yours, several times over."""
+"""`gankit complete`: what is hidden of a picture, or of rows, of yours, several times over."""
 
 from __future__ import annotations
 
@@ -8,46 +8,124 @@ from typing import Annotated, Any
 import typer
 
 from gankit.cli.show import ARRAYS, _checkpoint
-from gankit.errors import ConfigError, DataError
+from gankit.errors import ConfigError, DataError, one_of
 
 
 def complete(
     run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint, of a game with masks.")],
-    image: Annotated[Path, typer.Option(help="The picture, of the size that the game makes.")],
+    image: Annotated[Path | None, typer.Option(help="The picture, of the size that the game makes.")] = None,
     mask: Annotated[
         Path | None,
         typer.Option(help="Of the same size: white where the picture is known, black where it is hidden."),
     ] = None,
-    n: Annotated[int, typer.Option("--n", min=1, help="How many completions.")] = 8,
+    rows: Annotated[
+        Path | None,
+        typer.Option(help="Instead of a picture: rows of numbers, .csv or .npy; what is empty or NaN is hidden."),
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="How many completions, of each row.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Of the latents.")] = 0,
-    out: Annotated[Path, typer.Option(help="A picture (.png), or numbers (.npy, .npz).")] = Path("completions.png"),
+    out: Annotated[Path | None, typer.Option(help="A picture (.png), or numbers (.npy, .npz; .csv of rows).")] = None,
     backend: Annotated[str | None, typer.Option(help="By default the one that wrote the run.")] = None,
     device: Annotated[str, typer.Option()] = "auto",
     step: Annotated[int | None, typer.Option(min=0, help="Of the checkpoint; by default the latest.")] = None,
     no_ema: Annotated[bool, typer.Option("--no-ema", help="Use G itself, not its moving average.")] = False,
 ) -> None:
-    """Complete a picture whose hidden part is masked, or transparent."""
-    if out.suffix not in (*ARRAYS, ".png"):
-        raise ConfigError(f"--out {out}: completions are written as .png, .npy or .npz.")
-    import numpy as np
-
+    """Complete a picture whose hidden part is masked, or transparent; or rows, whose hidden columns are empty."""
+    if (image is None) == (rows is None):
+        raise ConfigError("What is to be completed? Pass --image IN.png, or --rows IN.csv.")
+    possible = (*ARRAYS, ".png" if rows is None else ".csv")
+    out = Path("completions.png" if rows is None else "completions.csv") if out is None else out
+    if out.suffix not in possible:
+        raise ConfigError(f"--out {out}: completions are written as {one_of(possible)}.")
     from gankit.building import load
-    from gankit.play.completing import complete
 
     trainer: Any = load(_checkpoint(run, step), backend, device)
-    picture, known = _read(image, mask, trainer)
-    answers = complete(trainer, picture, known, n=n, seed=seed, ema=False if no_ema else None)
-    if out.suffix in ARRAYS:
-        from gankit.cli.show import _write_arrays
+    ema = False if no_ema else None
+    if image is None:
+        assert rows is not None
+        count = _rows(trainer, rows, out, n, seed, ema)
+        typer.echo(f"{out}: {n} completions of each of {count:,} rows after {trainer.steps_done:,} steps")
+    else:
+        _picture(trainer, image, mask, out, n, seed, ema)
+        typer.echo(f"{out}: {n} completions after {trainer.steps_done:,} steps")
 
+
+def _picture(trainer: Any, image: Path, mask: Path | None, out: Path, n: int, seed: int, ema: bool | None) -> None:
+    import numpy as np
+
+    from gankit.cli.show import _write_arrays
+    from gankit.play.completing import complete
+
+    picture, known = _read(image, mask, trainer)
+    answers = complete(trainer, picture, known, n=n, seed=seed, ema=ema)
+    if out.suffix in ARRAYS:
+        _write_arrays(out, answers, None)
+        return
+    from gankit.figures.tiles import beside, sheet
+
+    low = trainer.spec.value_range[0] if trainer.spec.value_range else 0
+    asked = np.where(known > 0, picture, np.asarray(low, picture.dtype))
+    beside(sheet(asked[None], 1, trainer), sheet(answers, min(n, 8), trainer)).save(out)
+
+
+def _rows(trainer: Any, path: Path, out: Path, n: int, seed: int, ema: bool | None) -> int:
+    """How many rows were completed; each n times, one after the other: (rows, n, columns), or rows * n lines."""
+    import io
+
+    import numpy as np
+
+    from gankit.checkpoint import write_atomically
+    from gankit.cli.show import _write_arrays
+    from gankit.play.completing import complete
+
+    if len(trainer.spec.shape) != 1:
+        raise ConfigError(f"--rows: this game's examples have shape {trainer.spec.shape}. Pass --image IN.png.")
+    header, table = _table(path, trainer)
+    answers = np.stack([complete(trainer, row, n=n, seed=seed + i, ema=ema) for i, row in enumerate(table)])
+    if out.suffix in ARRAYS:
         _write_arrays(out, answers, None)
     else:
-        from gankit.figures.tiles import beside, sheet
+        text = io.StringIO()
+        flat = answers.reshape(-1, answers.shape[-1])
+        np.savetxt(text, flat, fmt="%.9g", delimiter=",", header=header, comments="")
+        write_atomically(out, text.getvalue().encode())
+    return len(table)
 
-        low = trainer.spec.value_range[0] if trainer.spec.value_range else 0
-        asked = np.where(known > 0, picture, np.asarray(low, picture.dtype))
-        beside(sheet(asked[None], 1, trainer), sheet(answers, min(n, 8), trainer)).save(out)
-    typer.echo(f"{out}: {n} completions after {trainer.steps_done:,} steps")
+
+def _table(path: Path, trainer: Any) -> tuple[str, Any]:
+    """(the line of names, "" without one; (rows, columns) in the game's dtype, NaN where something is hidden)."""
+    import csv
+
+    import numpy as np
+
+    if not path.is_file():
+        raise DataError(f"--rows {path}: there is no such file.")
+    header, width = "", trainer.spec.shape[0]
+    try:
+        if path.suffix == ".npy":
+            table = np.atleast_2d(np.load(path, allow_pickle=False))
+        else:
+            lines = [line for line in csv.reader(path.read_text("utf-8-sig").splitlines()) if line]
+            if any(cell.strip() and not _is_number(cell) for line in lines[:1] for cell in line):
+                header, lines = ",".join(lines[0]), lines[1:]
+            table = np.array([[float(cell.strip() or "nan") for cell in line] for line in lines], np.float64)
+        table = table.astype(trainer.spec.scaling.dtype)
+    except ValueError as error:
+        raise DataError(f"--rows {path}: not a table of numbers: {error}.") from error
+    if table.ndim != 2 or table.shape[1] != width or not len(table):
+        raise DataError(f"--rows {path} has shape {table.shape}; this game's rows have {width} columns.")
+    whole = [i for i, row in enumerate(table, 1) if not np.isnan(row).any()]
+    if whole:
+        raise DataError(f"--rows {path}: nothing of row {whole[0]} is hidden. Leave a cell empty, or make it NaN.")
+    return header, table
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _read(image: Path, mask: Path | None, trainer: Any) -> tuple[Any, Any]:
@@ -61,7 +139,7 @@ def _read(image: Path, mask: Path | None, trainer: Any) -> tuple[Any, Any]:
             raise DataError(f"{option} {path}: there is no such file.")
     shape = trainer.spec.shape
     if len(shape) != 3:
-        raise ConfigError(f"complete is for pictures; this game's examples have shape {shape}.")
+        raise ConfigError(f"--image: this game's examples have shape {shape}. Pass --rows IN.csv.")
     x = picture(image, shape[2])
     known = _transparency(image) if mask is None else picture(mask, 1)
     for option, path, array in (("--image", image, x), ("--mask", mask or image, known)):

@@ -55,18 +55,3 @@ CYCLE = {
 }
 
 # Goodfellow et al. 2014, section 7.3: all conditionals p(x_S | the rest) by one G; halves, boxes and pixels mixed
-MASKED = {
-    "data": "mnist",
-    "given": [{"name": "mask", "kind": "mixed"}],
-    "generator": {"name": "completion"},
-    "discriminator": {"name": "completion"},
-    "loss": "non-saturating",
-    # Without `diversity` completions of one picture come to differ by an eighth of what digits of a class differ by.
-    "penalties": [{"name": "r1", "weight": 0.1, "every": 8}, {"name": "diversity", "weight": 1.5}],
-    "generator_optimizer": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99},
-    "discriminator_optimizer": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99},
-    "latent_dim": 32,
-    "prior": "normal",
-    "batch_size": 64,
-    "ema": 0.998,
-}

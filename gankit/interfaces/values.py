@@ -24,7 +24,8 @@ class Port:
     """What a condition is, before there are arrays.
 
     kind: "class", (m,) integers; "vector", (m, n) floats; "image", (m, h, w, c) floats, scaled like the examples;
-        "mask", (m, h, w, 1) floats, 1 where an image is known.
+        "part", (m, n) floats, what is known of an example that is a vector, scaled like the examples; "mask", (m, h, w,
+        1) or (m, n) floats, 1 where an image or a vector is known.
     shape: of one example's; () for a class.
     num_classes: of a class.
     """
@@ -32,6 +33,11 @@ class Port:
     kind: str
     shape: tuple[int, ...] = ()
     num_classes: int | None = None
+
+    @property
+    def scaled(self) -> bool:
+        """Whether it is in the units of the examples."""
+        return self.kind in ("image", "part")
 
     def to_plain(self) -> dict[str, Any]:
         """For a checkpoint's header."""

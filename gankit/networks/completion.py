@@ -1,4 +1,4 @@
-"""What is hidden of a picture, given what is known: p(x_S | the rest) for every S by one generator.
+"""What is hidden of a picture, or of a row, given what is known: p(x_S | the rest) for every S by one generator.
 
 Goodfellow et al. 2014, section 7, extension 3.
 """
@@ -24,6 +24,7 @@ from gankit.layers import (
     PixelShuffle,
     Relu,
     Reshape,
+    Sigmoid,
     Skip,
     TakeCondition,
     Tanh,
@@ -41,8 +42,10 @@ def generator(spec: GameSpec, *, width: int = 16, hidden: int = 256) -> Layers:
     with z at its input alone ignores z, and all its completions are one. Known pixels pass through untouched.
 
     width: channels at half the picture's size, doubled at each further halving. hidden: units of the dense layer, which
-    sees the whole picture at once.
+    sees the whole picture at once. A row of numbers is completed by two dense layers of `hidden` units.
     """
+    if len(spec.shape) == 1:
+        return _row_generator(spec, hidden)
     _, _, channels = spec.image_shape("completion")
     name, mask = _conditions(spec)
     low_rows, low_columns, halvings = spec.halvings("completion")
@@ -78,24 +81,47 @@ def generator(spec: GameSpec, *, width: int = 16, hidden: int = 256) -> Layers:
 def discriminator(spec: GameSpec, *, width: int = 16, hidden: int = 128) -> Layers:
     """(a picture, where it is real) -> convolutions 4x4/2 -> a dense layer -> one logit.
 
-    It is not shown what is known: that is in the picture, to the last bit, in real and completed ones alike.
+    It is not shown what is known: that is in the picture, to the last bit, in real and completed ones alike. A row of
+    numbers, beside its mask, is judged by two dense layers of `hidden` units.
     """
     _, mask = _conditions(spec)
+    if len(spec.shape) == 1:
+        return (ConcatCondition(mask, spec.given[mask].shape), *_dense(hidden), *_dense(hidden), *_judging())
     _, _, halvings = spec.halvings("completion")
     layers: Layers = (ConcatCondition(mask, spec.given[mask].shape),)
     for i in range(halvings):
         layers += (Conv(width * 2**i, 4, 2), LeakyRelu(0.2))
-    layers += (Flatten(), Dense(hidden), LeakyRelu(0.2), Features())
-    return (*layers, Dense(1, kernel=HeNormal(gain=1.0)), Reshape(()))
+    return (*layers, Flatten(), *_dense(hidden), *_judging())
+
+
+def _row_generator(spec: GameSpec, hidden: int) -> Layers:
+    """z beside what is known of a row and its mask -> two dense layers with batch norm -> the row."""
+    name, mask = _conditions(spec)
+    layers: Layers = tuple(ConcatCondition(own, spec.given[own].shape) for own in (name, mask))
+    for _ in range(2):
+        layers += (Dense(hidden, bias=None), BatchNorm(), Relu())
+    end: Layers = (Sigmoid(),) if spec.bounded else ()
+    return (*layers, Dense(spec.shape[0], kernel=HeNormal(gain=1.0)), *end, KeepKnown(name, mask))
+
+
+def _dense(hidden: int) -> Layers:
+    return (Dense(hidden), LeakyRelu(0.2))
+
+
+def _judging() -> Layers:
+    return (Features(), Dense(1, kernel=HeNormal(gain=1.0)), Reshape(()))
 
 
 def _conditions(spec: GameSpec) -> tuple[str, str]:
-    """The names of the picture and of its mask; raises ConfigError where there are not both."""
-    name, port = spec.condition("completion", "image")
+    """The names of what is known and of its mask; raises ConfigError where there are not both."""
+    kind = "image" if len(spec.shape) == 3 else "part"
+    spec.require(len(spec.shape) in (1, 3), "completion", "images (height, width, channels), or rows of numbers")
+    name, port = spec.condition("completion", kind)
     mask, own = spec.condition("completion", "mask")
-    if port != Port("image", spec.shape) or own.shape != (*spec.shape[:2], 1):
+    want = (*spec.shape[:2], 1) if kind == "image" else spec.shape
+    if port != Port(kind, spec.shape) or own.shape != want:
         raise ConfigError(
-            f"'completion' completes pictures of the examples' size, {spec.shape}, under masks of "
-            f"{(*spec.shape[:2], 1)}; {name!r} has {port.shape} and {mask!r} {own.shape}. Make both: given=['mask']."
+            f"'completion' completes examples of shape {spec.shape} under masks of {want}; {name!r} has {port.shape} "
+            f"and {mask!r} {own.shape}. Make both: given=['mask']."
         )
     return name, mask

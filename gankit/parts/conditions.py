@@ -18,6 +18,7 @@ from gankit.interfaces import Array, Given, Ops, Port
 from gankit.networks.spec import GameSpec
 
 MASKS = ("half", "box", "pixels", "mixed")
+MASKS_OF_ROWS = ("columns", "mixed")
 
 
 @dataclass(frozen=True)
@@ -84,17 +85,42 @@ def edges(spec: GameSpec, *, strength: float = 1.0, name: str = "image") -> Made
     return Made({name: Port("image", (height, width, 1))}, compute)
 
 
-def mask(spec: GameSpec, *, kind: str = "mixed", share: float = 0.5, name: str = "image") -> Made:
+def mask(spec: GameSpec, *, kind: str = "mixed", share: float = 0.5, name: str = "") -> Made:
     """The example where it is known, 0 elsewhere, and the mask, `mask`, 1 where it is known: to be completed.
 
-    kind: what is hidden: a "half" of the picture, left, right, top or bottom; a "box" of `share` of each side anywhere;
-        single "pixels", each with probability `share`; or one of these at random, "mixed".
+    kind: what is hidden of a picture: a "half", left, right, top or bottom; a "box" of `share` of each side anywhere;
+        single "pixels", each with probability `share`; or one of these at random, "mixed". Of a row of numbers:
+        "columns", each with probability `share`, or, "mixed", with a probability that is drawn for each example.
+    name: of what is known; "image" of a picture and "known" of a row by default.
     """
-    height, width, _ = _image(spec, "mask")
-    if kind not in MASKS:
-        raise ConfigError(f"mask: kind={kind!r} is not possible.{did_you_mean(kind, MASKS)} Choose {one_of(MASKS)}.")
+    rows = len(spec.shape) == 1
+    possible = MASKS_OF_ROWS if rows else MASKS
+    if not rows:
+        _image(spec, "mask")
+    if kind not in possible:
+        hint = did_you_mean(kind, possible)
+        raise ConfigError(f"mask: kind={kind!r} is not possible here.{hint} Choose {one_of(possible)}.")
     if not 0.0 < share < 1.0:
         raise ConfigError(f"mask: share={share!r}; it must be between 0 and 1.")
+    if rows:
+        return _columns(spec.shape[0], share if kind == "columns" else None, name or "known")
+    return _holes(spec, kind, share, name or "image")
+
+
+def _columns(width: int, share: float | None, name: str) -> Made:
+    """A row of which some columns are known."""
+
+    def compute(ops: Ops, x: Array, noise: Any) -> Given:
+        hidden = noise[:, 1:] < (noise[:, :1] if share is None else share)
+        known = ops.to_float(~hidden)
+        return {name: x * known, "mask": known}
+
+    return Made({name: Port("part", (width,)), "mask": Port("mask", (width,))}, compute, noise=1 + width)
+
+
+def _holes(spec: GameSpec, kind: str, share: float, name: str) -> Made:
+    """A picture with a hole."""
+    height, width, _ = spec.shape
     own = {"half": (0,), "box": (1,), "pixels": (2,), "mixed": (0, 1, 2)}[kind]
 
     def hidden(ops: Ops, u: Array) -> Array:

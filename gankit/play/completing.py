@@ -1,4 +1,4 @@
-"""Pictures of which a part is known, as conditions of a game with masks."""
+"""Examples of which a part is known, as conditions of a game with masks."""
 
 from __future__ import annotations
 
@@ -12,40 +12,52 @@ Array = np.ndarray[Any, Any]
 
 
 def ports_of(trainer: Any) -> tuple[str, str] | None:
-    """The names of the picture and of the mask among a game's conditions; None where there are not both."""
+    """The names of what is known of an example and of its mask among a game's conditions; None where there are not
+    both."""
     given = trainer.spec.given
-    pictures = [name for name, port in given.items() if port.kind == "image" and port.shape == trainer.spec.shape]
+    parts = [name for name, port in given.items() if port.scaled and port.shape == trainer.spec.shape]
     masks = [name for name, port in given.items() if port.kind == "mask"]
-    return (pictures[0], masks[0]) if len(pictures) == 1 and len(masks) == 1 else None
+    return (parts[0], masks[0]) if len(parts) == 1 and len(masks) == 1 else None
 
 
-def complete(gan: Any, image: Array, mask: Array, *, n: int = 8, seed: int = 0, ema: bool | None = None) -> Array:
-    """n completions of a picture of which a part is known, (n, *shape) in the units of the data.
+def complete(
+    gan: Any, x: Array, mask: Array | None = None, *, n: int = 8, seed: int = 0, ema: bool | None = None
+) -> Array:
+    """n completions of an example of which a part is known, (n, *shape) in the units of the data.
 
-    image: (*shape) in the units of the data. mask: (h, w, 1) or (h, w), 1 where the image is known, 0 where it is
-    hidden; what lies there is not looked at. Known pixels come back to the last bit.
+    x: a picture or a row (*shape) in the units of the data.
+    mask: (h, w, 1) or (h, w) of a picture, (columns,) of a row, 1 where it is known, 0 where it is hidden; what lies
+        there is not looked at. Without it, what is NaN is hidden. Known numbers come back to the last bit.
     seed: of the latents. ema: as in `Trainer.sample`.
-    Raises ConfigError in a game without masks, DataError for a picture or mask of another shape.
+    Raises ConfigError in a game without masks, DataError for an example or mask of another shape.
     """
-    image, known = np.asarray(image), np.asarray(mask)
-    known = known[..., None] if known.ndim == 2 else known
-    shape = tuple(gan.spec.shape)
-    if ports_of(gan) is None:
+    x, shape = np.asarray(x), tuple(gan.spec.shape)
+    names = ports_of(gan)
+    if names is None:
         raise ConfigError(
-            "This game completes nothing: it is given no picture with a mask. Train one that is: gankit train --recipe "
+            "This game completes nothing: it is given no example with a mask. Train one that is: gankit train --recipe "
             "masked --data mnist."
         )
-    if image.shape != shape or known.shape != (*shape[:2], 1):
+    part, its_mask = names
+    want = gan.spec.given[its_mask].shape
+    if mask is None:
+        hidden = np.isnan(x) if x.dtype.kind == "f" else np.zeros(x.shape, bool)
+        if not hidden.any():
+            raise DataError("What is hidden? Pass a mask, 0 where the example is hidden and 1 elsewhere, or NaN there.")
+        known = np.asarray(~(hidden.any(axis=-1, keepdims=True) if len(shape) == 3 else hidden))
+    else:
+        known = np.asarray(mask)
+    own = known[..., None] if known.ndim == 2 and len(shape) == 3 else known
+    if x.shape != shape or own.shape != want:
+        what = "picture" if len(shape) == 3 else "row"
         raise DataError(
-            f"Expected a picture of shape {shape} and a mask of shape {(*shape[:2], 1)}; got {image.shape} and "
-            f"{np.shape(mask)}."
+            f"Expected a {what} of shape {shape} and a mask of shape {want}; got {x.shape} and {known.shape}."
         )
-    if not np.isin(known, (0, 1)).all():
-        raise DataError("A mask is 1 where the picture is known, and 0 where it is hidden; this one has other numbers.")
-    visible = np.broadcast_to(known > 0, shape)
-    picture, its_mask = ports_of(gan) or ("", "")
-    low = gan.spec.value_range[0] if gan.spec.value_range else 0
-    shown = np.where(visible, image, np.asarray(low, image.dtype))
-    answers = gan.sample(n, given={picture: shown, its_mask: known.astype(np.float32)}, seed=seed, ema=ema)
+    if not np.isin(own, (0, 1)).all():
+        raise DataError("A mask is 1 where an example is known, and 0 where it is hidden; this one has other numbers.")
+    visible = np.broadcast_to(own > 0, shape)
+    low = gan.spec.value_range[0] if gan.spec.value_range and len(shape) == 3 else 0
+    shown = np.where(visible, x, np.asarray(low, x.dtype))
+    answers = gan.sample(n, given={part: shown, its_mask: own.astype(np.float32)}, seed=seed, ema=ema)
     # Floats come back through the model's units, which rounds them.
-    return np.where(visible, image, answers).astype(answers.dtype)
+    return np.where(visible, x, answers).astype(answers.dtype)

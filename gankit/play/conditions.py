@@ -131,8 +131,9 @@ class Seen(NamedTuple):
         offset, scale = (v if isinstance(v, float) else ops.asarray(v) for v in (self.offset, self.scale))
         plain = self.pictures and (offset, scale) == (0.0, 1.0)
         out = maker(ops, x if plain else (x - offset) / scale, noise)
-        back = set() if plain else {name for name, port in maker.ports.items() if port.kind == "image"}
-        return {name: v * scale + offset if name in back and self.pictures else v for name, v in out.items()}
+        scaled = ("image", "part") if self.pictures else ("part",)
+        back = set() if plain else {name for name, port in maker.ports.items() if port.kind in scaled}
+        return {name: v * scale + offset if name in back else v for name, v in out.items()}
 
 
 def made(makers: Makers, ops: Ops, draw: Draw, seen: Seen) -> Draw:

@@ -174,8 +174,10 @@ class Inputs:
         port, spec = self._spec.given[name], self._spec
         if port.kind == "class":
             return values
-        if port.kind != "image":
+        if not port.scaled:
             return values.astype(self._config.dtype)
+        if port.kind == "part":
+            return spec.scaling.to_model(values, self._config.dtype)
         own = spec.units.get(name, spec.scaling if spec.scaling.offset.ndim == 0 else None)
         return values.astype(self._config.dtype) if own is None else own.to_model(values, self._config.dtype)
 

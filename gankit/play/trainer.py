@@ -216,7 +216,7 @@ class AdversarialTrainer:
         streams, model = Streams(seed), spec.scaling.to_model(x, self.config.dtype)
         noise = [streams.generator(f"given/{i}").random((len(x), m.noise)) for i, m in enumerate(makers)]
         return {
-            name: spec.scaling.to_user(v) if spec.given[name].kind == "image" else v
+            name: spec.scaling.to_user(v) if spec.given[name].scaled else v
             for name, v in self._inference.conditions(makers, model, noise).items()
         }
 

@@ -121,7 +121,8 @@ def gankit_recipes() -> Iterator[Entry]:
 
     yield _entry("super-resolution", "cookbook.pictures:SUPER_RESOLUTION", "pictures at four times their size")
     yield _entry("image-to-image", "cookbook.pictures:IMAGE_TO_IMAGE", "pix2pix: edges to pictures, grey to colour")
-    yield _entry("masked", "cookbook.pictures:MASKED", "section 7.3: any part of a picture, given the rest")
+    yield _entry("masked", "cookbook.completion:MASKED", "section 7.3: any part of a picture, given the rest")
+    yield _entry("masked-rows", "cookbook.completion:MASKED_ROWS", "section 7.3: any columns, given the others")
     yield _entry("cycle", "cookbook.pictures:CYCLE", "CycleGAN: two domains, nobody says which belong together")
     yield _entry("next-frame", "cookbook.pictures:NEXT_FRAME", "the next frame of a film, given the two before")
     yield _entry("semi-supervised", "cookbook.semi_supervised:RECIPE", "a classifier from few labels and many examples")

@@ -71,7 +71,10 @@ def test_a_picture_with_a_hole_is_completed_on_the_command_line(backend, tmp_pat
         (["game.safetensors", "--image", "no.png"], "--image no.png: there is no such file"),
         (["game.safetensors", "--image", "in.png", "--mask", "small.png"], "--mask small.png has 4x4 pixels.*8x8"),
         (["plain.safetensors", "--image", "in.png", "--mask", "mask.png"], "gankit train --recipe masked"),
-        (["game.safetensors", "--image", "in.png", "--mask", "mask.png", "--out", "a.jpg"], "written as .png"),
+        (
+            ["game.safetensors", "--image", "in.png", "--mask", "mask.png", "--out", "a.jpg"],
+            "'.npy', '.npz', '.png'",
+        ),
     ):
         refused = cli("complete", *arguments)
         assert refused.code == 2, arguments
@@ -88,6 +91,69 @@ def test_what_cannot_be_completed_is_one_clear_error(backend):
         gankit.build(backend, data=X[:, :7, :7], **SMALL)
     with pytest.raises(ConfigError, match="one condition that is an image|one condition that is a mask"):
         gankit.build(backend, data=X, **{**SMALL, "given": ["edges"]})
+
+
+# ---- rows of numbers
+
+ROWS = RNG.normal(size=(60, 3)) * (1.0, 10.0, 0.1) + (0.0, 100.0, 0.0)
+OF_ROWS = {"recipe": "masked-rows", "generator": {"hidden": 8}, "discriminator": {"hidden": 8}, "batch_size": 4}
+
+
+def test_any_columns_are_completed_given_the_others(backend, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    gan = gankit.build(backend, data=ROWS.astype(np.float32), **OF_ROWS).fit(steps=2)
+    for hidden in ([0], [1], [0, 2], [0, 1, 2]):
+        row = ROWS[0].astype(np.float32)
+        row[hidden] = np.nan
+        answers = gankit.complete(gan, row, n=5)
+        known = ~np.isnan(row)
+        np.testing.assert_array_equal(answers[:, known], np.broadcast_to(row[known], (5, known.sum())))
+        assert np.isfinite(answers).all() and (answers[:, ~known].std(axis=0) > 0).all()
+        np.testing.assert_array_equal(answers, gankit.complete(gan, ROWS[0].astype(np.float32), known, n=5))
+    gan.save("game.safetensors")
+    Path("rows.csv").write_text("a,b,c\n1.5,,0.25\n,,\n")
+    Path("whole.csv").write_text("1,2,3\n")
+    Path("words.csv").write_text("1,2,\none,2,3\n")
+    Path("narrow.csv").write_text("1,\n")
+    np.save("rows.npy", np.array([[1.5, np.nan, 0.25]]))
+    cli = Cli(monkeypatch, capsys)
+    assert cli("complete", "game.safetensors", "--rows", "rows.csv", "--n", "2").code == 0
+    names, *lines = Path("completions.csv").read_text().splitlines()
+    assert names == "a,b,c" and len(lines) == 4
+    assert all(line.startswith("1.5,") and line.endswith(",0.25") for line in lines[:2])
+    assert cli("complete", "game.safetensors", "--rows", "rows.npy", "--n", "2", "--out", "a.npy").code == 0
+    want = gankit.complete(gan, np.array([1.5, np.nan, 0.25], np.float32), n=2)
+    np.testing.assert_array_equal(np.load("a.npy"), want[None])
+    np.testing.assert_allclose([[float(cell) for cell in line.split(",")] for line in lines[:2]], want, rtol=1e-6)
+    for arguments, message in (
+        ([], "Pass --image IN.png, or --rows IN.csv"),
+        (["--image", "rows.csv"], "examples have shape \\(3,\\). Pass --rows"),
+        (["--rows", "none.csv"], "there is no such file"),
+        (["--rows", "whole.csv"], "nothing of row 1 is hidden. Leave a cell empty"),
+        (["--rows", "words.csv"], "not a table of numbers.*one"),
+        (["--rows", "narrow.csv"], r"shape \(1, 2\); this game's rows have 3 columns"),
+        (["--rows", "rows.csv", "--out", "a.png"], "written as '.csv', '.npy', '.npz'"),
+    ):
+        refused = cli("complete", "game.safetensors", *arguments)
+        assert refused.code == 2, arguments
+        assert re.search(message, refused.err), refused.err
+    with pytest.raises(DataError, match="What is hidden"):
+        gankit.complete(gan, ROWS[0].astype(np.float32))
+    with pytest.raises(ConfigError, match="Did you mean 'columns'.*Choose 'columns', 'mixed'"):
+        gankit.build(backend, data=ROWS, **OF_ROWS, given=[{"name": "mask", "kind": "column"}])
+
+
+@pytest.mark.parametrize("kind", ["columns", "mixed"])
+def test_columns_are_hidden_by_one_share_or_by_a_share_for_each_row(backend, kind):
+    """The share of a row's columns that is hidden: 0.3, or uniform on [0, 1)."""
+    data = np.random.default_rng(1).normal(size=(2_000, 200)).astype(np.float32)
+    given = [{"name": "mask", "kind": kind, "share": 0.3}]
+    gan = gankit.build(backend, data=data, **{**OF_ROWS, "given": given})
+    made = gan.conditions_of(data)
+    hidden = 1.0 - made["mask"].mean(axis=1)
+    assert abs(hidden.mean() - (0.3 if kind == "columns" else 0.5)) < 0.02
+    assert abs(hidden.std() - (np.sqrt(0.21 / 200) if kind == "columns" else np.sqrt(1 / 12))) < 0.01
+    np.testing.assert_allclose(made["known"], data * made["mask"], atol=1e-5)
 
 
 def test_the_figure_shows_completions_the_nearest_copy_and_the_truth(backend):
