@@ -30,13 +30,9 @@ def install(session: nox.Session, *backends: str, plugins: Sequence[str] = (), e
 
 
 def settled(session: nox.Session) -> None:
-    """What tests are run with: where the data is, one thread, and what JAX compiled before."""
+    """What tests are run with: where the data is, and one thread."""
     session.env["GANKIT_DATA"] = os.environ.get("GANKIT_DATA", "")
     session.env["OMP_NUM_THREADS"] = "1"  # tiny networks; two processes' spinning threads would starve each other
-    # Most of what JAX's tests wait for is the compiler, which is given the same programs again and again.
-    session.env["JAX_COMPILATION_CACHE_DIR"] = str(Path(session.cache_dir).resolve() / "jax")
-    session.env["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    session.env["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 
 @nox.session
