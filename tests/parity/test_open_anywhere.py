@@ -12,7 +12,7 @@ from tests.parity.agreement import assert_same_state, leaves, play
 SMALL = {"generator": {"hidden": [64, 64]}, "discriminator": {"hidden": [64, 64]}}
 SGD = {"name": "sgd", "lr": 0.02}
 GAMES = {
-    "Adam and EMA": (500, {"recipe": "cgan", **SMALL}),
+    "Adam and EMA": (200, {"recipe": "cgan", **SMALL}),
     "SGD, momentum of D alone": (
         100,
         {"generator_optimizer": SGD, "discriminator_optimizer": {**SGD, "momentum": 0.7}, **SMALL},

@@ -5,7 +5,12 @@ import pytest
 from tests.parity.agreement import assert_same_log, assert_same_state, play
 
 NO_DROPOUT = {"keep_input": 1.0, "keep_hidden": 1.0}
-PAPER = {"recipe": "gan-2014", "discriminator": NO_DROPOUT, "data": "digits"}
+PAPER = {
+    "recipe": "gan-2014",
+    "generator": {"units": 200},
+    "discriminator": {"units": 60, **NO_DROPOUT},
+    "data": "digits",
+}
 
 SMALL = {"generator": {"hidden": [64, 64]}, "discriminator": {"hidden": [64, 64]}}
 RISING = {"name": "sgd", "lr": 0.02, "momentum": {"schedule": "ramp", "start": 0, "stop": 0.9, "begin": 20, "end": 80}}
