@@ -7,7 +7,6 @@ of the parts that a minibatch is accumulated over, so that every part is the one
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -24,13 +23,6 @@ Taken = Callable[[State, Draw, Mapping[str, Any], Key], Any]
 """A gradient, and what comes with it."""
 TIME_IS_UP, ERROR = 1_000, 2_000
 """Why a worker wants to stop, beside the numbers of signals; to an error the worker's rank is added."""
-
-
-def launched() -> int:
-    """How many processes torchrun, or whoever sets its variables, has started for this one game; 1 without it."""
-    there = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
-    size = os.environ.get("WORLD_SIZE", "")
-    return int(size) if there and size.isdecimal() else 1
 
 
 def several(ops: Ops) -> Workers | None:

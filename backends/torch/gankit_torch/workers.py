@@ -20,7 +20,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from gankit.errors import DeviceError, WorkersError
-from gankit.play.workers import launched, part_major
+from gankit.play.workers import part_major
+from gankit.plug.launched import launched
 from gankit.trees import leaves, tree_map
 from gankit_torch.tape import Unrecordable, recording
 
@@ -202,10 +203,9 @@ def _losing() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        reason = str(error).partition("\n")[0]
         raise WorkersError(
-            f"Worker {dist.get_rank()} has lost {_missing()} ({reason}). What came after the last checkpoint is lost; "
-            "the same command goes on from there."
+            f"Worker {dist.get_rank()} has lost {_missing()}, which has ended or cannot be reached. What came after "
+            "the last checkpoint is lost; the same command goes on from there. GANKIT_DEBUG=1 shows what torch says."
         ) from error
 
 
