@@ -40,6 +40,7 @@ def build(
     seed: int = 0,
     dtype: str | None = None,
     device: str = "auto",
+    devices: int | str | None = None,
     loss: str | Mapping[str, Setting] | None = None,
     penalties: Sequence[str | Mapping[str, Setting]] | None = None,
     sources: Mapping[str, Any] | None = None,
@@ -55,6 +56,8 @@ def build(
     seed: of everything random. The same seed is the same run on every backend.
     dtype: "float32" or "float64".
     device: "auto", "cpu", "cuda", "cuda:1", ...
+    devices: how many of them are to share each minibatch, or "all", on JAX; torch has a process for each, started by
+        torchrun. See docs/scale.md.
     sources: further data by name, for recipes that play on more than one, such as `sources={"b": "mnist"}`.
     loss, penalties: by name, or as tables with settings; see `gankit.plugins()`.
     settings: any other field of `gankit.Config`, such as `k=2`, `batch_size=100`, `generator={"hidden": [64, 64]}`;
@@ -66,7 +69,7 @@ def build(
     brought, settings = _brought(settings)
     named = {} if sources is None else {"sources": {name: data_name(source) for name, source in sources.items()}}
     config = configure(recipe, data, seed=seed, dtype=dtype, loss=loss, penalties=penalties, **settings, **named)
-    return begin(config, backend, device, data, brought, sources or {})
+    return begin(config, backend, device, data, brought, sources or {}, devices)
 
 
 def begin(
@@ -76,10 +79,11 @@ def begin(
     data: Any = None,
     brought: Mapping[str, Native] = NOTHING,
     sources: Mapping[str, Any] = NOTHING,
+    devices: int | str | None = None,
 ) -> Trainer:
     """The trainer of a config before the first step; data, sources: where they are not what the config names."""
     game = prepared(config, data, brought, sources)
-    opened = open_backend(backend, device, game.config.dtype, game.config.precision)
+    opened = open_backend(backend, device, game.config.dtype, game.config.precision, devices)
     return assemble(game.config, opened, game.spec, game.data, brought, game.sources)
 
 
@@ -125,6 +129,7 @@ def load(
     backend: str | None = None,
     device: str = "auto",
     *,
+    devices: int | str | None = None,
     generator: Any = None,
     discriminator: Any = None,
     players: Mapping[str, Any] | None = None,
@@ -133,6 +138,7 @@ def load(
     """Open a checkpoint, or the latest of a run folder, on any backend.
 
     backend: by default the one that wrote it where it is installed, else the one that is.
+    devices: as in `build`; the file is the same whatever their number.
     generator, discriminator: modules like those that the game was built with, where it was built with your own.
     players: the same for further players, by role.
     sources: the further data of a game on several, where its names do not say how to open it again.
@@ -147,7 +153,7 @@ def load(
             stacklevel=2,
         )
     modules = {"generator": generator, "discriminator": discriminator, **(players or {})}
-    return opened(file, arrays, meta, backend, device, modules=modules, sources=sources)
+    return opened(file, arrays, meta, backend, device, modules=modules, sources=sources, devices=devices)
 
 
 def opened(
@@ -160,6 +166,7 @@ def opened(
     modules: Mapping[str, Any] = NOTHING,
     sources: Mapping[str, Any] | None = None,
     settings: Mapping[str, Setting] = NOTHING,
+    devices: int | str | None = None,
 ) -> Trainer:
     """`load`, of a checkpoint that was read already. modules: by role. settings: changes of its config."""
     brought = {
@@ -175,7 +182,7 @@ def opened(
         spec = DataSpec.from_checkpoint(arrays, meta)
     if backend is None and meta["backend"] in registry.names("backends"):
         backend = meta["backend"]
-    on = open_backend(backend, device, config.dtype, config.precision)
+    on = open_backend(backend, device, config.dtype, config.precision, devices)
     others = {name: open_data(source) for name, source in (sources or {}).items()}
     with header.of_the_file(path, bool(brought)):
 

@@ -54,6 +54,10 @@ class RunInUseError(GankitError):
     """Another process trains in this run folder."""
 
 
+class WorkersError(GankitError):
+    """One of the workers that play a game together has stopped, or is gone."""
+
+
 class UnplayableError(CheckpointError, ConfigError):
     """A checkpoint whose settings make no game, or none without modules that its user has to bring."""
 

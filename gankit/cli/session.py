@@ -12,10 +12,11 @@ import typer
 
 from gankit.cli.duration import seconds, spoken
 from gankit.cli.settings import Options
+from gankit.cli.team import part, position, tell
 from gankit.errors import CheckpointError, PluginError
 
 if TYPE_CHECKING:
-    from gankit.interfaces import Logger
+    from gankit.interfaces import Logger, Workers
     from gankit.metrics.best import Evaluate
     from gankit.play.interrupt import Asked
     from gankit.runs.folder import Run
@@ -32,13 +33,22 @@ def warn(text: str) -> None:
 
 
 class Session:
-    """A run folder and its game while this process plays it."""
+    """A run folder and its game while this process plays it. workers: who plays it too, and follows."""
 
-    def __init__(self, run: Run, trainer: Any, options: Options, loggers: Mapping[str, Logger], asked: Asked) -> None:
+    def __init__(
+        self,
+        run: Run,
+        trainer: Any,
+        options: Options,
+        loggers: Mapping[str, Logger],
+        asked: Asked,
+        workers: Workers | None = None,
+    ) -> None:
         from gankit.runs.records import Checkpoints, SampleGrid
         from gankit.runs.writing import Writing
 
         self.run, self.trainer, self.options, self.loggers, self.asked = run, trainer, options, loggers, asked
+        self.workers = workers
         self.writing = Writing(warn)
         asked.last_words = f"\n{LEFT} To go on:\n  {options.command()}\n"
         self.grid = SampleGrid(run, options.sample_every, typer.echo)
@@ -47,6 +57,14 @@ class Session:
 
     def play(self) -> None:
         """To the end, or to where it is stopped; raises typer.Exit unless all of it is done, saved and finite."""
+        try:
+            self._play()
+        except typer.Exit:
+            part(self.workers)
+            raise
+        part(self.workers)
+
+    def _play(self) -> None:
         from gankit.play.interrupt import Stopped, StoppedAtOnce, TimeIsUp
         from gankit.runs.rollback import NotFinite
 
@@ -59,12 +77,14 @@ class Session:
                 self._fit(span)
             except NotFinite as broken:
                 self._go_back(broken.step)
+                tell(self.workers, position(self.run, self.trainer))
                 continue
             except TimeIsUp:
                 typer.echo(
                     f"The {spoken(span)} are over, after {self.trainer.steps_done:,} of {options.steps:,} steps."
                 )
             except StoppedAtOnce as stopped:
+                self.workers = None  # they are in the middle of a step
                 self._interrupted(LEFT, stopped.number)
             except KeyboardInterrupt as stopped:
                 number = stopped.number if isinstance(stopped, Stopped) else 2
@@ -120,14 +140,14 @@ class Session:
         back = last_finite(self.run)
         if back is None:
             warn(f"At step {step:,} the game is not finite, and no checkpoint is. Begin it anew with lower rates.")
-            raise typer.Exit(LOST)
+            self._lost()
         to, so_far = checkpoint.step_of(back), rollbacks(self.run, step)[1]
         if self.options.on_nan == "stop" or so_far >= MOST:
             tried = f" {so_far} times the rates were halved." if so_far else ""
             warn(f"At step {step:,} the game is not finite: stopped.{tried} The last finite checkpoint is {back}.")
             self._drop_later(to)
             _report(self.run)
-            raise typer.Exit(LOST)
+            self._lost()
         warn(
             f"At step {step:,} the game is not finite: going back to {back}, with the learning rates halved "
             f"({so_far + 1} of {MOST} times)."
@@ -141,8 +161,13 @@ class Session:
         settings = {
             key: config.to_plain()[key] for key in ("generator_optimizer", "discriminator_optimizer", "players")
         }
-        device = self.options.device or "auto"
-        self.trainer = opened(back, arrays, meta, self.trainer.backend.name, device, settings=settings)
+        device, devices = self.options.device or "auto", self.options.devices
+        self.trainer = opened(back, arrays, meta, self.trainer.backend.name, device, settings=settings, devices=devices)
+
+    def _lost(self) -> NoReturn:
+        tell(self.workers, {"exit": LOST})
+        self.workers = None  # they leave at once
+        raise typer.Exit(LOST)
 
     def _drop_later(self, step: int) -> None:
         from gankit import checkpoint

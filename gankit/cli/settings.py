@@ -23,6 +23,7 @@ class Options:
     seed: int | None = None
     dtype: str | None = None
     device: str | None = None
+    devices: str | None = None
     loss: str | None = None
     penalty: tuple[str, ...] = ()
     given: tuple[str, ...] = ()

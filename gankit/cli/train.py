@@ -16,6 +16,7 @@ from gankit.cli.duration import seconds
 from gankit.cli.heap import keep_freed_memory
 from gankit.cli.session import Session, warn
 from gankit.cli.settings import Options
+from gankit.cli.team import follow, leading, position, team, tell
 from gankit.errors import ConfigError, did_you_mean, one_of
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ def train(
     seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.  [default: 0]")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = None,
+    devices: Annotated[
+        str | None, typer.Option(metavar="N", help="How many devices share each minibatch, or all; on JAX.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder.  [default: runs/RECIPE-DATA]")] = None,
     set_: Annotated[
         list[str] | None,
@@ -103,8 +107,8 @@ def train(
     if skip_broken:
         data = _skipping(data)
     options = Options(
-        backend=backend, recipe=recipe, data=data, steps=steps, seed=seed, dtype=dtype, device=device, loss=loss,
-        penalty=tuple(penalty or ()), given=tuple(given or ()), source=tuple(source or ()),
+        backend=backend, recipe=recipe, data=data, steps=steps, seed=seed, dtype=dtype, device=device, devices=devices,
+        loss=loss, penalty=tuple(penalty or ()), given=tuple(given or ()), source=tuple(source or ()),
         set=tuple(set_ or ()), out=out,
         log_every=log_every, sample_every=sample_every, checkpoint_every=checkpoint_every,
         evaluate_every=evaluate_every, evaluate=evaluate, logger=tuple(logger or ()), budget=budget,
@@ -132,11 +136,18 @@ def play(options: Options, *, new: bool = False, quietly: bool = False) -> Path:
     with tolerant_output(), ExitStack() as stack:
         try:
             with deferred_interrupt(ENDS) as asked:
-                loggers = _loggers(options)
-                run, trainer = _opened(options, new, quietly, stack)
+                workers = team(options)
+                if workers is not None and workers.rank:
+                    follow(options, workers)
+                    raise typer.Exit
+                with leading(workers):
+                    loggers = _loggers(options)
+                    run, trainer = _opened(options, new, quietly, stack)
+                    if trainer is not None:
+                        asked.check()
+                tell(workers, {"exit": 0} if trainer is None else position(run, trainer))
                 if trainer is not None:
-                    asked.check()
-                    Session(run, trainer, replace(options, out=run.folder), loggers, asked).play()
+                    Session(run, trainer, replace(options, out=run.folder), loggers, asked, workers).play()
                 return run.folder
         except KeyboardInterrupt as stopped:
             typer.echo("\nInterrupted before the first step; nothing is lost.", err=True)
@@ -165,7 +176,7 @@ def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tup
     run.begin(config)
     run.note_data(config)
     _note(run, trainer, options)
-    typer.echo(f"{run.folder}: {trainer!r}")
+    typer.echo(f"{run.folder}: {trainer!r}{_among(trainer)}")
     if skipped := run.note_skipped(config, trainer):
         warn(f"{skipped:,} pictures cannot be read and are left out; {run.skipped_file} lists them.")
     return run, trainer
@@ -205,9 +216,10 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
     if meta[checkpoint.SEAL] is None:
         warn(f"{path} is from before checkpoints had a hash: whether it is as it was written cannot be told.")
     settings = rates(with_lower_rates(old, now)) if now else {}
-    trainer = opened(path, arrays, meta, options.backend, options.device or "auto", settings=settings)
+    device = options.device or "auto"
+    trainer = opened(path, arrays, meta, options.backend, device, settings=settings, devices=options.devices)
     across = "" if meta["backend"] == trainer.backend.name else f" (written by {meta['backend']})"
-    typer.echo(f"Resuming {run.folder} on {trainer.backend.name} from step {done:,}{across}.")
+    typer.echo(f"Resuming {run.folder} on {trainer.backend.name} from step {done:,}{across}{_among(trainer)}.")
     run.rewind(done)
     _note(run, trainer, options)
     return trainer
@@ -216,7 +228,15 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
 def _built(config: Config, options: Options) -> Any:
     from gankit.building import begin
 
-    return begin(config, options.backend, options.device or "auto")
+    return begin(config, options.backend, options.device or "auto", devices=options.devices)
+
+
+def _among(trainer: Any) -> str:
+    """How many workers play, in words, where they are several."""
+    from gankit.play.workers import shares
+
+    count = shares(trainer.backend.ops)
+    return f", {count} workers" if count > 1 else ""
 
 
 def _note(run: Run, trainer: Any, options: Options) -> None:

@@ -1,7 +1,8 @@
 """The contracts between the game and everything that plugs into it.
 
 `values` is what travels: arrays, draws, scores, the state. `ops` is what a backend computes with, `backend` the rest of
-it, `parts` what plugs into the game, `trainer` what a user holds. They import nothing else of gankit.
+it, `parts` what plugs into the game, `trainer` what a user holds, `workers` who else plays. They import nothing else of
+gankit.
 
 An `Array` is whatever the backend computes with. "In the array-API standard? Use `ops.xp`. Otherwise it is one of
 the functions of `Ops`, native to the backend."
@@ -41,3 +42,4 @@ from gankit.interfaces.values import Terms as Terms
 from gankit.interfaces.values import Tree as Tree
 from gankit.interfaces.values import as_given as as_given
 from gankit.interfaces.values import beside as beside
+from gankit.interfaces.workers import Workers as Workers

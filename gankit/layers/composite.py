@@ -26,6 +26,7 @@ from gankit.layers.base import (
 from gankit.layers.conditioning import ClassesHead, ClassHead
 from gankit.layers.shaping import Features
 from gankit.parts.initializers import Constant, Normal
+from gankit.parts.together import batch_rows, own_rows
 
 
 @dataclass(frozen=True)
@@ -199,15 +200,16 @@ class MinibatchStddev(Portable):
         return True
 
     def compute(self, ops: Any, params: Mapping[str, Array], x: Array, labels: Array | None) -> Array:
-        xp, (n, height, width, channels) = ops.xp, x.shape
+        xp, every = ops.xp, batch_rows(ops, x)
+        n, height, width, channels = every.shape
         g = math.gcd(n, self.group)
-        groups = xp.reshape(x, (g, n // g, height, width, channels))
+        groups = xp.reshape(every, (g, n // g, height, width, channels))
         centred = groups - xp.mean(groups, axis=0, keepdims=True)
         # Inside the root as in the published code: its gradient is finite where a group is all alike.
         deviation = xp.sqrt(xp.mean(centred * centred, axis=0) + 1e-8)
         each = xp.mean(deviation, axis=(1, 2, 3))  # (n / g,)
         plane = xp.broadcast_to(xp.reshape(each, (1, n // g, 1, 1, 1)), (g, n // g, height, width, 1))
-        return xp.concat([x, xp.reshape(plane, (n, height, width, 1))], axis=-1)
+        return xp.concat([x, own_rows(ops, xp.reshape(plane, (n, height, width, 1)))], axis=-1)
 
 
 def largest_singular_value(ops: Any, kernel: Array, u: Array, *, iterate: bool) -> tuple[Array, Array]:

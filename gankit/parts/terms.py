@@ -12,6 +12,7 @@ from gankit.errors import ConfigError
 from gankit.interfaces import Array, Moment
 from gankit.parts.penalties import OnDiscriminator
 from gankit.parts.schedules import Number, require_between, schedule
+from gankit.parts.together import batch_size, next_rows
 from gankit.plug.spelling import CLASSES, TELLS_NONE
 
 
@@ -91,9 +92,9 @@ class Diversity(OnGenerator):
 
     def __call__(self, moment: Moment) -> Array:
         ops, xp, z = moment.ops, moment.ops.xp, moment.draw.z
-        if z.shape[0] < 2:
+        if batch_size(ops, z) < 2:
             raise ConfigError("diversity: a minibatch of 1 has no other z; use batch_size=2.")
-        other = xp.concat([z[1:], z[:1]])
+        other = next_rows(ops, z)
         answers = moment.generate(other, moment.draw.fake_given)
         apart = xp.mean(xp.reshape(xp.abs(answers - moment.fake), (z.shape[0], -1)), axis=1)
         ratio = apart / (xp.mean(xp.abs(other - z), axis=1) + 1e-8)
@@ -114,9 +115,9 @@ class Mismatched(OnDiscriminator):
 
     def __call__(self, moment: Moment) -> Array:
         ops, draw = moment.ops, moment.draw
-        if moment.fake.shape[0] < 2:
+        if batch_size(ops, moment.fake) < 2:
             raise ConfigError("mismatched: in a minibatch of 1 no example has another's condition; use batch_size=2.")
-        others = {name: ops.xp.concat([c[1:], c[:1]]) for name, c in draw.given.items()}
+        others = {name: next_rows(ops, c) for name, c in draw.given.items()}
         return ops.xp.mean(ops.softplus(moment.critic(draw.real, others).logits))
 
 

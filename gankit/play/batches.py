@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from gankit.config import Config
-from gankit.interfaces import LABEL, Batch, ConditionMaker, Draw, Given, Loss, OptimizerSpec, Term
+from gankit.interfaces import LABEL, Batch, ConditionMaker, Draw, Given, Loss, OptimizerSpec, Term, Workers
 from gankit.parts.schedules import at
 from gankit.play.game import D, G
 from gankit.play.streams import Streams
+from gankit.play.workers import check_divisible
 
 Array = np.ndarray[Any, Any]
 NOISE = "noise/"
@@ -74,6 +75,8 @@ class Batches:
     Both phases of an iteration walk through the data in an order of their own. A fake carries the conditions of the
     real example that it is set against, unless the config asks for uniform labels; G's phase takes its conditions, and
     its real examples where the game wants them, from its own walk, so they follow the classes of the data.
+
+    workers: who shares the minibatches; what is drawn is drawn for all, and cut once, here.
     """
 
     def __init__(
@@ -82,9 +85,11 @@ class Batches:
         optimizers: Mapping[str, OptimizerSpec],
         terms: Iterable[Term] = (),
         wants: Wants = Wants(),
+        workers: Workers | None = None,
     ) -> None:
+        check_divisible(config, workers)
         self._config, self._optimizers, self._terms, self._wants = config, optimizers, tuple(terms), wants
-        self._streams = Streams(config.seed)
+        self._streams, self._workers = Streams(config.seed), workers
 
     @property
     def examples_per_step(self) -> int:
@@ -156,7 +161,13 @@ class Batches:
         words = self._streams.words("keys", start, stop)
         m = main[D][0].shape[2]
         d, g = (self._draw(start, stop, phase, m, *main[phase], (sources or {}).get(phase, {})) for phase in (D, G))
+        d, g = self._own(d, 2), self._own(g, 1)
         return Batch(d, g, self.numbers(start, stop), key=(words[:, 0], words[:, 1]))
+
+    def _own(self, draw: Draw, axis: int) -> Draw:
+        """This worker's rows of a draw, which lie along that axis."""
+        workers = self._workers
+        return draw if workers is None else draw.each(lambda x: workers.rows(x, axis, self._config.accumulate))
 
     def _draw(
         self, start: int, stop: int, phase: str, m: int, real: Any, given: Given, sources: Mapping[str, Any]

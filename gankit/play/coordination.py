@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 from gankit.interfaces import Draw, Key, Ops, State, Tensors
+from gankit.parts.together import workers_of
 from gankit.play.game import Game
 from gankit.play.phases import Descent, Gradient, discriminator_gradient, generator_gradient
+from gankit.play.workers import averaged, dealt
 
 Together = Callable[[State, Draw, Mapping[str, Any], Key], tuple[Descent, Descent]]
 """The gradients of both phases, at one state and on one minibatch."""
@@ -33,11 +35,14 @@ def consenting(game: Game, together: Together) -> Together:
     """
     if not game.consensus:
         return together
-    ops, gradients = game.ops, (discriminator_gradient(game, fixed=False), generator_gradient(game))
+    ops, workers = game.ops, workers_of(game.ops)
+    gradients = (discriminator_gradient(game, fixed=False), generator_gradient(game))
 
-    def agreed(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> tuple[Descent, Descent]:
+    def inwards_at(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> dict[str, Tensors]:
         def half_square(params: dict[str, Tensors], gradient: Gradient, key: Key) -> Any:
             own = gradient(placed(state, params), draw, numbers, key).gradient
+            if workers is not None:
+                own = ops.tree_map(workers.mean, own)
             squares = [ops.xp.sum(g * g) for tensors in own.values() for g in tensors.values()]
             return 0.5 * sum(squares[1:], squares[0])
 
@@ -46,7 +51,13 @@ def consenting(game: Game, together: Together) -> Together:
             ops.grad(partial(half_square, gradient=f, key=ops.fold_in(key, i)))(positions(state))
             for i, f in enumerate(gradients)
         )
-        inwards = ops.tree_map(lambda a, b: a + b, inwards_d, inwards_g)
+        both: dict[str, Tensors] = ops.tree_map(lambda a, b: a + b, inwards_d, inwards_g)
+        return both
+
+    inwards_of = averaged(ops, dealt(ops, inwards_at))
+
+    def agreed(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> tuple[Descent, Descent]:
+        inwards = inwards_of(state, draw, numbers, key)
 
         def with_its_part(phase: Descent) -> Descent:
             gradient = {

@@ -15,6 +15,7 @@ from gankit.interfaces import Callback, Ops, State, Terms
 from gankit.play.feed import Feed, StreamFeed
 from gankit.play.interrupt import deferred_interrupt
 from gankit.play.streams import BLOCK
+from gankit.play.workers import Accord, check_alike
 
 BREATH = 1.0
 """Seconds between looks at the clock, Ctrl-C and the callbacks: steps are run in chunks of about this long."""
@@ -63,19 +64,25 @@ class Loop:
         """So many steps more. trainer: whom the callbacks are shown."""
         if steps < 0:
             raise ConfigError(f"fit(steps={steps}): steps is how many more iterations to play, 0 or more.")
+        check_alike(trainer)
         stop = self.done + steps
-        until = self._until(self.done, stop, feed, callbacks)
+        until = following = self._until(self.done, stop, feed, callbacks)
+        accord = Accord(self._ops)
         with deferred_interrupt() as asked, ThreadPoolExecutor(1, "gankit-feed") as thread:
             ahead: Future[None] | None = None
             running: Terms | None = None
             while self.done < stop:
                 self._pace.start()
-                if ahead is not None:
-                    ahead.result()
-                started, until = self.done, min(until, self._until(self.done, stop, feed, callbacks))
-                until = feed.available(started, until)
-                batches = feed.chunk(started, until)
-                following = self._until(until, stop, feed, callbacks)
+                started = self.done
+                with accord.noting():
+                    if ahead is not None:
+                        ahead.result()
+                    until = feed.available(started, min(until, self._until(started, stop, feed, callbacks)))
+                    following = self._until(until, stop, feed, callbacks)
+                until, following = accord.settled(until, following)
+                with accord.noting():
+                    batches = feed.chunk(started, until)
+                accord.settled()
                 if running is not None:
                     self._ops.to_numpy(next(iter(running.values())))  # waits
                 # While the device plays this chunk, the next one is made ready.
@@ -89,10 +96,12 @@ class Loop:
                 if looks_ahead and feed.returns_early:
                     ahead = makes_ready()
                 self.done = until
-                self._call(trainer, callbacks, running, last=until == stop)
+                with accord.noting():
+                    self._call(trainer, callbacks, running, last=until == stop)
+                    asked.check()
                 self._pace.took(until - started)
                 until = following
-                asked.check()
+            accord.settled()
 
     def _until(self, start: int, stop: int, feed: Feed | StreamFeed, callbacks: list[Callback]) -> int:
         """Where a chunk that begins after `start` steps should end: at the latest where some callback is due."""

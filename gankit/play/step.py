@@ -22,6 +22,8 @@ from gankit.play.balance import due, kept, watched
 from gankit.play.coordination import consenting, placed, positions
 from gankit.play.game import D, G, Game
 from gankit.play.phases import Descent, Gradient, discriminator_gradient, generator_gradient
+from gankit.play.workers import averaged as averaged_over_workers
+from gankit.play.workers import dealt
 
 
 def algorithm_1(game: Game) -> Step:
@@ -33,8 +35,10 @@ def algorithm_1(game: Game) -> Step:
     that they looked by (Gidel et al. 2019; Mishchenko et al. 2020 for the same samples).
     """
     ops = game.ops
-    grad_d = played(ops, accumulated(game, discriminator_gradient(game)))
-    grad_g = played(ops, accumulated(game, generator_gradient(game)))
+    grad_d, grad_g = (
+        averaged_over_workers(ops, played(ops, accumulated(game, dealt(ops, gradient(game)))))
+        for gradient in (discriminator_gradient, generator_gradient)
+    )
 
     def both(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> tuple[Descent, Descent]:
         return grad_d(state, draw, numbers, ops.fold_in(key, 0)), grad_g(state, draw, numbers, ops.fold_in(key, 1))

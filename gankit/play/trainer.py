@@ -18,6 +18,7 @@ from gankit.data.stream import Stream, examples_of
 from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.header import of_the_file
 from gankit.interfaces import LABEL, Callback, Player, State
+from gankit.parts.together import workers_of
 from gankit.play.asking import pairs
 from gankit.play.assembled import Assembled
 from gankit.play.batches import Batches
@@ -32,10 +33,10 @@ from gankit.play.loop import Loop
 from gankit.play.players import PlayerView
 from gankit.play.step import algorithm_1
 from gankit.play.streams import Streams
+from gankit.play.workers import writes
 from gankit.runs.notebook import as_table
 
 Array = np.ndarray[Any, Any]
-
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -47,11 +48,10 @@ class AdversarialTrainer:
     ) -> None:
         self._game = game
         self._dataset, self._sources = dataset, dict(sources)
-        self._batches = Batches(game.config, game.optimizer_specs, game.rules.terms, game.wants)
-        made = frozenset(name for maker in game.makers for name in maker.ports)
-        self._inputs = Inputs(game.config, game.spec, made)
-        self._units = units_on_device(game.spec, game.backend.ops)
         ops = game.backend.ops
+        self._batches = Batches(game.config, game.optimizer_specs, game.rules.terms, game.wants, workers_of(ops))
+        self._inputs = Inputs(game.config, game.spec, frozenset(name for m in game.makers for name in m.ports))
+        self._units = units_on_device(game.spec, ops)
         prepared = on_examples_in_user_units(algorithm_1(game.rules), ops, game.makers, Seen.of(game.spec))
         state = game.initial_state(None if dataset is None else examples_of(dataset))
         self._loop = Loop(prepared, self._units, ops, state)
@@ -232,10 +232,11 @@ class AdversarialTrainer:
         return pairs(self, crossing, n, seed, data)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the whole state to one file, `.safetensors` at its end, and return its path."""
+        """Write the whole state to one file, `.safetensors` at its end, and return its path; of workers, the first."""
         path = checkpoint.with_suffix(Path(path))
-        arrays, meta = self._game.pack(self._loop.state)
-        checkpoint.write(path, arrays, {**meta, "steps_done": self._loop.done})
+        if writes(self.backend.ops):
+            arrays, meta = self._game.pack(self._loop.state)
+            checkpoint.write(path, arrays, {**meta, "steps_done": self._loop.done})
         return path
 
     def restore(self, path: str | os.PathLike[str]) -> AdversarialTrainer:

@@ -24,6 +24,9 @@ TF32 = "tf32"
 OWN_MODULES = "own-modules"
 """`Backend.wrap` takes a module that the user wrote in this framework."""
 
+DATA_PARALLEL = "data-parallel"
+"""Several workers share each minibatch, and compute what one would (`gankit.interfaces.Workers`)."""
+
 PRECISIONS: frozenset[str] = frozenset({TF32, BFLOAT16})
 """Settings of `precision` that are capabilities too."""
 
@@ -40,7 +43,7 @@ EVERY_LAYER: frozenset[str] = frozenset(
 )
 """All of core's layers. `Portable` ones run wherever the rest does."""
 
-ALL: frozenset[str] = EVERY_LAYER | {FLOAT64, BFLOAT16, TF32, OWN_MODULES}
+ALL: frozenset[str] = EVERY_LAYER | {FLOAT64, BFLOAT16, TF32, OWN_MODULES, DATA_PARALLEL}
 
 
 def kinds(records: Iterable[Any]) -> Iterator[type[Layer]]:

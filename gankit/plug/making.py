@@ -10,8 +10,10 @@ from gankit.config import Part, check_choice
 from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.interfaces import Backend, Prior
 from gankit.parts.first_api import as_today
+from gankit.parts.together import workers_of
 from gankit.plug import registry
 from gankit.plug.capabilities import FLOAT64, PRECISIONS, demand
+from gankit.plug.launched import launched
 from gankit.plug.spelling import check_spelling
 
 
@@ -79,8 +81,13 @@ def prior_of(prior: Part | str, latent_dim: int) -> Prior:
     return cast(Prior, make("priors", Part(prior) if isinstance(prior, str) else prior, latent_dim))
 
 
-def open_backend(name: str | None, device: str, dtype: str, precision: str = "full") -> Backend:
-    """The backend of that name on a device; by default the first that is installed."""
+def open_backend(
+    name: str | None, device: str, dtype: str, precision: str = "full", devices: int | str | None = None
+) -> Backend:
+    """The backend of that name on a device; by default the first that is installed.
+
+    devices: how many of that kind are to share each minibatch, or "all", where the backend has that in one process.
+    """
     if name is None:
         installed = registry.names("backends")
         if not installed:
@@ -88,9 +95,31 @@ def open_backend(name: str | None, device: str, dtype: str, precision: str = "fu
         name = installed[0]
     check_choice("dtype", dtype)
     kind = cast(Callable[..., Backend], registry.load("backends", name))
-    backend = kind(device=device, dtype=dtype, **({} if precision == "full" else {"precision": precision}))
+    settings = {} if precision == "full" else {"precision": precision}
+    backend = kind(device=device, dtype=dtype, **settings, **_of_several(name, kind, devices))
     demand(backend, {dtype, precision} & {FLOAT64, *PRECISIONS}, f"dtype={dtype!r}, precision={precision!r}")
+    if launched() > 1 and workers_of(backend.ops) is None:
+        raise ConfigError(
+            f"{launched()} workers were started (WORLD_SIZE), and each of them would play the whole game on the {name} "
+            "backend by itself. Start one process; torch plays with several."
+        )
     return backend
+
+
+def _of_several(name: str, kind: Callable[..., Backend], devices: int | str | None) -> dict[str, Any]:
+    """The argument for several devices, as far as there is one; raises ConfigError where it cannot be."""
+    if devices is None:
+        return {}
+    if isinstance(devices, str) and devices.isdecimal():
+        devices = int(devices)
+    if devices != "all" and (isinstance(devices, bool) or not isinstance(devices, int) or devices < 1):
+        raise ConfigError(f"devices={devices!r}: it is a number of devices, or 'all'.")
+    if "devices" not in inspect.signature(kind).parameters:
+        raise ConfigError(
+            f"devices={devices!r}: the {name} backend has one device in each process. On torch start one for each: "
+            "torchrun --nproc-per-node 2 -m gankit train. On JAX: --backend jax --devices all."
+        )
+    return {"devices": devices}
 
 
 def _as_part(value: Any) -> Part:

@@ -252,8 +252,18 @@ def environment(trainer: Any, command: str) -> dict[str, Any]:
         "backend": trainer.backend.name,
         "device": trainer.backend.device,
         "versions": dict(trainer.backend.versions),
+        **_workers(trainer.backend.ops),
         "command": command,
     }
+
+
+def _workers(ops: Any) -> dict[str, int]:
+    """How many workers share each minibatch, where they are several, and how many processes they are, if fewer."""
+    from gankit.play.workers import several, shares
+
+    count, group = shares(ops), several(ops)
+    processes = 1 if group is None else group.count
+    return ({"workers": count} if count > 1 else {}) | ({"processes": processes} if processes < count else {})
 
 
 def differences(old: Config, new: Config) -> list[str]:

@@ -17,12 +17,14 @@ from gankit_torch.layers import Stack
 from gankit_torch.network import TorchNetwork, WrappedNetwork
 from gankit_torch.ops import TorchOps
 from gankit_torch.optimizers import TorchOptimizer, optimizer
+from gankit_torch.workers import joined, own_gpu
 
 
 class TorchBackend:
-    """PyTorch on one device.
+    """PyTorch on one device, or on one for each worker of `torchrun`.
 
-    device: "auto" (CUDA where there is one, else the CPU), or a torch device: "cpu", "cuda", "cuda:1", "mps", ...
+    device: "auto" (CUDA where there is one, else the CPU), or a torch device: "cpu", "cuda", "cuda:1", "mps", ... To
+        workers of torchrun "auto" and "cuda" are each one's own GPU.
     dtype: "float32" or "float64", of parameters and arithmetic.
     precision: "full"; "tf32", which lets CUDA's matrix products and convolutions drop 13 of float32's 23 bits, and does
         nothing elsewhere; "bfloat16" for autocast inside networks: parameters and what leaves a network stay float32.
@@ -31,9 +33,11 @@ class TorchBackend:
     name = "torch"
 
     def __init__(self, *, device: str = "auto", dtype: str = "float32", precision: str = "full") -> None:
-        self._device = find_device(device)
+        workers = None if device == "meta" else joined()
+        gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+        self._device = own_gpu() if workers is not None and gpu else find_device(device)
         self.dtype, self.precision = dtype, precision
-        self.ops = TorchOps(self._device, getattr(torch, dtype), tf32=precision == "tf32")
+        self.ops = TorchOps(self._device, getattr(torch, dtype), precision == "tf32", workers)
 
     @property
     def device(self) -> str:

@@ -9,6 +9,7 @@ of torch's tensor in canonical order, or None where they are the same).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -20,9 +21,11 @@ from gankit import layers, switches
 from gankit.errors import ConfigError
 from gankit.interfaces import Given, as_given
 from gankit.layers import Placed
+from gankit.parts.together import batch_size
 from gankit_torch.keys import forked, generator
 from gankit_torch.ops import TorchOps
 from gankit_torch.products import linear
+from gankit_torch.workers import TorchWorkers
 
 Arrays = Mapping[str, tuple[str, tuple[int, ...] | None]]
 
@@ -121,13 +124,16 @@ class BatchNorm(nn.BatchNorm1d):
         "running_var": ("var", None),
     }
 
-    def __init__(self, channels: int, momentum: float, **options: Any) -> None:
+    def __init__(self, channels: int, momentum: float, ops: TorchOps, **options: Any) -> None:
         super().__init__(channels, momentum=1.0 - momentum, **options)  # torch's momentum is the share of the new
+        self._ops = ops
         self.num_batches_tracked = None  # counts for the momentum None, which we don't use
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
-            layers.require_several(x.numel() // x.shape[-1])
+            layers.require_several(batch_size(self._ops, x) * (x[0].numel() // x.shape[-1]))
+            if self._ops.workers is not None and self._ops.workers.dealt:
+                return self._by_all(x)
         channels_second = _first(x) if x.ndim == 4 else x
         normal = F.batch_norm(
             channels_second,
@@ -140,6 +146,19 @@ class BatchNorm(nn.BatchNorm1d):
             self.eps,
         )
         return _last(normal) if x.ndim == 4 else normal
+
+    def _by_all(self, x: Tensor) -> Tensor:
+        """By the statistics of all workers' rows. torch's SyncBatchNorm has no second derivative."""
+        axes, of_all = tuple(range(x.ndim - 1)), self._ops.workers.mean
+        wide = x.to(self.running_mean.dtype)
+        mean = of_all(wide.mean(axes))
+        centred = wide - mean
+        var = of_all((centred * centred).mean(axes))
+        n = batch_size(self._ops, x) * (x[0].numel() // x.shape[-1])
+        for running, new in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
+            running.mul_(1.0 - self.momentum).add_(new.detach(), alpha=self.momentum)
+        normal = centred * torch.rsqrt(var + self.eps)
+        return (normal if self.weight is None else normal * self.weight + self.bias).to(x.dtype)
 
 
 class LayerNorm(nn.LayerNorm):
@@ -158,9 +177,9 @@ class LayerNorm(nn.LayerNorm):
 class Dropout(nn.Module):
     """Inverted dropout. `key` is set by the training step; without one it draws from torch's global generator."""
 
-    def __init__(self, keep: float) -> None:
+    def __init__(self, keep: float, workers: TorchWorkers | None = None) -> None:
         super().__init__()
-        self.keep = keep
+        self.keep, self._workers = keep, workers
         self.kept_of_65536 = max(1, round(keep * 2**16))
         self.key: int | None = None
 
@@ -169,9 +188,14 @@ class Dropout(nn.Module):
             return x
         source = None if self.key is None else generator(self.key, x.device)
         # 16 bits decide, four numbers from each draw: torch's own masks cost the CPU more than the layer after them.
-        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
-        words.random_(-(2**63), None, generator=source)
-        bits = words.view(torch.int16)[: x.numel()].view(x.shape)
+
+        def drawn(shape: Sequence[int]) -> Tensor:
+            numbers = math.prod(shape)
+            words = torch.empty((numbers + 3) // 4, dtype=torch.int64, device=x.device)
+            words.random_(-(2**63), None, generator=source)
+            return words.view(torch.int16)[:numbers].view(shape)
+
+        bits = drawn(x.shape) if self._workers is None else self._workers.drawn(drawn, x.shape)
         kept = bits < self.kept_of_65536 - 2**15
         return x * kept.to(x.dtype).mul_(1.0 / self.keep)
 
@@ -276,7 +300,7 @@ def _conv_transpose(place: Placed, layer: layers.ConvTranspose, ops: TorchOps) -
 
 def _batch_norm(place: Placed, layer: layers.BatchNorm, ops: TorchOps) -> nn.Module:
     options = {"eps": layer.eps, "affine": layer.scale is not None, "device": ops.device, "dtype": ops.dtype}
-    return BatchNorm(place.input_shape[-1], layer.momentum, **options)
+    return BatchNorm(place.input_shape[-1], layer.momentum, ops, **options)
 
 
 def _spectral_norm(around: Placed, layer: layers.SpectralNorm, ops: TorchOps) -> nn.Module:
@@ -302,7 +326,7 @@ MODULES: dict[type[layers.Layer], Callable[[Placed, Any, TorchOps], nn.Module]] 
     layers.Residual: lambda place, layer, ops: Residual(*_stacks(place, ops)),
     layers.Skip: lambda place, layer, ops: Skip(*_stacks(place, ops)),
     layers.AsCondition: lambda place, layer, ops: AsCondition(*_stacks(place, ops), layer.name),
-    layers.Dropout: lambda place, layer, ops: Dropout(layer.keep),
+    layers.Dropout: lambda place, layer, ops: Dropout(layer.keep, ops.workers),
     layers.Relu: lambda place, layer, ops: nn.ReLU(),
     layers.LeakyRelu: lambda place, layer, ops: nn.LeakyReLU(layer.slope),
     layers.Sigmoid: lambda place, layer, ops: nn.Sigmoid(),

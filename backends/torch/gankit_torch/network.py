@@ -140,6 +140,12 @@ class WrappedNetwork(TorchNetwork):
     def __init__(self, native: nn.Module, ops: TorchOps, precision: str) -> None:
         # Whether examples influence each other cannot be seen from outside, and two passes are right either way.
         super().__init__(native, ops, precision, mixes_samples=True)
+        mixing = [m for m in native.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        if ops.workers is not None and mixing:
+            raise ConfigError(
+                f"{type(native).__qualname__} has {type(mixing[0]).__name__}, which would normalise the rows of each "
+                f"of {ops.workers.count} workers by themselves. Use nn.GroupNorm, or a network of gankit's layers."
+            )
         tied = len(self._params) - len({id(holder[name]) for holder, name, _ in self._params.values()})
         if tied:
             raise ConfigError(f"{type(native).__qualname__} has {tied} tied parameters, which gankit cannot train.")
@@ -165,6 +171,9 @@ class WrappedNetwork(TorchNetwork):
             yield
             return
         with forked(self._ops.device):
+            workers = self._ops.workers
+            if workers is not None:  # whose rows are others, and want other numbers
+                key = self._ops.fold_in(key, workers.rank)
             torch.manual_seed(key & (2**63 - 1))
             yield
 

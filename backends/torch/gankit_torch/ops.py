@@ -21,17 +21,21 @@ from gankit_torch.optimizers import as_array
 from gankit_torch.recording import Phase, Recorded, Replayed
 from gankit_torch.threads import enough
 from gankit_torch.whole import Chunk, Whole
+from gankit_torch.workers import TorchWorkers
 
 
 class TorchOps:
-    """Tensors on one device, floats in one dtype."""
+    """Tensors on one device, floats in one dtype; workers: who else plays, each on a device of its own."""
 
     xp = xp
 
-    def __init__(self, device: torch.device, dtype: torch.dtype, tf32: bool = False) -> None:
-        self.device, self.dtype, self._tf32 = device, dtype, tf32
+    def __init__(
+        self, device: torch.device, dtype: torch.dtype, tf32: bool = False, workers: TorchWorkers | None = None
+    ) -> None:
+        self.device, self.dtype, self._tf32, self.workers = device, dtype, tf32, workers
         self._graphs = graphs_on(device)
-        self._by_wholes = all(map(switches.on, ("recorded", "graphs", "whole")))
+        # A whole step holds what workers tell each other, which is not captured.
+        self._by_wholes = workers is None and all(map(switches.on, ("recorded", "graphs", "whole")))
         self._whole: dict[Any, Whole] = {}  # by step
         self._depth = 0  # of gradients being taken, one inside the other
 
@@ -135,10 +139,16 @@ class TorchOps:
         return fold_in(key, index)
 
     def uniform(self, key: int, shape: tuple[int, ...]) -> Tensor:
-        return torch.rand(shape, generator=generator(key, self.device), device=self.device, dtype=self.dtype)
+        return self._drawn(torch.rand, key, shape)
 
     def normal(self, key: int, shape: tuple[int, ...]) -> Tensor:
-        return torch.randn(shape, generator=generator(key, self.device), device=self.device, dtype=self.dtype)
+        return self._drawn(torch.randn, key, shape)
+
+    def _drawn(self, draw: Callable[..., Tensor], key: int, shape: tuple[int, ...]) -> Tensor:
+        options = {"generator": generator(key, self.device), "device": self.device, "dtype": self.dtype}
+        if self.workers is None:
+            return draw(shape, **options)
+        return self.workers.drawn(lambda whole: draw(whole, **options), shape)
 
     def recorded(self, phase: Phase) -> Phase:
         if not switches.on("recorded"):

@@ -8,6 +8,7 @@ from typing import ClassVar
 from gankit.interfaces import Array, Moment
 from gankit.parts.penalties import OnDiscriminator, input_gradient, safe_norm
 from gankit.parts.schedules import Number, require_between
+from gankit.parts.together import batch_std
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Dragan(OnDiscriminator):
 
     def __call__(self, moment: Moment) -> Array:
         ops, xp, x, key = moment.ops, moment.ops.xp, moment.draw.real, moment.key
-        noise = self.spread * xp.std(x) * ops.uniform(ops.fold_in(key, 0), tuple(x.shape))
+        noise = self.spread * batch_std(ops, x) * ops.uniform(ops.fold_in(key, 0), tuple(x.shape))
         share = ops.uniform(ops.fold_in(key, 1), (x.shape[0], *(1,) * (len(x.shape) - 1)))
         excess = safe_norm(ops, input_gradient(ops, moment.critic, x + share * noise, moment.draw.given)) - 1.0
         return xp.mean(excess * excess)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from gankit.errors import ConfigError
 from gankit.interfaces import Array, Loss, Ops, Scores
 from gankit.parts.losses import NonSaturating
+from gankit.parts.together import batch_mean
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class FeatureMatching:
                 "gankit.layers.Features() behind the layer whose output is to be matched, let a module of your own "
                 'return {"logits": ..., "features": (...)}, or type discriminator="mlp", which has them.'
             )
-        mean, distances = ops.xp.mean, []
+        distances = []
         for of_real, of_fake in zip(real.features, fake.features, strict=True):
-            apart = mean(of_real, axis=0) - mean(of_fake, axis=0)
+            apart = batch_mean(ops, of_real, 0) - batch_mean(ops, of_fake, 0)
             distances.append(ops.xp.sum(apart * apart))
         return sum(distances[1:], distances[0])

@@ -10,6 +10,7 @@ from typing import ClassVar
 from gankit.interfaces import Array, Moment, Tensors
 from gankit.parts.penalties import OnDiscriminator
 from gankit.parts.schedules import Number, require_between
+from gankit.parts.together import batch_mean
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class LeCam(OnDiscriminator):
         ops, mean, critic, draw, memory = moment.ops, moment.ops.xp.mean, moment.critic, moment.draw, moment.memory
         of_real, of_fake = critic(draw.real, draw.given).logits, critic(moment.fake, draw.fake_given).logits
         # What is averaged starts at 0; `mass`, the same average of ones, says how much of it is real by now.
-        seen = {"real": mean(of_real), "fake": mean(of_fake), "mass": 1.0}
+        seen = {"real": batch_mean(ops, of_real), "fake": batch_mean(ops, of_fake), "mass": 1.0}
         moved = {name: self.decay * memory[name] + (1.0 - self.decay) * now for name, now in seen.items()}
         moved = ops.tree_map(ops.stop_gradient, moved)
         above, below = of_real - moved["fake"] / moved["mass"], moved["real"] / moved["mass"] - of_fake

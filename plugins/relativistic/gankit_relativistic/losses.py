@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gankit.interfaces import Array, Ops, Scores
+from gankit.parts.together import batch_mean
 
 
 @dataclass(frozen=True)
@@ -49,4 +50,5 @@ class RelativisticAverage:
 
     def _set_apart(self, ops: Ops, higher: Array, lower: Array) -> Array:
         mean = ops.xp.mean
-        return mean(ops.softplus(mean(lower) - higher)) + mean(ops.softplus(lower - mean(higher)))
+        of_lower = mean(ops.softplus(batch_mean(ops, lower) - higher))
+        return of_lower + mean(ops.softplus(lower - batch_mean(ops, higher)))

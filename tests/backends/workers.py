@@ -1,0 +1,174 @@
+"""Small games that several workers play, and what becomes of each: run by `test_workers.py`, alone and as N processes.
+
+RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500 python -m tests.backends.workers FOLDER 20
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gankit
+from gankit.errors import GankitError
+
+_RNG = np.random.default_rng(5)
+PICTURES = _RNG.integers(0, 256, (40, 28, 28, 1), dtype=np.uint8)
+CLASSES = np.arange(40) % 4
+MIXED = (PICTURES, CLASSES)
+SMALL: Mapping[str, Any] = {
+    "data": "ring",
+    "generator": {"hidden": [8]},
+    "discriminator": {"hidden": [8]},
+    "latent_dim": 4,
+    "batch_size": 16,
+}
+WIDTH: Mapping[str, Any] = {"generator": {"width": 4}, "discriminator": {"width": 4}, "batch_size": 8}
+GAMES: Mapping[str, Mapping[str, Any]] = {
+    "plain": SMALL,
+    "gradient penalty, k": {**SMALL, "loss": "wasserstein", "penalties": ["gradient-penalty"], "k": 2},
+    "lazy r1, accumulated, clipped, averaged": {
+        **SMALL,
+        "penalties": [{"name": "r1", "weight": 1.0, "every": 4}],
+        "accumulate": 2,
+        "gradient_clip": 0.5,
+        "ema": 0.9,
+    },
+    "relativistic average": {**SMALL, "loss": "relativistic-average"},
+    "lecam": {**SMALL, "penalties": ["lecam"]},
+    "feature matching": {**SMALL, "loss": "feature-matching"},
+    "dragan": {**SMALL, "penalties": ["dragan"]},
+    "consensus": {**SMALL, "loss": "relativistic-average", "schedule": "simultaneous", "consensus": 0.1},
+    "batch norm, accumulated": {"recipe": "dcgan", "data": PICTURES, **WIDTH, "accumulate": 2},
+    "conditional, augmented": {
+        "recipe": "cdcgan",
+        "data": MIXED,
+        "num_classes": 4,
+        **WIDTH,
+        "fake_labels": "uniform",
+        "augmentations": ["colour", "translation", "cutout"],
+    },
+    "dropout": {
+        "recipe": "gan-2014",
+        "data": PICTURES,
+        "generator": {"units": 8},
+        "discriminator": {"units": 8},
+        "batch_size": 8,
+    },
+    "others' conditions": {
+        "recipe": "masked-rows",
+        "data": "grid",
+        "generator": {"hidden": 8},
+        "discriminator": {"hidden": 8},
+        "penalties": ["mismatched", "diversity"],
+        "batch_size": 8,
+    },
+}
+Told = dict[str, Any]
+
+
+class Log:
+    """Every term of every step."""
+
+    every = 1
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, float]] = []
+
+    def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
+        self.lines.append(dict(terms))
+
+
+class At:
+    """A callback that does something after a step."""
+
+    every = 1
+
+    def __init__(self, step: int, do: Any) -> None:
+        self._step, self._do = step, do
+
+    def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
+        if step == self._step:
+            self._do()
+
+
+def build(backend: str, game: Mapping[str, Any], **more: Any) -> Any:
+    return gankit.build(backend=backend, **{"dtype": "float64", **game, **more})
+
+
+def states(backend: str, steps: int, games: Mapping[str, Mapping[str, Any]] = GAMES, **more: Any) -> dict[str, Any]:
+    """Every array of every game after so many steps, and every term on the way, under `game/name`."""
+    found = {}
+    for name, game in games.items():
+        log = Log()
+        trainer = build(backend, game, **more).fit(steps=steps, callbacks=[log])
+        arrays = {leaf: x for leaf, x in trainer._game.pack(trainer._state)[0].items() if not leaf.startswith("data/")}
+        for term in log.lines[0]:
+            arrays[f"log/{term}"] = np.array([line[term] for line in log.lines])
+        found |= {f"{name}/{leaf}": x for leaf, x in arrays.items()}
+    return found
+
+
+def said(f: Any) -> str:
+    """What an error says; "" where there is none."""
+    try:
+        f()
+    except (GankitError, KeyboardInterrupt, RuntimeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def accidents(backend: str, rank: int) -> Told:
+    """How all workers come to stop."""
+
+    def stopped(step: int, do: Any) -> tuple[str, int]:
+        """(what this worker says, its steps) when the second one does that after a step."""
+        trainer = build(backend, SMALL)
+        callbacks = [At(step, do)] if rank == 1 else []
+        return said(lambda: trainer.fit(steps=30, callbacks=callbacks)), trainer.steps_done
+
+    def fail() -> None:
+        raise RuntimeError("the disk is full")
+
+    stream = ([PICTURES] * 2)[: 2 - rank]  # the second worker has fewer
+    return {
+        "uneven": said(lambda: build(backend, SMALL, batch_size=9)),
+        "uneven parts": said(lambda: build(backend, SMALL, accumulate=16)),
+        "other game": said(lambda: build(backend, SMALL, seed=rank).fit(steps=1)),
+        "interrupted": stopped(3, lambda: os.kill(os.getpid(), signal.SIGINT)),
+        "error": stopped(5, fail),
+        "exhausted": said(lambda: build(backend, {"recipe": "dcgan", **WIDTH}, data=iter(stream)).fit(steps=30)),
+    }
+
+
+def together(module: Sequence[str], count: int, **options: Any) -> list[subprocess.Popen[str]]:
+    """`python -m module ...` as so many workers on this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {**os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared |= {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return [
+        subprocess.Popen([sys.executable, "-m", *module], env={**shared, "RANK": str(rank)}, **pipes, **options)
+        for rank in range(count)
+    ]
+
+
+def main(folder: str, steps: str) -> None:
+    rank = int(os.environ["RANK"])
+    found = states("torch", int(steps))
+    np.savez(Path(folder) / f"{rank}.npz", **found)
+    (Path(folder) / f"{rank}.json").write_text(json.dumps(accidents("torch", rank)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
