@@ -635,6 +635,63 @@ def d(*inner, before=(), kernel=None, last=None, labels=True, end=(LOGIT,)):
     return build
 
 
+def straight(role, *end):
+    """A linear network's target, ending as it is told."""
+
+    def build(spec):
+        if role == "G":
+            return (*spec.labels(), Dense(8), Dense(math.prod(spec.shape)), *end, Reshape(spec.shape))
+        return (Flatten(), *spec.labels(), Dense(8), *end, Dense(1), LOGIT)
+
+    return build
+
+
+def deaf_to_width(spec, *, width: int = 8):
+    return g()(spec)
+
+
+def deaf_to_slope(spec, *, width: int = 8, slope: float = 0.2):
+    return (Flatten(), *spec.labels(), Dense(width), LeakyRelu(0.2), Dense(1), LOGIT)
+
+
+def deaf_to_norm(spec, *, hidden: tuple[int, ...] = (8, 8), norm: bool = False):
+    dense = tuple(layer for width in hidden for layer in (Dense(width), Relu()))
+    return (
+        *spec.labels(),
+        *dense,
+        Dense(math.prod(spec.shape)),
+        *((Sigmoid(),) if spec.bounded else ()),
+        Reshape(spec.shape),
+    )
+
+
+@dataclass(frozen=True)
+class Cut(Portable):
+    """Of a picture, what a square of its shorter side covers."""
+
+    def output_shape(self, shape):
+        side = min(shape[:2])
+        return (side, side, shape[2])
+
+    def compute(self, ops, params, x, labels):
+        side = min(x.shape[1:3])
+        return x[:, :side, :side]
+
+
+def square_minded(spec):
+    spec.image_shape("broken")
+    return (Cut(), Flatten(), *spec.labels(), Dense(8), LeakyRelu(0.2), Dense(1), LOGIT)
+
+
+def one_row_too_few(spec):
+    spec.image_shape("broken")
+
+    def padded(ops, x):
+        return ops.xp.concat([x[:, :-1], ops.xp.zeros_like(x[:, :1])], axis=1)
+
+    return (*g()(spec), Does(padded))
+
+
 def refuses(spec):
     raise ConfigError(f"Not for examples of shape {spec.shape}.")
 
@@ -753,6 +810,16 @@ NETWORKS = (
         ),
         ("D with the root of 0", "check_network_second_derivatives", d(Does(rooted), kernel=Constant(0.0))),
         ("G with the log of the mean", "check_network_plays", g(bias=LogOfMean())),
+        ("G that is linear", "check_network_bends", straight("G")),
+        ("D that is linear", "check_network_bends", straight("D")),
+        ("D with dropout for an activation", "check_network_bends", straight("D", layers.Dropout(0.5))),
+        ("G deaf to its width", "check_network_settings_act", deaf_to_width),
+        ("D deaf to its slope", "check_network_settings_act", deaf_to_slope),
+        ("G deaf to a switch", "check_network_settings_act", deaf_to_norm),
+        ("D that sees a square", "check_network_reads_every_number", square_minded),
+        ("G that leaves a row out", "check_network_reads_every_number", one_row_too_few),
+        ("D whose spread is that of a variance", "check_network_starts_in_scale", d(kernel=Normal(40.0))),
+        ("G that starts in a whisper", "check_network_starts_in_scale", g(kernel=Normal(1e-4))),
     ),
     *networks(
         (

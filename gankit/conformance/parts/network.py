@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gankit.conformance.compare import Array, require
-from gankit.conformance.parts import network_training
+from gankit.conformance.parts import network_shape, network_training
 from gankit.conformance.parts.common import exact
 from gankit.conformance.parts.net import (
     CLASSES,
@@ -313,5 +313,6 @@ CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_network_examples_are_independent,
     check_network_exports,
     check_network_as_a_module,
+    *network_shape.CHECKS,
     *network_training.CHECKS,
 )

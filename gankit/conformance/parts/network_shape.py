@@ -1,0 +1,185 @@
+"""What any network has to be, beyond its interface: it bends, its settings act, it reads every pixel, it starts well.
+
+A linear network, a setting that nothing reads, a picture whose last columns are left out: all of these train, and look
+like a game that is hard.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gankit.conformance.compare import Array, require
+from gankit.conformance.parts.common import exact, target
+from gankit.conformance.parts.net import LATENT, MASK, PICTURE, REFUSALS, Net, opened, small_settings, smallest, specs
+from gankit.conformance.subject import Candidate, NotApplicable
+from gankit.errors import CapabilityError
+from gankit.interfaces import Port
+from gankit.layers import output_range
+from gankit.networks import GameSpec, Native
+
+OBLONG = ((8, 12, 1), (16, 8, 1), (28, 56, 1), (32, 64, 3), (64, 32, 3))
+"""Pictures whose sides differ."""
+LEAST, MOST = 0.005, 50.0
+"""Of the root mean square of a kernel times the root of its inputs: He's rule gives 1.4, the first of the published
+networks 0.006 (uniform on [-0.005, 0.005]), and the largest 26."""
+
+
+def check_network_bends(candidate: Candidate) -> None:
+    """D could draw no line but a straight one, or G make nothing but a cloud of one shape: the network is linear."""
+    net = smallest(candidate, exact(candidate).dtype)
+    if net.role == "generator" and PICTURE in net.spec.given and MASK not in net.spec.given:
+        raise NotApplicable("A G that is given a picture may do without z.")
+    y = {name: np.repeat(values[:1], 3, axis=0) for name, values in net.given().items()}
+    bends, most = 0.0, 0.0
+    for seed in range(8):
+        a, b = net.inputs(2, seed=seed)
+        arrays = net.generic(seed, scale=0.5)
+        out = _before_its_end(net, net.outputs(arrays, np.stack([a, (a + b) / 2, b]), y)[net.main])
+        bends = max(bends, float(np.abs(out[1] - (out[0] + out[2]) / 2).max()))
+        most = max(most, float(np.abs(out[0] - out[2]).max()))
+    require(
+        bends > 1e-5 * most,
+        f"{net.what}: half way between two inputs its answer is half way between its answers, whatever its parameters: "
+        "it is linear. Likely cause: no activation between its layers.",
+    )
+
+
+def _before_its_end(net: Net, out: Array) -> Array:
+    """G's examples before the activation that gives them their range: that it bends is no merit of the network's."""
+    architecture = net.architecture
+    ends = architecture.output if isinstance(architecture, Native) else output_range(architecture)
+    if net.role != "generator" or ends == "free":
+        return out
+    unit = out if ends == "unit" else (out + 1) / 2
+    unit = np.clip(unit, 1e-12, 1 - 1e-12)
+    return np.asarray(np.log(unit) - np.log1p(-unit))
+
+
+def check_network_settings_act(candidate: Candidate) -> None:
+    """A user would set a number in vain: the network is the same whatever a setting says."""
+    parameters = list(inspect.signature(target(candidate)).parameters.values())[1:]
+    settings = [p for p in parameters if p.kind is p.KEYWORD_ONLY or p.default is not p.empty]
+    if not settings:
+        raise NotApplicable("It has no settings.")
+    for setting in settings:
+        tried = []
+        for spec in specs():
+            with_default = _made(candidate, spec)
+            if with_default is None:
+                continue
+            if isinstance(with_default, Native):
+                raise NotApplicable("A module of a framework is compared by nothing but what it computes.")
+            for value in others(setting):
+                changed = _made(candidate, spec, **{setting.name: value})
+                tried += [] if changed is None else [changed != with_default]
+            if any(tried):
+                break
+        require(
+            any(tried) or not tried,
+            f"{candidate.name!r}: its layers are the same whatever {setting.name} is. Use the setting, or remove it.",
+        )
+
+
+def others(setting: inspect.Parameter) -> Iterator[Any]:
+    """Values beside a setting's default: what is possible, nobody has to say."""
+    value = setting.default
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int):
+        yield from (value + 1, value * 2, value // 2, value - 1)
+    elif isinstance(value, float):
+        yield from (value * 0.5, value * 2.0, value + 0.25)
+    elif isinstance(value, tuple | list) and value and all(isinstance(item, int) for item in value):
+        yield from ([*value, value[-1]], [item * 2 for item in value])
+    elif value is None and "int" in str(setting.annotation):
+        yield from (1, 2, 8)
+    elif value is None and "float" in str(setting.annotation):
+        yield from (0.5, 2.0)
+
+
+def _made(candidate: Candidate, spec: GameSpec, **settings: Any) -> Any:
+    """The architecture, or None where it is not for this game or not with these settings."""
+    try:
+        return candidate.made(spec, **settings)
+    except REFUSALS:
+        return None
+
+
+def check_network_reads_every_number(candidate: Candidate) -> None:
+    """Some columns of a picture would never be judged, or never be drawn: rows and columns are mixed up, or cut off."""
+    net = oblong(candidate)
+    if net.role == "generator":
+        out = net.outputs(net.generic(), net.inputs(), net.given())[net.main]
+        still = np.argwhere(np.ptp(out, axis=0) == 0)
+        said = "are the same for every z"
+    else:
+        slopes = sum(np.abs(_slopes(net, seed)).max(axis=0) for seed in range(2))
+        still = np.argwhere(slopes == 0)
+        said = "change no score"
+    require(
+        not len(still),
+        f"{net.what}: {len(still)} numbers of an example, the first at {still[:1].tolist()}, {said}. "
+        "Likely cause: height and width exchanged, or a picture that is cut off.",
+    )
+
+
+def oblong(candidate: Candidate) -> Net:
+    """The network for a picture that is not square; raises NotApplicable where it takes none."""
+    backend = exact(candidate)
+    for shape in OBLONG:
+        part = {PICTURE: Port("image", shape), MASK: Port("mask", (*shape[:2], 1))}
+        for given in ({}, part, {PICTURE: part[PICTURE]}):
+            spec = GameSpec(shape, LATENT, None, True, given)
+            if candidate.kind == "generators" and given:
+                continue  # what is known of a picture is no matter of z
+            for settings in small_settings(candidate):
+                try:
+                    return opened(candidate, spec, backend, settings)
+                except CapabilityError:
+                    raise
+                except REFUSALS:
+                    continue
+    raise NotApplicable("It takes no picture whose sides differ.")
+
+
+def _slopes(net: Net, seed: int) -> Array:
+    """Of D's logits in its examples, away from its start."""
+    ops = net.backend.ops
+    params, held = net.held(net.generic(seed))
+    given = net.on_device(net.given())
+
+    def total(x: Any) -> Any:
+        return ops.xp.sum(net.apply(params, held, x, given)[0][net.main])
+
+    return np.asarray(ops.to_numpy(ops.compile(ops.grad(total))(ops.asarray(net.inputs(seed=seed)))))
+
+
+def check_network_starts_in_scale(candidate: Candidate) -> None:
+    """The first steps would blow up, or nothing would reach the layers behind: a kernel starts far out of scale."""
+    net = smallest(candidate, exact(candidate).dtype)
+    if net.native:
+        raise NotApplicable("A module of a framework starts from the numbers that it holds.")
+    trained = net.network.shapes[0]
+    for name, array in net.arrays.items():
+        if name not in trained or array.ndim < 2 or not name.endswith("kernel") or not array.any():
+            continue  # kernels of 0, as at the end of a residual branch, are on purpose
+        size = float(np.sqrt(np.square(array).mean() * math.prod(array.shape[:-1])))
+        require(
+            LEAST < size < MOST,
+            f"{net.what}: {name} starts at {size:.2g} times what would keep a signal's size. He's rule gives 1.4, "
+            f"published networks are between {LEAST:g} and {MOST:g}. Likely cause: a spread that does not fall with "
+            "the number of inputs, or is given as a variance.",
+        )
+
+
+CHECKS: tuple[Callable[[Candidate], None], ...] = (
+    check_network_bends,
+    check_network_settings_act,
+    check_network_reads_every_number,
+    check_network_starts_in_scale,
+)
