@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from planting import network
@@ -128,6 +128,20 @@ class WrongSide(Conditional):
         return super().discriminator(ops, replace(real, labels=fake.labels), fake)
 
 
+@dataclass(frozen=True)
+class Deaf(NonSaturating):
+    """Takes a margin and does not look at it."""
+
+    margin: float = 1.0
+
+
+@dataclass(frozen=True)
+class Switchless(NonSaturating):
+    """Takes a switch and does not look at it."""
+
+    saturating: bool = False
+
+
 def mean_of(ops, x):
     return ops.xp.mean(x)
 
@@ -200,6 +214,8 @@ class Part(NonSaturating):
 
 LOSSES = losses(
     ("declares nothing", "check_loss_contract", Undeclared),
+    ("deaf to its margin", "check_loss_settings_act", Deaf),
+    ("deaf to its switch", "check_loss_settings_act", Switchless),
     ("no mean at all", "check_loss_contract", plain(g=lambda ops, real, fake: ops.softplus(-fake.logits))),
     (
         "relativistic without saying that G needs real examples",
@@ -394,6 +410,36 @@ def between(share):
     return penalty(term)
 
 
+@dataclass(frozen=True)
+class DeafPenalty(OnDiscriminator):
+    """Takes a target, and has one of its own."""
+
+    target: float = 1.0
+    name: ClassVar[str] = "broken"
+
+    def __call__(self, ops, net, draw, fake, key):
+        return ops.xp.mean((safe_norm(ops, input_gradient(ops, net, draw.real, draw.labels)) - 1.0) ** 2)
+
+
+@dataclass(frozen=True)
+class SwitchlessPenalty(OnDiscriminator):
+    """Takes a switch and does not look at it."""
+
+    one_sided: bool = False
+    name: ClassVar[str] = "broken"
+    __call__ = Bare.__call__
+
+
+def over_one_axis(axis):
+    """Norms of D's gradient over one axis of the examples only."""
+
+    def term(ops, net, draw, fake, key):
+        g = input_gradient(ops, net, draw.real, draw.labels)
+        return ops.xp.mean((ops.xp.sqrt(ops.xp.sum(g * g, axis=axis) + 1e-8) - 1.0) ** 2)
+
+    return penalty(term)
+
+
 def placed(ops, net, draw, fake, key):
     g = input_gradient(ops, net, draw.real, draw.labels)
     place = ops.to_float(ops.xp.arange(g.shape[0]))
@@ -502,6 +548,20 @@ PENALTIES = penalties(
         own(lambda self, *arguments: self.every * r1(*arguments)),
     ),
     ("cut from the graph", "check_penalty_gradient", penalty(detached)),
+    ("deaf to its target", "check_penalty_settings_act", DeafPenalty),
+    ("deaf to its switch", "check_penalty_settings_act", SwitchlessPenalty),
+    (
+        "between fake and half way",
+        "check_penalty_interpolates_on_the_line",
+        between(lambda ops, key, shape: 0.5 * ops.uniform(key, (shape[0], *(1 for _ in shape[1:])))),
+    ),
+    (
+        "about half way",
+        "check_penalty_interpolates_on_the_line",
+        between(lambda ops, key, shape: 0.25 + 0.5 * ops.uniform(key, (shape[0], *(1 for _ in shape[1:])))),
+    ),
+    ("a norm over rows alone", "check_penalty_of_images_is_that_of_vectors", over_one_axis(1)),
+    ("a norm over channels alone", "check_penalty_of_images_is_that_of_vectors", over_one_axis(-1)),
     (
         "the root of a gradient of 0",
         "check_penalty_where_nothing_changes",

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gankit.conformance.compare import agree, epsilon, require
-from gankit.conformance.parts import loss_batch, loss_steps
+from gankit.conformance.parts import loss_batch, loss_steps, settings_act
 from gankit.conformance.parts.common import exact, imports_no_framework, made, play, wish
 from gankit.conformance.parts.scores import (
     PLAYERS,
@@ -209,6 +209,7 @@ CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_loss_is_finite,  # before what it would make red as well
     check_loss_values,
     check_loss_gradients,
+    settings_act.check_loss_settings_act,
     *loss_batch.CHECKS,
     *loss_steps.CHECKS,
     check_loss_is_pure,

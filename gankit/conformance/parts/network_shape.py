@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from gankit.conformance.compare import Array, require
 from gankit.conformance.parts.common import exact, target
 from gankit.conformance.parts.net import LATENT, MASK, PICTURE, REFUSALS, Net, opened, small_settings, smallest, specs
+from gankit.conformance.parts.settings_act import others
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.errors import CapabilityError
 from gankit.interfaces import Port
@@ -83,23 +84,6 @@ def check_network_settings_act(candidate: Candidate) -> None:
             any(tried) or not tried,
             f"{candidate.name!r}: its layers are the same whatever {setting.name} is. Use the setting, or remove it.",
         )
-
-
-def others(setting: inspect.Parameter) -> Iterator[Any]:
-    """Values beside a setting's default: what is possible, nobody has to say."""
-    value = setting.default
-    if isinstance(value, bool):
-        yield not value
-    elif isinstance(value, int):
-        yield from (value + 1, value * 2, value // 2, value - 1)
-    elif isinstance(value, float):
-        yield from (value * 0.5, value * 2.0, value + 0.25)
-    elif isinstance(value, tuple | list) and value and all(isinstance(item, int) for item in value):
-        yield from ([*value, value[-1]], [item * 2 for item in value])
-    elif value is None and "int" in str(setting.annotation):
-        yield from (1, 2, 8)
-    elif value is None and "float" in str(setting.annotation):
-        yield from (0.5, 2.0)
 
 
 def _made(candidate: Candidate, spec: GameSpec, **settings: Any) -> Any:

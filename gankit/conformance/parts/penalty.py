@@ -21,7 +21,7 @@ from gankit.conformance.compare import agree, bit_equal, epsilon, require
 from gankit.conformance.games import CONDITIONAL, leaves, small, start
 from gankit.conformance.open_games import begin as begin_open
 from gankit.conformance.open_games import crossed, with_labelled
-from gankit.conformance.parts import penalty_points
+from gankit.conformance.parts import penalty_points, settings_act
 from gankit.conformance.parts.common import Game, exact, imports_no_framework, made, play, settings, wish
 from gankit.conformance.parts.probe import (
     Held,
@@ -309,6 +309,7 @@ CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_penalty_is_pure,
     check_penalty_settings,
     check_penalty_leaves_its_weight_to_the_step,
+    settings_act.check_penalty_settings_act,
     check_penalty_gradient,
     check_penalty_where_nothing_changes,
     check_penalty_is_finite,

@@ -10,7 +10,17 @@ import numpy as np
 
 from gankit.conformance.compare import Array, require
 from gankit.conformance.parts.common import exact, made
-from gankit.conformance.parts.probe import CLASSES, Given, Watching, draws, given, needs_of, on_generator, value
+from gankit.conformance.parts.probe import (
+    CLASSES,
+    Given,
+    Watching,
+    draws,
+    given,
+    needs_of,
+    on_generator,
+    outcome,
+    value,
+)
 from gankit.conformance.subject import Candidate, NotApplicable
 
 
@@ -81,6 +91,33 @@ def check_penalty_interpolates_on_the_line(candidate: Candidate) -> None:
             f"{type(penalty).__name__}: points lie from {least:.2f} to {most:.2f} of the way from fake to real; they "
             "must from 0 to 1. Likely cause: a share drawn by ops.normal; use ops.uniform.",
         )
+        require(
+            most - least < 1e-6 or (least < 0.15 and most > 0.85),
+            f"{type(penalty).__name__}: all of {len(at)} points lie from {least:.2f} to {most:.2f} of the way from "
+            "fake to real; they must from 0 to 1. Likely cause: a share that is multiplied, squared or cut off.",
+        )
+
+
+def check_penalty_of_images_is_that_of_vectors(candidate: Candidate) -> None:
+    """The penalty would be another one for pictures than for the same numbers as rows: a norm over some axes only."""
+    penalty, ops = made(candidate), exact(candidate).ops
+    if on_generator(penalty) or needs_of(penalty) - {"real"}:
+        raise NotApplicable("It looks at more than D on real and fake examples.")
+    here = given(penalty)
+    if draws(ops, penalty, here):
+        raise NotApplicable("What it draws has the shape of the examples, so that the draws differ.")
+    flat = replace(here, real=here.real.reshape(len(here.real), -1), fake=here.fake.reshape(len(here.fake), -1))
+    images, rows = (outcome(ops, penalty, at) for at in (here, flat))
+    parts = {"value": (images.value, rows.value)} | {
+        f"gradient in {name}": (array, rows.gradient[name]) for name, array in images.gradient.items()
+    }
+    for what, (a, b) in parts.items():
+        require(
+            bool(np.allclose(a, b, rtol=1e-6, atol=1e-9)),
+            f"{type(penalty).__name__}: its {what} is {np.ravel(a)[0]:.6g} on images (n, h, w, c), and "
+            f"{np.ravel(b)[0]:.6g} on the same numbers as rows (n, d). Likely cause: a sum over axis 1 alone, or over "
+            "fixed axes; reshape to (n, -1) first, as gankit.penalties.input_gradient does.",
+        )
 
 
 def check_penalty_gives_examples_their_own_labels(candidate: Candidate) -> None:
@@ -123,5 +160,6 @@ CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_penalty_ignores_order,
     check_penalty_draws_for_each_example,
     check_penalty_interpolates_on_the_line,
+    check_penalty_of_images_is_that_of_vectors,
     check_penalty_gives_examples_their_own_labels,
 )
