@@ -63,6 +63,7 @@ def write_plugin(kind: str, name: str, into: Path = Path()) -> list[Path]:
         f"{package}/__init__.py": common.joinpath("init.py.txt"),
         f"{package}/py.typed": None,
         "tests/test_conformance.py": common.joinpath("test_conformance.py.txt"),
+        "tests/test_paper.py": own.joinpath("test_paper.py.txt"),
         "pyproject.toml": common.joinpath("pyproject.toml.txt"),
         "README.md": common.joinpath("README.md.txt"),
     }
