@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gankit_jax.mesh import join_hosts
 
 from gankit import checkpoint
 from gankit.errors import ConfigError, DeviceError
-from gankit_jax.mesh import join_hosts
 from tests.backends.workers import GAMES, SMALL, build, states
 
 STEPS, BOUND = 20, 1e-9
