@@ -16,8 +16,9 @@ class Workers(Protocol):
 
     A backend that plays with several has one as `ops.workers`; one that plays alone has none there, or None.
 
-    rank: of this process, from 0. count: of processes. shares: how many parts a minibatch is cut into, of which each
-    process holds one, or all of them where its devices share them by themselves.
+    rank: of this process, from 0. count: of processes. shares: how many parts a minibatch is cut into. cut: how many of
+    them the step knows of, `count` where each process computes with its own rows, or 1 where what it computes is meant
+    for all rows and the backend sees to the rest.
 
     What is done on arrays of the device is part of the computation: all processes do it at the same place of the step.
     """
@@ -30,6 +31,9 @@ class Workers(Protocol):
 
     @property
     def shares(self) -> int: ...
+
+    @property
+    def cut(self) -> int: ...
 
     def rows(self, x: np.ndarray[Any, Any], axis: int, parts: int) -> np.ndarray[Any, Any]:
         """This process's rows of a host array whose rows lie along an axis. They are taken from each of `parts` parts,

@@ -20,7 +20,7 @@ def workers_of(ops: Ops) -> Workers | None:
 def batch_size(ops: Ops, x: Array) -> int:
     """How many rows the whole minibatch has, of which x are this worker's."""
     workers, own = workers_of(ops), int(x.shape[0])
-    return own if workers is None else own * workers.count
+    return own if workers is None else own * workers.cut
 
 
 def batch_mean(ops: Ops, x: Array, axis: int | None = None) -> Array:

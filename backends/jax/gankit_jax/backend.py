@@ -18,8 +18,9 @@ from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import OptimizerSpec
 from gankit.layers import Placed
 from gankit.parts.optimizers import Portable
-from gankit.plug.capabilities import BFLOAT16, EVERY_LAYER, FLOAT64, OWN_MODULES, TF32
+from gankit.plug.capabilities import BFLOAT16, DATA_PARALLEL, EVERY_LAYER, FLOAT64, OWN_MODULES, TF32
 from gankit_jax.layers import Stack
+from gankit_jax.mesh import join_hosts, shared_by
 from gankit_jax.network import JaxNetwork
 from gankit_jax.ops import JaxOps
 from gankit_jax.optimizers import JaxOptimizer, optimizer
@@ -35,29 +36,42 @@ GPU_FLAGS = {
 
 
 class JaxBackend:
-    """JAX on one device.
+    """JAX on one device, or on several that share each minibatch.
 
     device: "auto" (JAX's own first choice), a platform ("cpu", "cuda", "tpu"), or one of its devices ("cuda:1").
     dtype: "float32" or "float64", of parameters and arithmetic; float64 enables x64 for the whole process.
     precision: "full"; "tf32", which lets products on NVIDIA's devices drop 13 of float32's 23 bits, and does nothing on
         a CPU; "bfloat16" in dense layers and convolutions: parameters and outputs of networks stay float32.
+    devices: how many devices of that platform play together, or "all", those of every host that the environment names.
     """
 
     name = "jax"
-    capabilities = EVERY_LAYER | {FLOAT64, BFLOAT16, TF32, OWN_MODULES}
+    capabilities = EVERY_LAYER | {FLOAT64, BFLOAT16, TF32, OWN_MODULES, DATA_PARALLEL}
 
-    def __init__(self, *, device: str = "auto", dtype: str = "float32", precision: str = "full") -> None:
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        dtype: str = "float32",
+        precision: str = "full",
+        devices: int | str | None = None,
+    ) -> None:
         keep_programs()
         tell_xla()
+        if devices is not None:
+            join_hosts()
         self._device = find_device(device)
+        workers = None if devices is None else shared_by(devices, device.partition(":")[0])
+        if workers is not None:
+            self._device = workers.first
         self.dtype, self.precision = dtype, precision
         if dtype == "float64":
             jax.config.update("jax_enable_x64", True)
-        self.ops = JaxOps(self._device, dtype, precision)
+        self.ops = JaxOps(self._device, dtype, precision, workers if workers and workers.shares > 1 else None)
 
     @property
     def device(self) -> str:
-        return str(self._device)
+        return str(self.ops.workers or self._device)
 
     @property
     def versions(self) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array, lax
 
 from gankit.interfaces import Batch, State, Terms
+from gankit_jax.mesh import Devices
 
 if hasattr(jax, "enable_x64"):
     enable_x64 = jax.enable_x64
@@ -27,12 +28,15 @@ class Staged(NamedTuple):
 
 
 class JaxOps:
-    """Arrays on one device, floats in one dtype; `compute` is the one inside networks."""
+    """Arrays on one device, floats in one dtype; `compute` is the one inside networks.
+
+    workers: the devices that share each minibatch, where they are several; `device` is then the first one of them.
+    """
 
     xp = jnp
 
-    def __init__(self, device: jax.Device, dtype: str, precision: str = "full") -> None:
-        self.device, self.dtype = device, jnp.dtype(dtype)
+    def __init__(self, device: jax.Device, dtype: str, precision: str = "full", workers: Devices | None = None) -> None:
+        self.device, self.dtype, self.workers = device, jnp.dtype(dtype), workers
         self.compute = jnp.dtype(precision) if precision == "bfloat16" else self.dtype
         # Said outright: on NVIDIA's devices JAX's own default is TF32.
         self._products = "tensorfloat32" if precision == "tf32" else "float32"
@@ -64,7 +68,12 @@ class JaxOps:
             x = np.array(x, order="C")  # a copy: device_put shares the memory of an aligned array on the CPU
         if jnp.issubdtype(x.dtype, jnp.floating):
             x = x.astype(self.dtype)  # on the host, before JAX would settle float64 in its own way
-        return jax.device_put(x, self.device)
+        return self._put(x)
+
+    def _put(self, x: Any) -> Array:
+        if self.workers is None or isinstance(x, Array):
+            return jax.device_put(x, self.device if self.workers is None else self.workers.everywhere)
+        return self.workers.put(x)
 
     def to_float(self, x: Array) -> Array:
         return x.astype(self.dtype)
@@ -95,7 +104,7 @@ class JaxOps:
 
     def copy(self, tree: Any) -> Any:
         # By way of the host: `jnp.copy` would be compiled for each shape, 20 ms a time.
-        return jax.tree.map(lambda x: jax.device_put(self.to_numpy(x), self.device), tree)
+        return jax.tree.map(lambda x: self._put(self.to_numpy(x)), tree)
 
     def key(self, words: tuple[Any, Any]) -> Array:
         return jax.random.wrap_key_data(jnp.stack([jnp.asarray(w, jnp.uint32) for w in words]), impl="threefry2x32")
@@ -113,6 +122,8 @@ class JaxOps:
         jitted = jax.jit(f)
 
         def compiled(*arguments: Any) -> Array:
+            if self.workers is not None:  # one of them is enough, and other processes may be busy elsewhere
+                arguments = self.workers.alone(arguments)
             with jax.default_matmul_precision(self._products):
                 return jitted(*arguments)
 
@@ -120,7 +131,8 @@ class JaxOps:
 
     def stage(self, batches: Batch, capacity: int) -> Staged:
         padded = jax.tree.map(lambda x: self._padded(x, capacity), batches)
-        return Staged(jax.device_put(padded, self.device), len(batches.key[0]))
+        placed = jax.device_put(padded, self.device) if self.workers is None else self.workers.staged(padded)
+        return Staged(placed, len(batches.key[0]))
 
     def _padded(self, x: np.ndarray[Any, Any], capacity: int) -> np.ndarray[Any, Any]:
         """A copy of x with rows nobody reads, up to the size that was compiled for; floats in the dtype of the game."""
@@ -138,7 +150,9 @@ class JaxOps:
         capacity: int,
     ) -> tuple[State, Terms]:
         if step not in self._loops:
-            self._loops[step] = jax.jit(partial(_loop, step), donate_argnums=0)
+            # Without being told so the compiler may leave parameters in pieces, as it does with what they are made of.
+            where = {} if self.workers is None else {"out_shardings": self.workers.everywhere}
+            self._loops[step] = jax.jit(partial(_loop, step), donate_argnums=0, **where)
         padded, count = batches if isinstance(batches, Staged) else self.stage(batches, capacity)
         # x64 as the dtype wants it: optax computes otherwise in float32 once another game has switched it on.
         with enable_x64(self.dtype == jnp.float64), jax.default_matmul_precision(self._products):

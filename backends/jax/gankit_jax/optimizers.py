@@ -12,6 +12,7 @@ from jax import Array
 
 from gankit.interfaces import Ops, OptimizerSpec
 from gankit.parts.optimizers import Adam, Portable, Sgd, native
+from gankit_jax.mesh import put
 
 Tensors = dict[str, Array]
 
@@ -44,7 +45,7 @@ class JaxAdam:
 
     def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
         # Put where the parameters are, as the step will return it: a loose count would compile the step twice.
-        count = jax.device_put(np.int32(updates), next(iter(params.values())).device)
+        count = put(np.array(updates, np.int32), next(iter(params.values())).sharding)
         return {"first": zeros(params), "second": zeros(params), "count": count}
 
     def updates(self, slots: Mapping[str, Any]) -> int:
@@ -73,7 +74,7 @@ def optimizer(spec: OptimizerSpec, ops: Ops) -> JaxOptimizer | Portable:
 
 def zeros(params: Tensors) -> Tensors:
     """Slots like these parameters, from the host: `jnp.zeros` would be compiled for each shape, 20 ms a time."""
-    return {name: jax.device_put(np.zeros(p.shape, p.dtype), p.sharding) for name, p in params.items()}
+    return {name: put(np.zeros(p.shape, p.dtype), p.sharding) for name, p in params.items()}
 
 
 def _descend(params: Tensors, directions: Any, lr: Array) -> Tensors:

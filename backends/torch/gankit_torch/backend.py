@@ -12,7 +12,7 @@ from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import OptimizerSpec
 from gankit.layers import Placed
 from gankit.parts.optimizers import Portable
-from gankit.plug.capabilities import BFLOAT16, EVERY_LAYER, FLOAT64, OWN_MODULES, TF32
+from gankit.plug.capabilities import BFLOAT16, DATA_PARALLEL, EVERY_LAYER, FLOAT64, OWN_MODULES, TF32
 from gankit_torch.layers import Stack
 from gankit_torch.network import TorchNetwork, WrappedNetwork
 from gankit_torch.ops import TorchOps
@@ -46,7 +46,8 @@ class TorchBackend:
     @property
     def capabilities(self) -> frozenset[str]:
         wide = frozenset() if self._device.type == "mps" else {FLOAT64}  # Metal has no float64
-        return EVERY_LAYER | {BFLOAT16, TF32, OWN_MODULES} | wide
+        several = {DATA_PARALLEL} if torch.distributed.is_available() else frozenset()
+        return EVERY_LAYER | {BFLOAT16, TF32, OWN_MODULES} | wide | several
 
     @property
     def versions(self) -> Mapping[str, str]:

@@ -66,6 +66,10 @@ class TorchWorkers:
     def shares(self) -> int:
         return self.count
 
+    @property
+    def cut(self) -> int:
+        return self.count
+
     def rows(self, x: np.ndarray[Any, Any], axis: int, parts: int) -> np.ndarray[Any, Any]:
         return part_major(x, axis, parts, self.rank, self.count)
 

@@ -1,0 +1,145 @@
+"""Several devices, of one host or of many, that share each minibatch.
+
+One program is compiled for all of them: rows of the minibatch lie on every device, parameters on each, and what mixes
+rows is a sum over devices, which the compiler writes. So a mean over a batch is the mean over the whole batch already.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
+
+from gankit.errors import DeviceError
+from gankit.interfaces import Batch
+
+AXIS = "rows"
+
+
+class Devices:
+    """The devices of a game, and where on them things lie; see `gankit.interfaces.Workers`.
+
+    Every process has the whole of each minibatch on the host, and puts on its devices what is theirs.
+    """
+
+    cut = 1
+
+    def __init__(self, devices: Sequence[jax.Device]) -> None:
+        self.rank, self.count, self.shares = jax.process_index(), jax.process_count(), len(devices)
+        self.first = next(d for d in devices if d.process_index == self.rank)
+        self._mesh = Mesh(np.array(devices), (AXIS,))
+        self.everywhere = NamedSharding(self._mesh, PartitionSpec())
+
+    def __str__(self) -> str:
+        return f"{self.shares} of {self.first.platform}"
+
+    def put(self, x: np.ndarray[Any, Any], axis: int | None = None) -> Array:
+        """A host array on the devices: its rows, which lie along that axis, shared out; or all of it on each."""
+        place = self.everywhere
+        if axis is not None and x.shape[axis] % self.shares == 0:
+            place = NamedSharding(self._mesh, PartitionSpec(*[None] * axis, AXIS))
+        return put(x, place)
+
+    def staged(self, batches: Batch) -> Batch:
+        """Batches of several steps, each minibatch's rows shared out."""
+        d, g = (
+            draw.each(lambda x, axis=axis: self.put(x, axis))
+            for draw, axis in ((batches.discriminator, 2), (batches.generator, 1))
+        )
+        numbers = {name: self.put(x) for name, x in batches.numbers.items()}
+        return Batch(d, g, numbers, (self.put(batches.key[0]), self.put(batches.key[1])))
+
+    def alone(self, tree: Any) -> Any:
+        """What lies on all devices, on the first one of this process: for what it computes by itself."""
+
+        def own(x: Any) -> Any:
+            return x.addressable_data(0) if isinstance(x, Array) and x.sharding == self.everywhere else x
+
+        return jax.tree.map(own, tree)
+
+    # ---- what several processes of torch have to do, and the compiler does here
+
+    def rows(self, x: np.ndarray[Any, Any], axis: int, parts: int) -> np.ndarray[Any, Any]:
+        return x
+
+    @contextmanager
+    def dealing(self, rows: int) -> Iterator[None]:
+        yield
+
+    def mean(self, x: Array) -> Array:
+        return x
+
+    def gathered(self, x: Array) -> Array:
+        return x
+
+    def own(self, x: Array) -> Array:
+        return x
+
+    def averaged(self, tree: Any) -> Any:
+        return tree
+
+    # ---- between two steps
+
+    def highest(self, numbers: Sequence[int]) -> list[int]:
+        if self.count == 1:
+            return list(numbers)
+        every = multihost_utils.process_allgather(np.array(numbers, np.int32))
+        return [int(x) for x in np.asarray(every).reshape(self.count, -1).max(axis=0)]
+
+    def everybody(self, text: str) -> list[str]:
+        if self.count == 1:
+            return [text]
+        said = np.frombuffer(text.encode(), np.uint8)
+        lengths = self.highest([len(said) if rank == self.rank else 0 for rank in range(self.count)])
+        padded = np.zeros(max(1, *lengths), np.uint8)
+        padded[: len(said)] = said
+        every = np.asarray(multihost_utils.process_allgather(padded)).reshape(self.count, -1)
+        return [bytes(row[:n].tolist()).decode() for row, n in zip(every, lengths, strict=True)]
+
+
+def put(x: np.ndarray[Any, Any], place: Sharding) -> Array:
+    """A host array where it belongs. Of several hosts each puts down its part: `device_put` would have all of them
+    compare their arrays first, which needs all of them there."""
+    if place.is_fully_addressable:
+        return jax.device_put(x, place)
+    return jax.make_array_from_callback(x.shape, place, lambda part: x[part])
+
+
+def shared_by(devices: int | str, platform: str) -> Devices:
+    """So many devices of a platform, or "all" of them, on every host; raises DeviceError where there are fewer."""
+    here = jax.devices() if platform == "auto" else jax.devices(platform)
+    count = len(here) if devices == "all" else int(devices)
+    if count > len(here) or (jax.process_count() > 1 and count < len(here)):
+        hint = "With several hosts it is 'all'." if jax.process_count() > 1 else ""
+        if here[0].platform == "cpu":
+            hint += f" A CPU counts as {count} with XLA_FLAGS=--xla_force_host_platform_device_count={count}."
+        raise DeviceError(f"devices={devices!r}: JAX has {len(here)} of {here[0].platform!r} here. {hint}".strip())
+    return Devices(here[:count])
+
+
+def join_hosts() -> None:
+    """Where the environment says that several hosts play, meet them; before the first look at a device."""
+    if jax.distributed.is_initialized():
+        return
+    # Which would take SIGTERM for itself: what signals ask for is agreed on between two steps, as everywhere.
+    if hasattr(jax.config, "jax_enable_preemption_service"):
+        jax.config.update("jax_enable_preemption_service", False)
+    told = {name: os.environ.get(name) for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID")}
+    if os.environ.get("JAX_COORDINATOR_ADDRESS") and all(told.values()):
+        count, rank = (int(str(value)) for value in told.values())
+        jax.distributed.initialize(num_processes=count, process_id=rank)
+    elif _more_than_one("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE") or "," in os.environ.get(
+        "TPU_WORKER_HOSTNAMES", ""
+    ):
+        jax.distributed.initialize()  # JAX finds the rest by itself
+
+
+def _more_than_one(*names: str) -> bool:
+    return any((value := os.environ.get(name, "")).isdecimal() and int(value) > 1 for name in names)
