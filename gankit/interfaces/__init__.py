@@ -27,6 +27,7 @@ from gankit.interfaces.trainer import Generator as Generator
 from gankit.interfaces.trainer import Logger as Logger
 from gankit.interfaces.trainer import Trainer as Trainer
 from gankit.interfaces.values import LABEL as LABEL
+from gankit.interfaces.values import LATENT as LATENT
 from gankit.interfaces.values import Array as Array
 from gankit.interfaces.values import Batch as Batch
 from gankit.interfaces.values import Draw as Draw

@@ -15,7 +15,7 @@ Tensors = dict[str, Array]
 Given = Mapping[str, Array]
 """Conditions by name, one row an example: classes (m,), vectors (m, n), images and masks (m, h, w, c). Empty where a
 game has none."""
-LABEL = "label"
+LABEL, LATENT = "label", "latent"
 """The name of the condition that `labels=` is the short form of."""
 
 

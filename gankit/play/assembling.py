@@ -13,7 +13,7 @@ from gankit.data.dataset import Dataset
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream
 from gankit.errors import ConfigError, one_of
-from gankit.interfaces import LABEL, Backend, Network, Port, Prior, Trainer
+from gankit.interfaces import LABEL, LATENT, Backend, Network, Port, Prior, Trainer
 from gankit.layers import ClassesHead, ClassHead, Layers, buffers, conditions_of, draw, parameters, place
 from gankit.networks.native import Native, wrapped
 from gankit.networks.spec import GameSpec
@@ -21,7 +21,7 @@ from gankit.play.assembled import Assembled, Start
 from gankit.play.balance import Balance
 from gankit.play.batches import Wants
 from gankit.play.conditions import makers_of
-from gankit.play.game import PHASES, D, G, Game, Seat
+from gankit.play.game import ENCODER, PHASES, D, G, Game, Seat
 from gankit.play.plans import Plan, plans
 from gankit.plug import registry
 from gankit.plug.capabilities import demand, needs
@@ -79,6 +79,7 @@ def assemble(
     _check_labels(config, spec, loss)
     terms = distinct("penalties", config.penalties)
     everybody = plans(config)
+    encoded = {plan.source: plan.role for plan in everybody if plan.kind == ENCODER}
     own_spec = game_spec(config, spec)
     makers = makers_of(config, own_spec)
     # Fakes are made from examples of another domain; which of them belong to the reals, nobody says.
@@ -94,13 +95,16 @@ def assemble(
     for plan in everybody:
         prior = prior_of(config.prior, config.latent_dim) if plan.kind == G else None
         own = game_spec(config, spec, plan.source, unpaired if plan.kind == D else ())
+        if plan.kind == D and plan.source in encoded:
+            own = replace(own, given={**own.given, LATENT: Port("vector", (config.latent_dim,))})
         network, starts[plan.role], takes = _network(plan, own, prior, brought, backend, look)
         specs[plan.role] = optimizer = make("optimizers", plan.optimizer)
-        averaged = bool(config.ema) and (plan.kind == G or config.averages == "both")
+        averaged = bool(config.ema) and (plan.kind in (G, ENCODER) or config.averages == "both")
         seats[plan.role] = Seat(
             network, backend.optimizer(optimizer), plan.phase, plan.kind, plan.source, takes, averaged
         )
     _check_taken(spec, seats)
+    _check_encoders(config, seats)
     span = 1.0 if spec.scaling.low is not None and spec.scaling.offset == spec.scaling.low else 2.0
     rules = Game(
         ops=backend.ops,
@@ -116,7 +120,8 @@ def assemble(
         consensus=float(config.consensus),
         balance=Balance(**config.balance, k=config.k) if config.balance else None,
     )
-    wants = Wants.of(loss, terms, num_classes=spec.num_classes, sources=config.source_names, makers=makers)
+    asked: dict[str, Any] = {"sources": config.source_names, "makers": makers, "encoders": bool(encoded)}
+    wants = Wants.of(loss, terms, num_classes=spec.num_classes, **asked)
     assembled = Assembled(config, backend, spec, rules, starts, specs, wants, makers)
     make_trainer = cast(Callable[..., Trainer], registry.load("trainers", config.trainer))
     return make_trainer(assembled, dataset, **({"sources": sources} if sources else {}))
@@ -130,6 +135,7 @@ def _network(
     inside, outside, what = {
         G: ((prior.width if prior else 0,), spec.shape, "an example"),
         D: (spec.shape, (), "one logit an example"),
+        ENCODER: (spec.shape, (spec.latent_dim,), "a latent"),
     }[plan.kind]
     layers, name = architecture(plan, spec, brought), plan.network.name
     if isinstance(layers, Native):
@@ -173,6 +179,22 @@ def _check_labels(config: Config, spec: DataSpec, loss: Any) -> None:
             f"fake_labels={config.fake_labels!r}: this loss compares each fake with the real example in its place, and "
             "the two must have one label. Use fake_labels='data'."
         )
+
+
+def _check_encoders(config: Config, seats: Mapping[str, Seat]) -> None:
+    """Every D beside an encoder must be given the latent, and a latent must be what is drawn."""
+    encoders = {seat.source: role for role, seat in seats.items() if seat.kind == ENCODER}
+    if encoders and prior_of(config.prior, config.latent_dim).layers:
+        raise ConfigError(
+            f"The prior {getattr(config.prior, 'name', config.prior)!r} learns, and an encoder finds the z that was drawn. Choose a prior that is fixed, "
+            "such as 'normal'."
+        )
+    for role, seat in seats.items():
+        if seat.kind == D and seat.source in encoders and LATENT not in seat.takes:
+            raise ConfigError(
+                f"The {role} is not given the latent, so the {encoders[seat.source]} would learn nothing. Choose a "
+                "network that takes conditions, such as 'mlp', or begin yours with spec.conditions()."
+            )
 
 
 def _check_taken(spec: DataSpec, seats: Mapping[str, Seat]) -> None:

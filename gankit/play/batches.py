@@ -44,11 +44,12 @@ class Wants:
         num_classes: int | None = None,
         sources: Iterable[str] = (),
         makers: Iterable[ConditionMaker] = (),
+        encoders: bool = False,
     ) -> Wants:
-        """What a loss, terms and makers of conditions ask for."""
+        """What a loss, terms, makers of conditions and encoders ask for."""
         makers, needed = tuple(makers), {need for term in terms for need in getattr(term, "needs", ())}
         return cls(
-            real=bool(loss.generator_needs_real) or bool(makers) or "real" in needed,
+            real=bool(loss.generator_needs_real) or bool(makers) or "real" in needed or encoders,
             mismatched=bool(getattr(loss, "needs_mismatched", False)),
             num_classes=num_classes,
             sources=tuple(sources),

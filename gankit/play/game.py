@@ -12,6 +12,10 @@ from gankit.play.balance import Balance
 
 D, G = PHASES = "discriminator", "generator"
 """The phases of a step, and the two players that every game has."""
+ENCODER = "encoder"
+"""The kind of a player that turns examples into latents."""
+KINDS = (*PHASES, ENCODER)
+"""What a player can be."""
 Schedule = Literal["alternating", "simultaneous", "extra-gradient"]
 
 
@@ -20,7 +24,7 @@ class Seat:
     """A player's place in a game.
 
     phase: in which it moves. kind: what it does: "generator", latents to examples; "discriminator", examples to scores;
-    any other does what terms ask of it. source: whose examples it makes or judges, "" being the game's own data.
+    "encoder", examples to latents. source: whose examples it makes or judges, "" being the game's own data.
     takes: the conditions that its network reads. averaged: whether a moving average of its parameters is kept.
     """
 
@@ -34,11 +38,12 @@ class Seat:
 
 
 class Match(NamedTuple):
-    """A G and the D that judges it, on the examples of one source."""
+    """A G and the D that judges it, on the examples of one source; "" where no encoder plays with them."""
 
     generator: str
     discriminator: str
     source: str
+    encoder: str = ""
 
     def of(self, draw: Draw) -> Draw:
         """Its own minibatch."""
@@ -66,8 +71,11 @@ class Game:
     @cached_property
     def matches(self) -> tuple[Match, ...]:
         """Every G beside the D of the same source; the main one first."""
-        by_kind = {kind: {s.source: role for role, s in self.seats.items() if s.kind == kind} for kind in PHASES}
-        return tuple(Match(role, by_kind[D][source], source) for source, role in by_kind[G].items())
+        by_kind = {kind: {s.source: role for role, s in self.seats.items() if s.kind == kind} for kind in KINDS}
+        return tuple(
+            Match(role, by_kind[D][source], source, by_kind[ENCODER].get(source, ""))
+            for source, role in by_kind[G].items()
+        )
 
     def moving(self, phase: str) -> tuple[str, ...]:
         """The players that move in a phase."""

@@ -10,8 +10,9 @@ import numpy as np
 from gankit.config import Config
 from gankit.data.spec import DataSpec
 from gankit.errors import ConfigError
-from gankit.interfaces import Given, Ops, Player, Scores
+from gankit.interfaces import LATENT, Given, Ops, Player, Scores
 from gankit.play.conditions import Makers, Seen
+from gankit.play.encoding import encode
 from gankit.play.feed import EXAMPLES, Units
 from gankit.play.game import Game, Match
 from gankit.play.judging import scores
@@ -85,6 +86,14 @@ class Inference:
             lambda x, y: judge(player.params, player.buffers, x, y), len(x), in_parts(x, size), given, size
         )
 
+    def encoded(self, role: str, player: Player, x: Array, given: Given, size: int) -> Array:
+        """What an encoder makes of x, in model units: (n, latent_dim)."""
+        if (role, LATENT) not in self._judge:
+            self._judge[role, LATENT] = self._ops.compile(
+                lambda p, b, x, y: encode(self.rules, role, Player(p, b, {}), x, y, None)[0]
+            )
+        return self._made_by(self._judge[role, LATENT], player, in_parts(x, size), len(x), given, size)
+
     def answered(self, match: Match, players: tuple[Player, Player], z: Array, given: Given, slopes: bool) -> Array:
         """D's logits of what G makes of latents, (n,); slopes: or their gradients in the latents, (n, width).
 
@@ -144,7 +153,8 @@ class Inference:
     ) -> Any:
         def logits(z: Any) -> Any:
             made, _ = self.rules.seats[match.generator].network.apply(g, g_buffers, z, y, train=False, key=None)
-            return self._scores(match.discriminator, d, d_buffers, self._ops.to_float(made), y).logits
+            seen = {**y, LATENT: z} if match.encoder else y
+            return self._scores(match.discriminator, d, d_buffers, self._ops.to_float(made), seen).logits
 
         return self._ops.grad(lambda z: self._ops.xp.sum(logits(z)))(z) if slopes else logits(z)
 

@@ -10,12 +10,19 @@ TERM = 3
 """The first term's; the i-th has `TERM + i`."""
 AUGMENTATION = 100
 """Under the key of a pass of D: the first augmentation's."""
+ENCODE = 800
+"""In a phase: the encoder's pass over real examples."""
 APPLY = 900
 """Further passes of any player that a term asks for, by its place among the players."""
 PART = 1000
 """The first part of an accumulated minibatch."""
 MATCH = 2000
 """The second pair of G and D; the first has the phase's own key."""
+
+
+def of_encoder(ops: Any, key: Any) -> Any:
+    """The key of an encoder's pass, from that of its match."""
+    return ops.fold_in(key, ENCODE)
 
 
 def of_match(ops: Any, key: Any, i: int) -> Any:

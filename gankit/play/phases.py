@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from gankit.interfaces import Array, Draw, Given, Key, Moment, Player, Scores, State, Tensors, Term, Terms
 from gankit.play import keys
+from gankit.play.encoding import paired, turned, without_latent
 from gankit.play.game import D, G, Game, Match
 from gankit.play.judging import Critic, Slope, judge, scores, slopes_wanted
 
@@ -41,6 +42,7 @@ def discriminator_gradient(game: Game, *, fixed: bool = True) -> Gradient:
             match.source: held(generate(game, match, state.players, draw, keys.of_match(ops, key, i))[0])
             for i, match in enumerate(game.matches)
         }
+        draw, _ = with_latents(game, state.players, draw, key, held)
 
         def objective(params: dict[str, Tensors]) -> tuple[Array, Any]:
             players, values, terms, slopes = seated(state, params), list[Array](), Terms(), list[Slope]()
@@ -73,19 +75,23 @@ def generator_gradient(game: Game) -> Gradient:
     def gradient(state: State, draw: Draw, numbers: Mapping[str, Any], key: Key) -> Descent:
         def objective(params: dict[str, Tensors]) -> tuple[Array, Any]:
             players, values, fakes = seated(state, params), list[Array](), dict[str, Array]()
-            buffers = {role: players[role].buffers for role in params}
+            pairs, encoded = with_latents(game, players, draw, key)
+            buffers = {role: players[role].buffers for role in params} | encoded
             for i, match in enumerate(game.matches):
-                own, own_key, d = match.of(draw), keys.of_match(ops, key, i), match.discriminator
+                own, own_key, d = match.of(pairs), keys.of_match(ops, key, i), match.discriminator
                 fake, buffers[match.generator] = generate(game, match, players, draw, own_key)
                 fakes[match.source], pass_key = fake, ops.fold_in(own_key, keys.JUDGE)
                 real = None
-                if loss.generator_needs_real:
+                if loss.generator_needs_real or match.encoder:
                     real, of_fake, *_ = judge(game, d, players, own, fake, pass_key, together=False)
                 else:
                     of_fake, _ = scores(game, d, players[d], fake, own.fake_given, pass_key)
-                values.append(loss.generator(ops, real, of_fake))
+                values.append(loss.generator(ops, real if loss.generator_needs_real else None, of_fake))
+                if match.encoder and real is not None:
+                    against = turned(of_fake) if loss.generator_needs_real else None
+                    values.append(loss.generator(ops, against, turned(real)))
             value = sum(values[1:], values[0])
-            moment = moment_of(game, players, draw, fakes, numbers, key)
+            moment = moment_of(game, players, pairs, fakes, numbers, key)
             more, memory, further = term_values(game, G, moment, state.memory)
             return value + more, (buffers, memory, {"g_loss": value} | further)
 
@@ -111,8 +117,22 @@ def generate(game: Game, match: Match, players: Players, draw: Draw, key: Key) -
     own, g = match.of(draw), players[match.generator]
     options = {"train": True, "key": game.ops.fold_in(key, keys.GENERATE)}
     network = game.seats[match.generator].network
-    fake, buffers = network.apply(g.params, g.buffers, own.z, own.fake_given, **options)
+    fake, buffers = network.apply(g.params, g.buffers, own.z, without_latent(own.fake_given), **options)
     return game.ops.to_float(fake), buffers
+
+
+def with_latents(
+    game: Game, players: Players, draw: Draw, key: Key, hold: Callable[[Array], Array] = lambda z: z
+) -> tuple[Draw, dict[str, Tensors]]:
+    """(the draw, in which D of every match with an encoder finds latents among the conditions, encoders' buffers)."""
+    buffers: dict[str, Tensors] = {}
+    for i, match in enumerate(game.matches):
+        own, moved = paired(game, match, players, match.of(draw), keys.of_match(game.ops, key, i), hold)
+        buffers |= moved
+        if moved:
+            others = {**draw.others, match.source: own} if match.source else own.others
+            draw = draw._replace(others=others) if match.source else own
+    return draw, buffers
 
 
 def moment_of(

@@ -8,7 +8,7 @@ from typing import Any
 
 from gankit.config import Config, Part
 from gankit.errors import ConfigError, did_you_mean, one_of
-from gankit.play.game import PHASES, D, G
+from gankit.play.game import ENCODER, KINDS, PHASES, D, G
 
 SETTINGS = ("network", "optimizer", "phase", "kind", "source")
 """Of a player in the setting `players`."""
@@ -48,8 +48,10 @@ def _plan(role: str, table: Any, config: Config) -> Plan:
             raise ConfigError(
                 f"players.{role} has no setting {name!r}.{did_you_mean(name, SETTINGS)} Possible: {one_of(SETTINGS)}."
             )
-    kind = _choice(f"players.{role}.kind", table.get("kind", role.partition("-")[0]), PHASES)
-    phase = _choice(f"players.{role}.phase", table.get("phase", kind), PHASES)
+    kind = _choice(f"players.{role}.kind", table.get("kind", role.partition("-")[0]), KINDS)
+    encodes = kind == ENCODER
+    # An encoder is on G's side: the two make pairs that D cannot tell apart.
+    phase = _choice(f"players.{role}.phase", table.get("phase", G if encodes else kind), (G,) if encodes else PHASES)
     source = table.get("source", "")
     if source and source not in config.sources:
         raise ConfigError(
@@ -58,8 +60,8 @@ def _plan(role: str, table: Any, config: Config) -> Plan:
         )
     return Plan(
         role,
-        _like(table.get("network", {}), getattr(config, kind)),
-        _like(table.get("optimizer", {}), getattr(config, f"{kind}_optimizer")),
+        _like(table.get("network", {}), Part("mlp") if encodes else getattr(config, kind)),
+        _like(table.get("optimizer", {}), getattr(config, f"{G if encodes else kind}_optimizer")),
         phase,
         kind,
         source,
@@ -82,7 +84,14 @@ def _like(value: Any, default: Part) -> Part:
 
 
 def _check_pairs(players: tuple[Plan, ...]) -> None:
-    for kind, other in (PHASES, PHASES[::-1]):
+    for plan in players:
+        alike = [p.role for p in players if (p.kind, p.source) == (ENCODER, plan.source)]
+        if plan.kind == ENCODER and len(alike) > 1:
+            raise ConfigError(
+                f"{one_of(alike)} encode the examples of one source, {plan.source!r}. D judges one latent of an "
+                "example: leave the others out."
+            )
+    for kind, other in ((D, G), (G, D), (ENCODER, D)):
         for plan in players:
             beside = [p.role for p in players if p.kind == other and p.source == plan.source]
             if plan.kind == kind and len(beside) != 1:

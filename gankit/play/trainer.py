@@ -13,11 +13,10 @@ import numpy as np
 from gankit import checkpoint
 from gankit.config import Config
 from gankit.data.dataset import Dataset
-from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream, examples_of
-from gankit.errors import ConfigError, did_you_mean, one_of
+from gankit.errors import ConfigError
 from gankit.header import of_the_file
-from gankit.interfaces import LABEL, Callback, Player, State
+from gankit.interfaces import LATENT, Callback, State
 from gankit.parts.together import workers_of
 from gankit.play.asking import pairs
 from gankit.play.assembled import Assembled
@@ -25,11 +24,12 @@ from gankit.play.batches import Batches
 from gankit.play.choosing import latents_by, way
 from gankit.play.conditions import Seen
 from gankit.play.feed import Feed, StreamFeed, on_examples_in_user_units
-from gankit.play.game import D, G, Seat
+from gankit.play.game import ENCODER, D, G
 from gankit.play.inference import CLASSES, FEATURES, LOGITS, Inference, at_once, in_parts, units_on_device
 from gankit.play.inputs import Inputs
 from gankit.play.labelled import drawn_sources
 from gankit.play.loop import Loop
+from gankit.play.places import Places
 from gankit.play.players import PlayerView
 from gankit.play.step import algorithm_1
 from gankit.play.streams import Streams
@@ -56,6 +56,7 @@ class AdversarialTrainer:
         state = game.initial_state(None if dataset is None else examples_of(dataset))
         self._loop = Loop(prepared, self._units, ops, state)
         self._inference = Inference(game.rules, game.config, game.spec, self._units)
+        self._places = Places(game, self._inputs, lambda: self._loop.state, self.conditions_of)
         self._last_feed: Feed | StreamFeed | None = None
 
     # ---- what a user asks for
@@ -147,11 +148,11 @@ class AdversarialTrainer:
         """
         if n < 0:
             raise ConfigError(f"sample(n={n}): n is how many examples to draw, 0 or more.")
-        config, source = self.config, self._seat(player, G).source
-        spec, inputs = self._spec_of(source), self._inputs_of(source)
+        config, source = self.config, self._places.seat(player, G).source
+        spec, inputs = self._places.spec(source), self._places.inputs_of(source)
         size = at_once(spec.shape)
         conditions = inputs.in_model_units(inputs.sample_given(n, labels, given))
-        g, scaling = self._with_average(player, ema), spec.scaling
+        g, scaling = self._places.player(player, ema), spec.scaling
         # A part at a time, while the device is busy with the part before.
         z: Iterable[Array] = Streams(seed).first_latents_in_parts("sample", n, config.latent_dim, config.prior, size)
         if by is not None:
@@ -178,7 +179,7 @@ class AdversarialTrainer:
         """
         size, n = piece or at_once(self.spec.shape), len(z)
         conditions = self._inputs.in_model_units(self._inputs.sample_given(n, labels, given))
-        out = self._inference.generated(G, self._with_average(G, ema), in_parts(z, size), n, conditions, size)
+        out = self._inference.generated(G, self._places.player(G, ema), in_parts(z, size), n, conditions, size)
         return np.asarray(out.reshape(n, *self.spec.shape))
 
     def score(self, x: Any, labels: Any = None, *, given: Any = None, player: str = D) -> Array:
@@ -203,6 +204,22 @@ class AdversarialTrainer:
     ) -> Array:
         """What D's network marks as its features, (n, features) float, all of it in a row; the rest as `classify`."""
         return self._said(FEATURES, x, labels, given, player, ema)
+
+    def encode(
+        self, x: Any, labels: Any = None, *, given: Any = None, ema: bool | None = None, player: str = ENCODER
+    ) -> Array:
+        """The latents of examples in the data's own units, (n, latent_dim) float, by the game's encoder.
+
+        labels, given: as in `score`. ema: whether by the encoder's moving average; by default where the game keeps one.
+        """
+        seat, e = self._places.seat(player, ENCODER), self._places.player(player, ema)
+        model, conditions = self._places.shown(seat, x, labels, given)
+        return self._inference.encoded(player, e, model, conditions, at_once(model.shape[1:]))
+
+    def reconstruct(self, x: Any, labels: Any = None, *, given: Any = None, ema: bool | None = None) -> Array:
+        """G(E(x)), (n, *shape) in the data's own units and dtype: what G makes of the latents of examples."""
+        z = self.encode(x, labels, given=given, ema=ema)
+        return np.asarray(self.spec.scaling.to_user(self.generate(z, labels, given=given, ema=ema)))
 
     def conditions_of(self, x: Any, *, seed: int = 0) -> dict[str, Array]:
         """The conditions that the game makes of examples, by name, from (n, *shape) in the data's own units.
@@ -311,40 +328,11 @@ class AdversarialTrainer:
     def _view(self, role: str) -> PlayerView:
         return PlayerView(self._game.rules.seats[role].network, lambda: self._loop.state.players[role])
 
-    def _seat(self, role: str, kind: str) -> Seat:
-        """A player's place; raises ConfigError where there is none of that kind."""
-        seats = self._game.rules.seats
-        possible = [other for other, seat in seats.items() if seat.kind == kind]
-        if role not in possible:
-            raise ConfigError(f"player={role!r} is no {kind}.{did_you_mean(role, possible)} Choose {one_of(possible)}.")
-        return seats[role]
-
-    def _spec_of(self, source: str) -> DataSpec:
-        spec: DataSpec = self._game.spec.sources[source] if source else self._game.spec
-        return spec
-
-    def _inputs_of(self, source: str) -> Inputs:
-        return Inputs(self.config, self._spec_of(source)) if source else self._inputs
-
-    def _with_average(self, role: str, ema: bool | None) -> Player:
-        """A player with its own parameters, or with their moving average."""
-        player, average = self._loop.state.players[role], self._loop.state.averages.get(role)
-        if ema and average is None:
-            of = "" if self._game.rules.seats[role].kind == G else " and averages='both'"
-            raise ConfigError(
-                f"This game keeps no moving average of the {role}. Build it with ema=0.999{of}, or ask with ema=False."
-            )
-        return player if average is None or ema is False else player._replace(params=average)
-
     def _said(self, what: str, x: Any, labels: Any, given: Any, player: str, ema: bool | None) -> Array:
         """What D says of examples and their conditions, both in the data's own units."""
-        seat = self._seat(player, D)
-        source, takes = seat.source, seat.takes
-        spec, inputs = self._spec_of(source), self._inputs_of(source)
-        x = inputs.examples(x)
-        needed = {name for name in spec.given if name in takes or name == LABEL}
-        made = {} if source or not needed else self.conditions_of(x)
-        asked = {name: values for name, values in {**made, **(given or {})}.items() if name in needed or given}
-        conditions = inputs.in_model_units(inputs.given(labels, asked, (len(x),), needed))
-        model, d = spec.scaling.to_model(x, self.config.dtype), self._with_average(player, ema)
-        return self._inference.judged(player, d, model, conditions, at_once(spec.shape), what)
+        seat, d = self._places.seat(player, D), self._places.player(player, ema)
+        model, conditions = self._places.shown(seat, x, labels, given)
+        if LATENT in seat.takes:
+            encoder = self._places.match(player).encoder
+            conditions[LATENT] = self.encode(x, labels, given=given, ema=ema, player=encoder)
+        return self._inference.judged(player, d, model, conditions, at_once(model.shape[1:]), what)

@@ -42,6 +42,12 @@ def gankit_discriminators() -> Iterator[Entry]:
 
 
 @hookimpl
+def gankit_encoders() -> Iterator[Entry]:
+    yield _entry("mlp", "networks.encoders:mlp", "dense leaky-relu layers, for any array")
+    yield _entry("convolutional", "networks.encoders:convolutional", "strided convolutions, for images")
+
+
+@hookimpl
 def gankit_losses() -> Iterator[Entry]:
     yield _entry("minimax", "parts.losses:Minimax", "G minimises log(1 - D(G(z))), which saturates (eq. 1)")
     yield _entry("non-saturating", "parts.losses:NonSaturating", "G maximises log D(G(z)) (section 3)")

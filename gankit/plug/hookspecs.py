@@ -65,6 +65,10 @@ class Specs:
         """Targets are functions: `f(spec: GameSpec, **settings)` to a tuple of layer records, or to a `Native`."""
 
     @hookspec
+    def gankit_encoders(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Targets are functions: `f(spec: GameSpec, **settings)` to a tuple of layer records, or to a `Native`."""
+
+    @hookspec
     def gankit_losses(self) -> Iterable[Entry]:  # type: ignore[empty-body]
         """Targets are callables that return a `Loss`: `Hinge(**settings)`."""
 

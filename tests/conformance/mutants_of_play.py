@@ -306,8 +306,8 @@ SEED = (
         "samples are not from the average",
         "check_samples_are_the_same",
         core=patch(
-            "gankit.play.trainer:AdversarialTrainer",
-            "_with_average",
+            "gankit.play.places:Places",
+            "player",
             lambda real: lambda self, role, ema: real(self, role, False),
         ),
     ),
