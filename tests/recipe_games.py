@@ -52,6 +52,7 @@ GAMES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "image-to-image": ("cifar", both(width=2)),
     "next-frame": ("moving-digits", both(width=2)),
     "masked": ("mnist", {"generator": {"width": 3, "hidden": 8}, "discriminator": {"width": 3, "hidden": 8}}),
+    "bigan": ("mnist", {**both(hidden=[16]), "players": {"encoder": {"network": {"hidden": [16]}}}, "latent_dim": 5}),
     "masked-rows": ("grid", both(hidden=16)),
     "cycle": ("mnist", {"generator": {"width": 2, "blocks": 1}, "discriminator": {"width": 2}, "sources": SLANTED}),
     "spectrum": ("signals", both(hidden=[16])),

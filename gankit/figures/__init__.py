@@ -14,6 +14,7 @@ from gankit.figures.kinds import Figure, applicable, find, names
 from gankit.figures.latent_paths import interpolation
 from gankit.figures.one_dimension import game_1d
 from gankit.figures.plane import scatter
+from gankit.figures.reconstructions import reconstructions
 from gankit.figures.sample_grid import samples
 from gankit.figures.training_curves import curves
 
@@ -30,6 +31,7 @@ __all__ = [
     "game_1d",
     "interpolation",
     "names",
+    "reconstructions",
     "samples",
     "scatter",
 ]

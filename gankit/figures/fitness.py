@@ -10,6 +10,8 @@ from gankit.building import NATIVE
 from gankit.errors import ConfigError, one_of
 from gankit.play.asking import further
 from gankit.play.completing import ports_of
+from gankit.play.game import ENCODER
+from gankit.play.plans import plans
 
 Unfit = Callable[[Any], str | None]
 """Why a figure does not apply to a trainer's game, as a sentence; None where it does."""
@@ -52,6 +54,12 @@ def _no_conditions(trainer: Any) -> str | None:
     return _no_image(trainer)
 
 
+def _no_encoder(trainer: Any) -> str | None:
+    if not any(plan.kind == ENCODER for plan in plans(trainer.config)):
+        return "it shows what an encoder and G make of images, and this game has no encoder: recipe='bigan' has one."
+    return _no_image(trainer)
+
+
 def _no_masks(trainer: Any) -> str | None:
     if ports_of(trainer) is None:
         return "it shows pictures with a part hidden, and this game is given no picture with a mask."
@@ -82,6 +90,7 @@ UNFIT: Mapping[str, Unfit] = {
     "classes": _no_classes,
     "conditions": _no_conditions,
     "completions": _no_masks,
+    "reconstructions": _no_encoder,
     "game-1d": _no_line,
     "scatter": _no_plane,
 }

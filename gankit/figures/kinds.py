@@ -16,6 +16,7 @@ from gankit.figures import (
     latent_paths,
     one_dimension,
     plane,
+    reconstructions,
     sample_grid,
     training_curves,
 )
@@ -46,6 +47,7 @@ class Figure:
 
 SAMPLES = Figure(sample_grid.samples, UNFIT["samples"])
 INTERPOLATION = Figure(latent_paths.interpolation, UNFIT["interpolation"])
+RECONSTRUCTIONS = Figure(reconstructions.reconstructions, UNFIT["reconstructions"])
 COMPLETIONS = Figure(filled_in.completions, UNFIT["completions"])
 CLASSES = Figure(class_grid.classes, UNFIT["classes"])
 CONDITIONS = Figure(answers.conditions, UNFIT["conditions"])

@@ -8,9 +8,10 @@ import numpy as np
 
 from gankit.data.images import Picture
 from gankit.errors import ConfigError, did_you_mean, one_of
+from gankit.figures.answers import unseen
 from gankit.figures.fitness import require
 from gankit.figures.subjects import Array, at_least
-from gankit.figures.tiles import sheet
+from gankit.figures.tiles import GREEN, beside, framed, sheet
 from gankit.interfaces import LABEL
 from gankit.play.asking import asked
 from gankit.play.streams import Streams
@@ -22,6 +23,7 @@ def interpolation(
     rows: int = 8,
     columns: int = 11,
     path: str = "linear",
+    ends: str = "samples",
     seed: int = 0,
     ema: bool | None = None,
 ) -> Picture:
@@ -29,16 +31,21 @@ def interpolation(
 
     path: "linear", the straight line of the paper; or "spherical", along which the norm does not shrink, so that z
         stays where a normal prior has its mass.
+    ends: "samples", of drawn z; or "images", real ones, whose z an encoder finds, each beside its end of the row.
     A game with labels keeps one class a row, each in turn; one with other conditions, those of one training example.
 
-    Raises ConfigError for another path, and where examples are no images.
+    Raises ConfigError for other paths and ends, without an encoder for images, and where examples are no images.
     """
     require("interpolation", trainer)
     at_least(1, rows=rows)
     at_least(2, columns=columns)
     config = trainer.config
-    ends = Streams(seed).first_latents("figures/interpolation", 2 * rows, config.latent_dim, config.prior)
-    z = between(ends[0::2], ends[1::2], columns, path)
+    if ends not in ENDS:
+        raise ConfigError(f"No ends {ends!r}; possible: {one_of(ENDS)}.{did_you_mean(ends, ENDS)}")
+    if ends == "images":
+        return _between_images(trainer, rows, columns, path, seed, ema)
+    drawn_z = Streams(seed).first_latents("figures/interpolation", 2 * rows, config.latent_dim, config.prior)
+    z = between(drawn_z[0::2], drawn_z[1::2], columns, path)
     labels = None
     if config.conditional:
         labels = np.arange(rows, dtype=np.int32) % trainer.spec.num_classes
@@ -47,6 +54,17 @@ def interpolation(
     along = {name: values.repeat(columns, axis=0) for name, values in given.items()}
     drawn = trainer.generate(z.reshape(rows * columns, -1), given=along, ema=ema)
     return sheet(trainer.spec.scaling.to_user(drawn), columns, trainer)
+
+
+def _between_images(trainer: Any, rows: int, columns: int, path: str, seed: int, ema: bool | None) -> Picture:
+    require("reconstructions", trainer)
+    x, given = trainer.pairs(2 * rows, seed=seed, data=unseen(trainer, None))
+    z = trainer.encode(x, given=given, ema=ema)
+    along = {name: values[0::2].repeat(columns, axis=0) for name, values in given.items()}
+    steps = between(z[0::2], z[1::2], columns, path).reshape(rows * columns, -1)
+    row = trainer.spec.scaling.to_user(trainer.generate(steps, given=along, ema=ema))
+    left, right = (framed(sheet(x[i::2], 1, trainer), GREEN) for i in (0, 1))
+    return beside(beside(left, sheet(row, columns, trainer)), right)
 
 
 def between(start: Array, stop: Array, count: int, path: str) -> Array:
@@ -77,4 +95,5 @@ def _spherical(a: Array, b: Array, t: Array) -> Array:
     return np.asarray(_linear(*lengths, t) * direction)  # type: ignore[arg-type]
 
 
+ENDS = ("samples", "images")
 PATHS = {"linear": _linear, "spherical": _spherical}

@@ -185,9 +185,10 @@ def _check_encoders(config: Config, seats: Mapping[str, Seat]) -> None:
     """Every D beside an encoder must be given the latent, and a latent must be what is drawn."""
     encoders = {seat.source: role for role, seat in seats.items() if seat.kind == ENCODER}
     if encoders and prior_of(config.prior, config.latent_dim).layers:
+        name = getattr(config.prior, "name", config.prior)
         raise ConfigError(
-            f"The prior {getattr(config.prior, 'name', config.prior)!r} learns, and an encoder finds the z that was drawn. Choose a prior that is fixed, "
-            "such as 'normal'."
+            f"The prior {name!r} learns, and an encoder finds the z that was drawn. Choose a prior that is fixed, such "
+            "as 'normal'."
         )
     for role, seat in seats.items():
         if seat.kind == D and seat.source in encoders and LATENT not in seat.takes:

@@ -19,18 +19,16 @@ def cli(monkeypatch, capsys, tmp_path):
     return Cli(monkeypatch, capsys)
 
 
-def typed(settings):
+def typed(settings, prefix=""):
     """`--set generator.width=6` and so on."""
-    flat = [
-        (f"{name}.{key}", inner)
-        for name, value in settings.items()
-        if isinstance(value, dict)
-        for key, inner in value.items()
-    ] + [(name, value) for name, value in settings.items() if not isinstance(value, dict)]
-    return [argument for key, value in flat for argument in ("--set", f"{key}={value}")]
+    arguments = []
+    for name, value in settings.items():
+        inner = isinstance(value, dict)
+        arguments += typed(value, f"{prefix}{name}.") if inner else ["--set", f"{prefix}{name}={value}"]
+    return arguments
 
 
-FEW = ("gan-2014", "cdcgan", "cycle", "masked", "masked-rows", "semi-supervised", "spectrum")
+FEW = ("gan-2014", "bigan", "cdcgan", "cycle", "masked", "masked-rows", "semi-supervised", "spectrum")
 """Those that are typed on every backend, as compiling takes its time: `tests/parity` plays all of them on each."""
 
 
