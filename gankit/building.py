@@ -30,6 +30,8 @@ from gankit.plug.making import make, open_backend
 
 __all__ = ["NATIVE", "assemble", "begin", "build", "configure", "load", "make", "open_backend"]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+ENCODER_FOLDER = "encoder"
+"""Of the run in which an encoder was trained for a G, in that G's run folder."""
 
 
 def build(
@@ -153,7 +155,11 @@ def load(
             stacklevel=2,
         )
     modules = {"generator": generator, "discriminator": discriminator, **(players or {})}
-    return opened(file, arrays, meta, backend, device, modules=modules, sources=sources, devices=devices)
+    trainer = opened(file, arrays, meta, backend, device, modules=modules, sources=sources, devices=devices)
+    encoder = Path(path) / ENCODER_FOLDER
+    if encoder.is_dir() and hasattr(trainer, "inferring"):
+        trainer.inferring = lambda: load(encoder, trainer.backend.name, device)
+    return trainer
 
 
 def opened(

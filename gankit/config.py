@@ -67,6 +67,7 @@ class Config:
     conditions: tuple[str, ...] = ()  # the names of all that the game is given, settled when it is built
     sources: Mapping[str, str] = field(default_factory=dict)  # further data, by name: {"b": "mnist"}
     labelled: int = 0  # examples that keep their labels, drawn by the seed: the further source "labelled"; 0: no such
+    frozen: tuple[str, ...] = ()  # players that stay as they are, by role; each is played as in evaluation
     players: Mapping[str, Any] = field(default_factory=dict)  # players beside G and D, by role; see docs/players.md
 
     def __post_init__(self) -> None:
@@ -111,7 +112,7 @@ class Config:
                 value = tuple(_part(name, None, part) for part in _listed(name, value))
             elif name in TABLES:
                 value = _merged(name, old, value)
-            elif name == "conditions":
+            elif name in ("conditions", "frozen"):
                 value = tuple(_listed(name, value))
             elif isinstance(value, Mapping):
                 value = _plain(value)
@@ -291,6 +292,10 @@ def _check(config: Config) -> None:
     for name in config.conditions:
         if not _is_text(name):
             raise ConfigError(f"conditions={_short(config.conditions)}: expected a list of names.")
+    if not all(map(_is_text, config.frozen)):
+        raise ConfigError(f"frozen={_short(config.frozen)}: expected a list of players, such as ['generator'].")
+    if config.frozen and (config.schedule != "alternating" or config.balance):
+        raise ConfigError("frozen players go with schedule='alternating', and without balance.")
     for name, source in config.sources.items():
         if not (_is_text(name) and _is_text(source)):
             raise ConfigError(

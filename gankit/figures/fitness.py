@@ -55,8 +55,9 @@ def _no_conditions(trainer: Any) -> str | None:
 
 
 def _no_encoder(trainer: Any) -> str | None:
-    if not any(plan.kind == ENCODER for plan in plans(trainer.config)):
-        return "it shows what an encoder and G make of images, and this game has no encoder: recipe='bigan' has one."
+    own = any(plan.kind == ENCODER for plan in plans(trainer.config))
+    if not own and getattr(trainer, "inferring", None) is None:
+        return "it shows what an encoder and G make of images, and this game has none: gankit infer RUN trains one."
     return _no_image(trainer)
 
 

@@ -22,14 +22,15 @@ def mlp(spec: GameSpec, *, hidden: Sequence[int] = (512, 512), norm: bool = True
     return (*layers, Dense(spec.latent_dim, kernel=HeNormal(gain=1.0)))
 
 
-def convolutional(spec: GameSpec, *, width: int = 32, hidden: int = 256) -> Layers:
+def convolutional(spec: GameSpec, *, width: int = 32, hidden: int = 256, norm: bool = True) -> Layers:
     """An image (and conditions) -> convolutions 4x4/2, halved to 4 to 7 pixels -> a dense layer -> a latent.
 
-    width: channels at half the picture's size, doubled at each further halving.
+    width: channels at half the picture's size, doubled at each further halving. hidden: units of the dense layer.
+    norm: whether there is batch norm behind it.
     """
     _, _, halvings = spec.halvings("convolutional")
     layers: Layers = spec.conditions()
     for i in range(halvings):
         layers += (Conv(width * 2**i, 4, 2), LeakyRelu(0.2))
-    layers += (Flatten(), Dense(hidden, bias=None), BatchNorm(), LeakyRelu(0.2))
+    layers += (Flatten(), *((Dense(hidden, bias=None), BatchNorm()) if norm else (Dense(hidden),)), LeakyRelu(0.2))
     return (*layers, Dense(spec.latent_dim, kernel=HeNormal(gain=1.0)))

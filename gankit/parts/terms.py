@@ -101,6 +101,36 @@ class Diversity(OnGenerator):
         return -xp.mean(xp.minimum(ratio, ops.asarray(self.limit) + xp.zeros_like(ratio)))
 
 
+@dataclass(frozen=True)
+class Inversion(OnGenerator):
+    """E |E(G(z)) - z|^2 + pixels (E |G(E(G(z))) - G(z)|^2 + E |G(E(x)) - x|^2): an encoder learns to invert a G.
+
+    Each is a mean over the numbers of z, or over pixels in model units. By z alone the encoder hardly learns what the
+    picture does not show; by the pixels, of real examples too, it finds the z whose picture is nearest.
+    pixels: how much these count beside z.
+    """
+
+    pixels: float = 20.0
+    encoder: str = "encoder"
+    name: ClassVar[str] = "inversion"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("real", self.encoder)
+
+    def __call__(self, moment: Moment) -> Array:
+        xp, draw = moment.ops.xp, moment.draw
+        fake = moment.ops.stop_gradient(moment.fake)
+        z = moment.apply(self.encoder, fake, draw.fake_given)
+        value = xp.mean((z - draw.z) ** 2)
+        if self.pixels:
+            of_real = moment.apply(self.encoder, draw.real, draw.given)
+            again = moment.apply("generator", z, draw.fake_given)
+            real = moment.apply("generator", of_real, draw.given)
+            value = value + self.pixels * (xp.mean((again - fake) ** 2) + xp.mean((real - draw.real) ** 2))
+        return value
+
+
 class Mismatched(OnDiscriminator):
     """E -log(1 - D(x|c')), c' being the condition of another example: D rejects real examples that do not belong to
     their condition. Reed et al. 2016, algorithm 1.

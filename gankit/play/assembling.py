@@ -95,13 +95,13 @@ def assemble(
     for plan in everybody:
         prior = prior_of(config.prior, config.latent_dim) if plan.kind == G else None
         own = game_spec(config, spec, plan.source, unpaired if plan.kind == D else ())
-        if plan.kind == D and plan.source in encoded:
+        if plan.kind == D and plan.source in encoded and not plan.frozen:
             own = replace(own, given={**own.given, LATENT: Port("vector", (config.latent_dim,))})
         network, starts[plan.role], takes = _network(plan, own, prior, brought, backend, look)
         specs[plan.role] = optimizer = make("optimizers", plan.optimizer)
         averaged = bool(config.ema) and (plan.kind in (G, ENCODER) or config.averages == "both")
         seats[plan.role] = Seat(
-            network, backend.optimizer(optimizer), plan.phase, plan.kind, plan.source, takes, averaged
+            network, backend.optimizer(optimizer), plan.phase, plan.kind, plan.source, takes, averaged, plan.frozen
         )
     _check_taken(spec, seats)
     _check_encoders(config, seats)
@@ -191,10 +191,17 @@ def _check_encoders(config: Config, seats: Mapping[str, Seat]) -> None:
             "as 'normal'."
         )
     for role, seat in seats.items():
-        if seat.kind == D and seat.source in encoders and LATENT not in seat.takes:
+        if seat.kind == D and seat.source in encoders and LATENT not in seat.takes and not seat.frozen:
             raise ConfigError(
                 f"The {role} is not given the latent, so the {encoders[seat.source]} would learn nothing. Choose a "
                 "network that takes conditions, such as 'mlp', or begin yours with spec.conditions()."
+            )
+    for source, role in encoders.items():
+        alone = all(LATENT not in seat.takes for seat in seats.values() if (seat.kind, seat.source) == (D, source))
+        if alone and seats[role].network.shapes[1]:
+            raise ConfigError(
+                f"The {role} learns by terms alone, whose passes move no running statistics. Choose a network without "
+                "batch norm: norm=False."
             )
 
 

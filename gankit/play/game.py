@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from gankit.interfaces import Augmentation, Constraint, Draw, Loss, Network, Ops, Optimizer, Term
+from gankit.interfaces import LATENT, Augmentation, Constraint, Draw, Loss, Network, Ops, Optimizer, Term
 from gankit.play.balance import Balance
 
 D, G = PHASES = "discriminator", "generator"
@@ -26,6 +26,7 @@ class Seat:
     phase: in which it moves. kind: what it does: "generator", latents to examples; "discriminator", examples to scores;
     "encoder", examples to latents. source: whose examples it makes or judges, "" being the game's own data.
     takes: the conditions that its network reads. averaged: whether a moving average of its parameters is kept.
+    frozen: whether it stays as it is; it then plays as in evaluation.
     """
 
     network: Network
@@ -35,10 +36,11 @@ class Seat:
     source: str = ""
     takes: frozenset[str] = frozenset()
     averaged: bool = False
+    frozen: bool = False
 
 
 class Match(NamedTuple):
-    """A G and the D that judges it, on the examples of one source; "" where no encoder plays with them."""
+    """A G and the D that judges it, on the examples of one source; and the encoder whose latents D judges, or ""."""
 
     generator: str
     discriminator: str
@@ -73,10 +75,14 @@ class Game:
         """Every G beside the D of the same source; the main one first."""
         by_kind = {kind: {s.source: role for role, s in self.seats.items() if s.kind == kind} for kind in KINDS}
         return tuple(
-            Match(role, by_kind[D][source], source, by_kind[ENCODER].get(source, ""))
+            Match(role, (d := by_kind[D][source]), source, by_kind[ENCODER].get(source, "") if self._pairs(d) else "")
             for source, role in by_kind[G].items()
         )
 
+    def _pairs(self, discriminator: str) -> bool:
+        """Whether a D judges examples beside their latents."""
+        return LATENT in self.seats[discriminator].takes
+
     def moving(self, phase: str) -> tuple[str, ...]:
         """The players that move in a phase."""
-        return tuple(role for role, seat in self.seats.items() if seat.phase == phase)
+        return tuple(role for role, seat in self.seats.items() if seat.phase == phase and not seat.frozen)

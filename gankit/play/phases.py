@@ -79,8 +79,11 @@ def generator_gradient(game: Game) -> Gradient:
             buffers = {role: players[role].buffers for role in params} | encoded
             for i, match in enumerate(game.matches):
                 own, own_key, d = match.of(pairs), keys.of_match(ops, key, i), match.discriminator
-                fake, buffers[match.generator] = generate(game, match, players, draw, own_key)
+                fake, moved = generate(game, match, players, draw, own_key)
+                buffers |= {match.generator: moved} if match.generator in params else {}
                 fakes[match.source], pass_key = fake, ops.fold_in(own_key, keys.JUDGE)
+                if not {match.generator, match.encoder} & params.keys():
+                    continue  # whoever learns here learns by terms alone
                 real = None
                 if loss.generator_needs_real or match.encoder:
                     real, of_fake, *_ = judge(game, d, players, own, fake, pass_key, together=False)
@@ -90,10 +93,10 @@ def generator_gradient(game: Game) -> Gradient:
                 if match.encoder and real is not None:
                     against = turned(of_fake) if loss.generator_needs_real else None
                     values.append(loss.generator(ops, against, turned(real)))
-            value = sum(values[1:], values[0])
+            value = sum(values[1:], values[0]) if values else 0.0
             moment = moment_of(game, players, pairs, fakes, numbers, key)
             more, memory, further = term_values(game, G, moment, state.memory)
-            return value + more, (buffers, memory, {"g_loss": value} | further)
+            return value + more, (buffers, memory, ({"g_loss": value} if values else {}) | further)
 
         return descent(game, G, state, objective)
 
@@ -115,9 +118,10 @@ def seated(state: State, params: Mapping[str, Tensors]) -> Players:
 def generate(game: Game, match: Match, players: Players, draw: Draw, key: Key) -> tuple[Array, Tensors]:
     """(what a match's G makes of its latents and conditions, its buffers after that)."""
     own, g = match.of(draw), players[match.generator]
-    options = {"train": True, "key": game.ops.fold_in(key, keys.GENERATE)}
-    network = game.seats[match.generator].network
-    fake, buffers = network.apply(g.params, g.buffers, own.z, without_latent(own.fake_given), **options)
+    seat, own_key = game.seats[match.generator], game.ops.fold_in(key, keys.GENERATE)
+    train, key = not seat.frozen, None if seat.frozen else own_key
+    given = without_latent(own.fake_given)
+    fake, buffers = seat.network.apply(g.params, g.buffers, own.z, given, train=train, key=key)
     return game.ops.to_float(fake), buffers
 
 
@@ -155,8 +159,9 @@ def moment_of(
         return generate(game, main, players, other, key)[0]
 
     def applied(role: str, x: Array, given: Given) -> Any:
-        player, own_key = players[role], ops.fold_in(key, keys.APPLY + [*players].index(role))
-        out, _ = game.seats[role].network.apply(player.params, player.buffers, x, given, train=True, key=own_key)
+        player, seat = players[role], game.seats[role]
+        own_key = None if seat.frozen else ops.fold_in(key, keys.APPLY + [*players].index(role))
+        out, _ = seat.network.apply(player.params, player.buffers, x, given, train=not seat.frozen, key=own_key)
         return ops.tree_map(ops.to_float, out)
 
     critic = Critic(lambda x, given: judged(main.discriminator, x, given), draw.given, slopes)

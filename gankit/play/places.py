@@ -33,12 +33,16 @@ class Places:
         possible = [other for other, seat in seats.items() if seat.kind == kind]
         if not possible and kind == ENCODER:
             raise ConfigError(
-                "This game has no encoder. Play one that has: recipe='bigan', or players={'encoder': {}} and a "
-                "discriminator that takes conditions."
+                "This game has no encoder. Train one for its G, gankit infer RUN, or play a game that has one: "
+                "recipe='bigan'."
             )
         if role not in possible:
             raise ConfigError(f"player={role!r} is no {kind}.{did_you_mean(role, possible)} Choose {one_of(possible)}.")
         return seats[role]
+
+    def has(self, kind: str) -> bool:
+        """Whether somebody of that kind plays."""
+        return any(seat.kind == kind for seat in self.game.rules.seats.values())
 
     def match(self, discriminator: str) -> Match:
         """The match that a D judges."""

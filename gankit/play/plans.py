@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gankit.config import Config, Part
@@ -24,6 +24,7 @@ class Plan:
     phase: str
     kind: str
     source: str = ""
+    frozen: bool = False
 
 
 def plans(config: Config) -> tuple[Plan, ...]:
@@ -32,9 +33,16 @@ def plans(config: Config) -> tuple[Plan, ...]:
         Plan(G, config.generator, config.generator_optimizer, G, G),
         Plan(D, config.discriminator, config.discriminator_optimizer, D, D),
     )
-    further = tuple(_plan(role, table, config) for role, table in config.players.items())
-    _check_pairs(main + further)
-    return main + further
+    players = main + tuple(_plan(role, table, config) for role, table in config.players.items())
+    _check_pairs(players)
+    roles = [plan.role for plan in players]
+    for role in config.frozen:
+        if role not in roles:
+            raise ConfigError(f"frozen: no player {role!r}.{did_you_mean(role, roles)} Possible: {one_of(roles)}.")
+    frozen = tuple(replace(plan, frozen=plan.role in config.frozen) for plan in players)
+    if all(plan.frozen for plan in frozen if plan.phase == G):
+        raise ConfigError(f"frozen={list(config.frozen)}: nobody is left to move in G's phase.")
+    return frozen
 
 
 def _plan(role: str, table: Any, config: Config) -> Plan:

@@ -61,7 +61,8 @@ def algorithm_1(game: Game) -> Step:
             state = descended(game, D, placed(ahead, here), further_d, numbers, again=True)
             state = descended(game, G, state, further_g, numbers, again=True)
         else:
-            for i in range(game.k):
+            d = Descent({}, {}, {}, {})
+            for i in range(game.k if game.moving(D) else 0):
                 before = kept(ops, game.balance, state)
                 d = grad_d(state, minibatch(batch.discriminator, i), numbers, ops.fold_in(key, 1 + i))
                 state = due(ops, game.balance, i, descended(game, D, state, d, numbers, again=i > 0), before)

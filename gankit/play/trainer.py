@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -58,6 +59,7 @@ class AdversarialTrainer:
         self._inference = Inference(game.rules, game.config, game.spec, self._units)
         self._places = Places(game, self._inputs, lambda: self._loop.state, self.conditions_of)
         self._last_feed: Feed | StreamFeed | None = None
+        self.inferring: Callable[[], Any] | None = None  # opens the run in which an encoder was trained for this G
 
     # ---- what a user asks for
 
@@ -212,12 +214,16 @@ class AdversarialTrainer:
 
         labels, given: as in `score`. ema: whether by the encoder's moving average; by default where the game keeps one.
         """
+        if self._encoder is not None:
+            return np.asarray(self._encoder.encode(x, labels, given=given, ema=ema))
         seat, e = self._places.seat(player, ENCODER), self._places.player(player, ema)
         model, conditions = self._places.shown(seat, x, labels, given)
         return self._inference.encoded(player, e, model, conditions, at_once(model.shape[1:]))
 
     def reconstruct(self, x: Any, labels: Any = None, *, given: Any = None, ema: bool | None = None) -> Array:
         """G(E(x)), (n, *shape) in the data's own units and dtype: what G makes of the latents of examples."""
+        if self._encoder is not None:
+            return np.asarray(self._encoder.reconstruct(x, labels, given=given, ema=ema))
         z = self.encode(x, labels, given=given, ema=ema)
         return np.asarray(self.spec.scaling.to_user(self.generate(z, labels, given=given, ema=ema)))
 
@@ -327,6 +333,11 @@ class AdversarialTrainer:
 
     def _view(self, role: str) -> PlayerView:
         return PlayerView(self._game.rules.seats[role].network, lambda: self._loop.state.players[role])
+
+    @cached_property
+    def _encoder(self) -> Any:
+        """The game in which an encoder was trained for this G, where this one has none of its own."""
+        return None if self.inferring is None or self._places.has(ENCODER) else self.inferring()
 
     def _said(self, what: str, x: Any, labels: Any, given: Any, player: str, ema: bool | None) -> Array:
         """What D says of examples and their conditions, both in the data's own units."""

@@ -62,6 +62,7 @@ def gankit_penalties() -> Iterator[Entry]:
     yield _entry("cycle", "parts.terms:Cycle", "there and back again is where one began (CycleGAN)")
     yield _entry("class-cross-entropy", "parts.terms:ClassCrossEntropy", "D tells the classes of labelled examples")
     yield _entry("class-consistency", "parts.terms:ClassConsistency", "D's classes are the same at a second look")
+    yield _entry("inversion", "parts.terms:Inversion", "an encoder finds the z of G's examples, and of real ones")
     yield _entry("diversity", "parts.terms:Diversity", "answers of G to one condition must differ with z")
     yield _entry("mismatched", "parts.terms:Mismatched", "D rejects real examples under the conditions of others")
 

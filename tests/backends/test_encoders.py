@@ -21,6 +21,7 @@ SMALL = {
     "latent_dim": 3,
 }
 SGD = {"name": "sgd", "lr": 0.5}
+PLAYS_ALONE = {"players": {"encoder": {}}, "penalties": ["inversion"]}
 
 
 def softplus(x):
@@ -149,9 +150,9 @@ def test_what_cannot_be_played_is_said(backend, settings, message):
 
 def test_a_game_without_an_encoder_says_so(backend):
     gan = gankit.build(backend, data=X, generator={"hidden": [4]}, discriminator={"hidden": [4]})
-    with pytest.raises(ConfigError, match="no encoder. Play one that has: recipe='bigan'"):
+    with pytest.raises(ConfigError, match="no encoder. Train one for its G, gankit infer RUN, or play.*bigan"):
         gan.encode(X)
-    with pytest.raises(ConfigError, match="no encoder: recipe='bigan'.*Those that do"):
+    with pytest.raises(ConfigError, match="gankit infer RUN trains one.*Those that do"):
         gankit.figures.reconstructions(gan)
     with pytest.raises(ConfigError, match="Did you mean 'images'"):
         gankit.figures.interpolation(gan, ends="image")
@@ -167,3 +168,69 @@ def test_figures_of_real_images(backend, cli, tmp_path):  # noqa: F811
     drawn = cli("figure", "interpolation", "run", "--rows", "2", "--columns", "4", "--set", "ends=images")
     assert drawn.code == 0, drawn.err
     assert len(list((tmp_path / "run" / "figures").glob("*.png"))) == 2
+
+
+# ---- an encoder for a G that is trained already
+
+
+def test_an_encoder_is_trained_for_the_g_of_a_run_and_g_stays_as_it_is(backend, cli, tmp_path):  # noqa: F811
+    np.save("x.npy", X)
+    small = ["--set", "generator={hidden=[8], norm=true}", "--set", "discriminator.hidden=[8]", "--set", "batch_size=4"]
+    game = ["--backend", backend, "--data", "x.npy", *small, "--set", "ema=0.9", "--steps", "3", "--out", "run"]
+    assert cli("train", *game).code == 0
+    width = ["--set", "players.encoder.network={name='mlp', hidden=[8], norm=false}"]
+    done = cli("infer", "run", "--steps", "4", *width)
+    assert done.code == 0 and "R2 of z" in done.out, done.err
+    gan, alone = gankit.load("run", backend), gankit.load("run/encoder", backend)
+    np.testing.assert_array_equal(gan.sample(4, seed=1), alone.sample(4, seed=1))
+    np.testing.assert_array_equal(gan.encode(X[:3]), alone.encode(X[:3]))
+    np.testing.assert_array_equal(gan.reconstruct(X[:3]), gan.spec.scaling.to_user(gan.generate(gan.encode(X[:3]))))
+    # The same command goes on, and a run in pieces is the run in one.
+    assert cli("infer", "run", "--steps", "6").code == 0
+    (tmp_path / "run" / "encoder").rename(tmp_path / "pieces")
+    assert cli("infer", "run", "--steps", "6", *width).code == 0
+    one, other = (leaves(gankit.load(folder, backend)) for folder in ("run/encoder", "pieces"))
+    bit_equal(one, other, "an encoder trained in pieces")
+    start = leaves(gankit.load("run/encoder/checkpoints/step-000000.safetensors", backend))
+    moved = {name.split("/")[0] for name, array in one.items() if (array != start[name]).any()}
+    assert moved == {"encoder", "ema"}
+    assert cli("figure", "reconstructions", "run", "--rows", "2", "--set", "samples=10").code == 0
+    for arguments, message in (
+        (["nowhere"], "nowhere is no run folder"),
+        (["run", "--seed", "3"], "holds an encoder already"),
+    ):
+        refused = cli("infer", *arguments)
+        assert refused.code == 2 and message in refused.err, refused.err
+
+
+def test_what_is_inferred_is_the_z_of_a_linear_g(backend):
+    """Of G(z) = (z, 2 z) the best encoder is a projection; after enough steps it finds z again."""
+    gan = gankit.build(
+        backend, data=RNG.normal(size=(200, 2)).astype(np.float32), generator={"hidden": []},
+        discriminator={"hidden": [4]}, latent_dim=1, batch_size=32, ema=0.0,
+    )  # fmt: skip
+    from gankit.runs.inferring import inferring, r_squared
+
+    adam = {"name": "adam", "lr": 0.05}
+    players = {"encoder": {"network": {"name": "mlp", "hidden": [], "norm": False}, "optimizer": adam}}
+    encoder = inferring(gan, {"players": players}, "cpu")
+    before = r_squared(encoder)
+    encoder.fit(steps=150)
+    assert before < 0.9 and r_squared(encoder) > 0.98
+
+
+def test_frozen_players_stay_and_what_is_impossible_is_said(backend):
+    gan = gankit.build(backend, data=X, frozen=["discriminator"], **{**SMALL, "players": {}})
+    before = {role: player.parameters for role, player in gan.players.items()}
+    gan.fit(steps=2)
+    for role, player in gan.players.items():
+        same = all(np.array_equal(array, before[role][name]) for name, array in player.parameters.items())
+        assert same == (role == "discriminator")
+    for settings, message in (
+        ({"frozen": ["generater"]}, "no player 'generater'. Did you mean 'generator'"),
+        ({"frozen": ["generator", "discriminator"], **PLAYS_ALONE}, "moves? no running statistics.*norm=False"),
+        ({"frozen": ["generator"]}, "nobody is left to move in G's phase"),
+        ({"frozen": ["discriminator"], "schedule": "simultaneous"}, "go with schedule='alternating'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            gankit.build(backend, data=X, **{**SMALL, "players": {}, **settings})
