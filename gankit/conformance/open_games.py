@@ -60,6 +60,13 @@ def crossed(**settings: Any) -> Config:
     return small(**{**base, **settings})
 
 
+def inverted(**settings: Any) -> Config:
+    """An encoder beside G, whose latents D judges together with the examples: the game of `bigan`."""
+    players = {"encoder": {"network": {"name": "mlp", "hidden": [6]}}}
+    base = {**ADAM, "discriminator": {"name": "mlp", "hidden": [5]}, "players": players}
+    return small(**{**base, **settings})
+
+
 def with_labelled(**settings: Any) -> Config:
     """A D that tells classes, 7 examples that keep their labels, and the others without: `semi-supervised`."""
     base = {"discriminator": {"name": "k-class-mlp", "hidden": [5]}, "labelled": 7}
@@ -78,7 +85,9 @@ def data_of(config: Config) -> Dataset:
     data = examples()
     if config.labelled:
         return data
-    return Dataset(data.x, None, None, data.value_range, "conformance") if config.sources else styled()
+    return (
+        Dataset(data.x, None, None, data.value_range, "conformance") if config.sources or config.players else styled()
+    )
 
 
 def oracle_of(trainer: Any) -> OpenOracle:

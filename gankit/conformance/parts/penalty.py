@@ -20,7 +20,7 @@ from gankit.config import LABELLED
 from gankit.conformance.compare import agree, bit_equal, epsilon, require
 from gankit.conformance.games import CONDITIONAL, leaves, small, start
 from gankit.conformance.open_games import begin as begin_open
-from gankit.conformance.open_games import crossed, with_labelled
+from gankit.conformance.open_games import crossed, inverted, with_labelled
 from gankit.conformance.parts import penalty_points, settings_act
 from gankit.conformance.parts.common import Game, exact, imports_no_framework, made, play, settings, wish
 from gankit.conformance.parts.probe import (
@@ -289,11 +289,13 @@ def _game_for(candidate: Candidate) -> Game:
         return lambda **game: small(**{**conditional, **game}), start
     if set(names) <= {"b", "generator-b", "discriminator-b"}:
         return crossed, begin_open
+    if names == ["encoder"]:
+        return inverted, begin_open
     if names == [LABELLED]:
         return with_labelled, begin_open
     raise NotApplicable(
-        f"It needs {', '.join(names)}; the suite's games have a second pair of players on a source 'b', or a source "
-        f"{LABELLED!r}."
+        f"It needs {', '.join(names)}; the suite's games have a second pair of players on a source 'b', an encoder, "
+        f"or a source {LABELLED!r}."
     )
 
 
