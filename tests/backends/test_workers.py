@@ -102,6 +102,13 @@ def test_a_signal_to_one_ends_all_at_a_step_that_is_saved(tmp_path: Path) -> Non
     assert f"Interrupted at step {done:,}" in told
 
 
+def test_doctor_shows_who_is_there() -> None:
+    (code, told, _), (other, silent, _) = ended(together(["gankit", "doctor"], COUNT))
+    assert code == other == 0 and silent == ""
+    assert "2 workers   0: cpu, 1: cpu" in told or "cuda" in told
+    assert "64 MB averaged in" in told
+
+
 def test_a_worker_that_is_killed_is_named_and_the_others_end(tmp_path: Path) -> None:
     processes = together([*TRAIN, "--steps", "1000000", "--out", "run"], COUNT, cwd=tmp_path)
     begun(tmp_path / "run", processes)
