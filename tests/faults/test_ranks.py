@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,16 +15,17 @@ import pytest
 
 import gankit
 from tests.faults.conftest import Counting
-from tests.faults.processes import train
+from tests.faults.processes import traces, train
 
 pytest.importorskip("gankit_torch")
 WITHIN = 60
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
-def begun(folder: Path, steps: int, *more: str) -> tuple[subprocess.Popen[str], list[int]]:
+def begun(folder: Path, steps: int, *more: str, restarts: int = 0) -> tuple[subprocess.Popen[str], list[int]]:
     """(torchrun, its workers by rank) after the first checkpoint."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m", "gankit"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    command += ["--max-restarts", str(restarts), "-m", "gankit"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen([*command, *train("torch", folder, steps, *more)], **pipes)
     known = {*folder.glob("checkpoints/step-*.safetensors")}
@@ -54,6 +56,20 @@ def test_09_a_rank_killed_while_it_saves(tmp_path: Path, counting: Counting) -> 
         _, err = process.communicate(timeout=WITHIN)
         assert process.returncode != 0 and f"rank      : {i % 2}" in err, err[-1500:]
         assert gankit.load(folder, backend="torch").steps_done > 0
+        count()
+
+
+def test_09_restarts_end_as_if_nothing_had_happened(tmp_path: Path, counting: Counting) -> None:
+    count, folder = counting(9, 1, 3, "restarted"), tmp_path / "run"
+    whole = tmp_path / "whole"
+    begun(whole, 600)[0].communicate(timeout=2 * WITHIN)
+    for _ in range(count.cases):
+        process, workers = begun(folder, 600, restarts=1)
+        subprocess.run(["kill", "-KILL", str(workers[1])], check=True)
+        out, err = process.communicate(timeout=2 * WITHIN)
+        assert process.returncode == 0 and "Resuming" in out, err[-1500:]
+        assert traces(folder) == traces(whole)
+        shutil.rmtree(folder)
         count()
 
 
