@@ -72,6 +72,7 @@ def test_a_run_of_two_is_the_run_of_one_and_goes_on_with_another_number(tmp_path
     said = play("two", 40, 2)
     assert ", 2 workers" in said[0].splitlines()[0] and said[1] == "", "one writes, the other is silent"
     assert json.loads((tmp_path / "two" / "env.json").read_text())["workers"] == 2
+    assert "on cpu, 2 workers" in (tmp_path / "two" / "report.html").read_text()
     assert "from step 40" in play("two", 60, 1)[0]
     one, two = (gankit.load(tmp_path / name, backend="torch") for name in ("one", "two"))
     want, got = (trainer._game.pack(trainer._state)[0] for trainer in (one, two))
