@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from gankit import __version__
-from gankit.errors import GankitError, PluginError
+from gankit.errors import ConfigError, GankitError, PluginError
+from gankit.play.workers import several
 from gankit.plug import registry
 from gankit.plug.isolation import describe
+from gankit.plug.launched import launched
 from gankit.plug.registry import Problem
 
 Say = Callable[[str], None]
@@ -25,11 +27,18 @@ STEPS = 2
 
 
 def examine(say: Say) -> bool:
-    """Print one line for each thing looked at; False when something that is installed is broken."""
+    """Print one line for each thing looked at; False when something that is installed is broken.
+
+    Started by torchrun it looks at the workers instead, and the first one prints.
+    """
+    if launched() > 1 and os.environ["RANK"] != "0":
+        say = lambda text: None  # noqa: E731
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", registry.GankitPluginWarning)
         problems = [*registry.problems(), *_unusable()]
     say(f"python {platform.python_version()}   gankit {__version__}   numpy {np.__version__}   {platform.system()}")
+    if launched() > 1:
+        return _workers(say)
     healthy = _backends(say)
     _data(say)
     for problem in problems:
@@ -90,6 +99,39 @@ def _works(say: Say, name: str) -> bool:
     took = f"{STEPS} steps on the digits in {seconds:.1f} s, start included"
     say(f"{name:<9} works   {versions}; device {trainer.backend.device}; {took}")
     return True
+
+
+SENT = 2**24
+"""Numbers in the message by which workers are timed: 64 MB of float32."""
+
+
+def _workers(say: Say) -> bool:
+    """Who was started beside this process, each with its device, and how fast they average; the first one tells."""
+    from gankit.plug.making import open_backend
+
+    healthy = found = False
+    for name in registry.names("backends"):
+        try:
+            backend = open_backend(name, "auto", "float32")
+        except ConfigError:  # it plays as one process, and says so
+            continue
+        workers = several(backend.ops)
+        if workers is None:
+            continue
+        devices = workers.everybody(backend.device)
+        x = {"x": backend.ops.asarray(np.ones(SENT, np.float32))}
+        workers.averaged(x)
+        begun = time.perf_counter()
+        averaged = backend.ops.to_numpy(workers.averaged(x)["x"][:1])
+        seconds = time.perf_counter() - begun
+        if workers.rank == 0:
+            each = ", ".join(f"{rank}: {device}" for rank, device in enumerate(devices))
+            say(f"{name:<9} {workers.count} workers   {each}")
+            say(f"          {SENT * 4 / 2**20:.0f} MB averaged in {seconds:.3f} s, {SENT * 4 / seconds / 1e9:.2f} GB/s")
+        healthy, found = bool(averaged[0] == 1.0), True
+    if not found:
+        say(f"{launched()} processes were started together, and no backend that is installed plays with several.")
+    return healthy
 
 
 def _data(say: Say) -> None:

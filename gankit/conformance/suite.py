@@ -27,6 +27,7 @@ from gankit.conformance import (
     seed,
     step,
     theory,
+    workers,
 )
 from gankit.conformance.parts import loss, metric, network, optimizer, penalty, prior
 from gankit.conformance.results import Check, Result, counts, run
@@ -50,6 +51,7 @@ GROUPS: dict[str, tuple[Check, ...]] = {
     "training": theory.CHECKS,
     "same seed": seed.CHECKS,
     "resume": resume.CHECKS,
+    "data parallel": workers.CHECKS,
 }
 """What a backend is judged by."""
 
@@ -74,6 +76,7 @@ FLOORS: Mapping[str, int] = {
     "training": 4,
     "same seed": 6,
     "resume": 8,
+    "data parallel": 4,
     "loss": 15,
     "penalty": 10,
     "generator": 13,
@@ -83,6 +86,10 @@ FLOORS: Mapping[str, int] = {
     "prior": 9,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""
+
+
+OPTIONAL = frozenset({"data parallel"})
+"""Groups that judge one capability, and nothing of a backend without it."""
 
 
 def checks_for(subject: Subject | Candidate) -> Mapping[str, Sequence[Callable[[Any], None]]]:
@@ -124,6 +131,8 @@ def shortfalls(results: Sequence[Result]) -> list[str]:
     said = []
     for subject, group in dict.fromkeys((result.subject, result.group) for result in results):
         those = [r for r in results if (r.subject, r.group) == (subject, group)]
+        if group in OPTIONAL and all(r.lacks for r in those):
+            continue
         if those[0].outcome == "fail":  # red already, and the rest may not have been asked
             continue
         ran = sum(r.outcome != "not applicable" for r in those)

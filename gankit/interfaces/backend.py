@@ -89,7 +89,7 @@ class Optimizer(Protocol):
 
 class Backend(Protocol):
     """An array framework, made as `Backend(device="auto", dtype="float32", precision="full")`. Holds no mathematics of
-    the game.
+    the game. One whose devices can share a minibatch in one process takes `devices` too, a number or "all".
 
     A backend that does not pass a check of the suite, and cannot, says so: `known_failures`, a mapping of the check's
     name to the reason.

@@ -103,4 +103,6 @@ class Ops(Protocol):
         numbers, key) -> (gradient, what else moves, terms) once, and calls what it returns at every iteration. Such a
         function is pure, and does the same operations whenever its arrays have the same shapes and the same numbers
         are 0.
+
+        A backend that plays one game with several workers has them as `workers` (`gankit.interfaces.Workers`).
         """

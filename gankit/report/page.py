@@ -58,8 +58,10 @@ def facts(story: Story) -> dict[str, str]:
         session = story.sessions[-1]
         versions = session.get("versions")
         first = next(iter(versions.items()), None) if isinstance(versions, Mapping) else None
+        workers = session.get("workers")
+        among = f", {workers} workers" if isinstance(workers, int) else ""
         found["backend"] = " ".join(
-            filter(None, [story.backend, first[1] if first else "", f"on {session.get('device')}"])
+            filter(None, [story.backend, first[1] if first else "", f"on {session.get('device')}{among}"])
         )
     return found
 

@@ -72,6 +72,7 @@ def test_a_run_of_two_is_the_run_of_one_and_goes_on_with_another_number(tmp_path
     said = play("two", 40, 2)
     assert ", 2 workers" in said[0].splitlines()[0] and said[1] == "", "one writes, the other is silent"
     assert json.loads((tmp_path / "two" / "env.json").read_text())["workers"] == 2
+    assert "on cpu, 2 workers" in (tmp_path / "two" / "report.html").read_text()
     assert "from step 40" in play("two", 60, 1)[0]
     one, two = (gankit.load(tmp_path / name, backend="torch") for name in ("one", "two"))
     want, got = (trainer._game.pack(trainer._state)[0] for trainer in (one, two))
@@ -100,6 +101,13 @@ def test_a_signal_to_one_ends_all_at_a_step_that_is_saved(tmp_path: Path) -> Non
     assert "everything is saved" in told
     done = gankit.load(tmp_path / "run", backend="torch").steps_done
     assert f"Interrupted at step {done:,}" in told
+
+
+def test_doctor_shows_who_is_there() -> None:
+    (code, told, _), (other, silent, _) = ended(together(["gankit", "doctor"], COUNT))
+    assert code == other == 0 and silent == ""
+    assert "2 workers   0: cpu, 1: cpu" in told or "cuda" in told
+    assert "64 MB averaged in" in told
 
 
 def test_a_worker_that_is_killed_is_named_and_the_others_end(tmp_path: Path) -> None:

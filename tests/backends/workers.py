@@ -149,13 +149,13 @@ def accidents(backend: str, rank: int) -> Told:
     }
 
 
-def together(module: Sequence[str], count: int, **options: Any) -> list[subprocess.Popen[str]]:
+def together(module: Sequence[str], count: int, *, threads: int = 1, **options: Any) -> list[subprocess.Popen[str]]:
     """`python -m module ...` as so many workers on this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {**os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    shared |= {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    shared |= {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return [
         subprocess.Popen([sys.executable, "-m", *module], env={**shared, "RANK": str(rank)}, **pipes, **options)

@@ -14,6 +14,7 @@ from mutants_of_open import OPEN
 from mutants_of_parts import LOSSES, OPS
 from mutants_of_play import RESUME, SEED, STEP
 from mutants_of_theory import THEORY
+from mutants_of_workers import WORKERS
 
 from gankit.conformance import GROUPS, registered
 from gankit.conformance.results import judge
@@ -21,7 +22,7 @@ from gankit.conformance.subject import SINGULAR
 from gankit.conformance.suite import FLOORS, PARTS
 from gankit.plug import registry
 
-MUTANTS = (*ENTRY, *OPS, *LAYERS, *LOSSES, *STEP, *SEED, *RESUME, *KNOBS, *OPEN, *COORDINATION, *THEORY)
+MUTANTS = (*ENTRY, *OPS, *LAYERS, *LOSSES, *STEP, *SEED, *RESUME, *KNOBS, *OPEN, *COORDINATION, *THEORY, *WORKERS)
 CHECKS = {check.__name__: check for checks in GROUPS.values() for check in checks}
 BACKENDS = registry.names("backends")
 
@@ -63,6 +64,7 @@ def test_every_check_says_what_a_user_loses():
 def test_the_floor_is_the_number_of_checks_but_those_that_may_not_apply():
     may_not_apply = {  # array-api-strict is optional; parts of a kind differ in what they are
         "losses": 1,
+        "data parallel": 2,
         "loss": 2,
         "penalty": 7,
         "generator": 3,

@@ -10,8 +10,6 @@ import textwrap
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.broken_plugins import BROKEN, Site
 from tests.cli_runner import COMMAND
 from tests.faults.conftest import BACKENDS, Counting
@@ -119,11 +117,3 @@ def test_30_nothing_needs_the_network(tmp_path: Path, counting: Counting) -> Non
         assert done.returncode == 0 and "asked" not in done.stderr, done.stderr[-800:]
         assert (tmp_path / backend / "samples.png").is_file()
         count()
-
-
-@pytest.mark.skip(reason="waits for ranks: one process plays a game")
-def test_09_a_rank_killed_while_it_saves() -> None: ...
-
-
-@pytest.mark.skip(reason="waits for ranks: one process plays a game")
-def test_22_signals_to_one_rank() -> None: ...

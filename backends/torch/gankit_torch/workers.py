@@ -38,9 +38,21 @@ def joined() -> TorchWorkers | None:
         if launched() == 1:
             return None
         # The CPU's as well on CUDA: what is agreed on between two steps lies on the host.
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", **_meeting())
         atexit.register(_leave)
     return TorchWorkers() if dist.get_world_size() > 1 else None
+
+
+def _meeting() -> dict[str, Any]:
+    """Where the workers meet: as torch has it, but for torchrun's own store, which survives a restart with the
+    addresses of those that are gone, so that each attempt gets a room of its own."""
+    told = os.environ
+    if told.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return {}
+    rank, size = int(told["RANK"]), int(told["WORLD_SIZE"])
+    store = dist.TCPStore(told["MASTER_ADDR"], int(told["MASTER_PORT"]), size, is_master=False)
+    attempt = told.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return {"store": dist.PrefixStore(f"gankit/{attempt}", store), "rank": rank, "world_size": size}
 
 
 def own_gpu() -> torch.device:

@@ -1,0 +1,207 @@
+"""Several workers that play one game compute what one would, write once, and stop together.
+
+They are played by two processes, or by one with two devices where the backend has that, on the CPU. What they come to
+is read back and compared; the checks share one such run.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gankit.conformance.compare import Array, agree_by_name, require
+from gankit.conformance.games import Recorder, small, start, with_dropout
+from gankit.conformance.results import Check, NotApplicable
+from gankit.conformance.running import normalised
+from gankit.conformance.subject import Subject
+from gankit.errors import CapabilityError
+from gankit.interfaces import Backend
+from gankit.parts.together import workers_of
+from gankit.play.workers import writes
+from gankit.plug import registry
+from gankit.plug.capabilities import DATA_PARALLEL
+from gankit.plug.making import open_backend
+
+STEPS, COUNT, NEAR = 10, 2, 1e-9
+PATIENCE = 180
+"""Seconds given to the other processes."""
+PROGRAM = "import sys; from gankit.conformance.workers import carry_out; carry_out(*sys.argv[1:])"
+MASKED = {"augmentations": ["translation", "cutout"], "dtype": "float64"}
+CLIPPED, PENALISED = {"gradient_clip": 0.05, "accumulate": 2}, {"penalties": [{"name": "r1", "weight": 5.0}]}
+GAMES: Mapping[str, Callable[[Backend], Any]] = {
+    "clipped": lambda backend: start(backend, small(**CLIPPED)),
+    "penalised": lambda backend: start(backend, small(**PENALISED)),
+    "normalised": normalised,
+    "masked": lambda backend: start(backend, with_dropout(**MASKED)),
+}
+
+
+class Told(NamedTuple):
+    """What became of the workers.
+
+    states: by worker, every array and logged term under `game/name`. files: which of theirs were written, by worker.
+    stops: (what each says, after how many steps) where the second one is stopped after its third.
+    """
+
+    states: tuple[Mapping[str, Array], ...]
+    files: tuple[bool, ...]
+    stops: tuple[tuple[str, int], ...]
+
+
+class Stop:
+    """A callback that fails on the second worker."""
+
+    every = 1
+
+    def __call__(self, trainer: Any, step: int, terms: Any) -> None:
+        workers = workers_of(trainer.backend.ops)
+        if workers is not None and workers.rank == 1 and step == 3:
+            raise RuntimeError("stopped")
+
+
+def states(make: Callable[[], Backend]) -> dict[str, Array]:
+    """Every array and logged term of every game after some steps."""
+    found: dict[str, Array] = {}
+    for game, begin in GAMES.items():
+        recorder = Recorder()
+        trainer = begin(make()).fit(steps=STEPS, callbacks=[recorder])
+        arrays = {name: x for name, x in trainer._game.pack(trainer._state)[0].items() if not name.startswith("data/")}
+        arrays |= {f"log/{term}": np.array([line[term] for line in recorder.terms]) for term in recorder.terms[0]}
+        found |= {f"{game}/{name}": x for name, x in arrays.items()}
+    return found
+
+
+def carry_out(backend: str, devices: str, folder: str) -> None:
+    """What a worker does; devices: how many it has, "" for one."""
+
+    def make() -> Backend:
+        return open_backend(backend, "cpu", "float64", devices=devices or None)
+
+    workers = workers_of(make().ops)
+    rank = 0 if workers is None else workers.rank
+    np.savez(Path(folder) / f"{rank}.npz", allow_pickle=False, **states(make))
+    trainer = GAMES["penalised"](make())
+    trainer.save(Path(folder) / f"saved-{rank}")
+    said = ""
+    try:
+        trainer.fit(steps=20, callbacks=[Stop()])
+    except Exception as error:  # whatever it is, it is what is asked for
+        said = type(error).__name__
+    (Path(folder) / f"{rank}.json").write_text(json.dumps([said, trainer.steps_done, writes(trainer.backend.ops)]))
+
+
+@cache
+def _told(backend: str, program: str) -> Told:
+    """What two workers come to, or one with two devices."""
+    kind: Any = registry.load("backends", backend)
+    devices = str(COUNT) if "devices" in inspect.signature(kind).parameters else ""
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={COUNT}"
+    with tempfile.TemporaryDirectory() as folder:
+        processes = []
+        for rank in range(1 if devices else COUNT):
+            told = {"XLA_FLAGS": flags.strip()} if devices else _places(rank, folder)
+            command = [sys.executable, "-c", program, backend, devices, folder]
+            pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            processes.append(subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1", **told}, **pipes))
+        try:
+            for process in processes:
+                _, err = process.communicate(timeout=PATIENCE)
+                require(process.returncode == 0, f"A worker failed:\n{err[-1500:]}")
+        finally:
+            for process in processes:
+                process.kill()
+                process.communicate()
+        ranks, loaded = range(len(processes)), []
+        for rank in ranks:
+            with np.load(Path(folder) / f"{rank}.npz") as found:
+                loaded.append(dict(found))
+        files = tuple((Path(folder) / f"saved-{rank}.safetensors").exists() for rank in ranks)
+        stops = tuple(tuple(json.loads((Path(folder) / f"{rank}.json").read_text())[:2]) for rank in ranks)
+    return Told(tuple(loaded), files, stops)
+
+
+def _places(rank: int, folder: str) -> dict[str, str]:
+    """What torchrun would set. The port is chosen by the first, and the same for all."""
+    note = Path(folder) / "port"
+    if not rank:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            note.write_text(str(free.getsockname()[1]))
+    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": COUNT, "MASTER_PORT": note.read_text()}
+    return {name: str(value) for name, value in place.items()} | {"MASTER_ADDR": "127.0.0.1"}
+
+
+def _of(subject: Subject) -> Told:
+    if DATA_PARALLEL not in subject.capabilities:
+        raise CapabilityError(f"needs {DATA_PARALLEL}, which the backend does not declare", DATA_PARALLEL)
+    return _told(subject.name, PROGRAM)
+
+
+def _alike(subject: Subject, game: str, cause: str) -> None:
+    told, want = _of(subject), _alone(subject.name)
+    for rank, state in enumerate(told.states):
+        own, one = ({k: x for k, x in each.items() if k.startswith(f"{game}/")} for each in (state, want))
+        agree_by_name(own, one, f"{STEPS} steps, worker {rank} of {COUNT} beside one alone", atol=NEAR, cause=cause)
+
+
+@cache
+def _alone(backend: str) -> Mapping[str, Array]:
+    return states(lambda: open_backend(backend, "cpu", "float64"))
+
+
+def check_workers_average_their_gradients(subject: Subject) -> None:
+    """With two workers a game would be another one than with one, or the workers would drift apart."""
+    _alike(subject, "clipped", "a gradient that is averaged after it was clipped, or an average that one worker moves.")
+
+
+def check_workers_average_their_penalties(subject: Subject) -> None:
+    """A penalty would hold for the rows of one worker only."""
+    _alike(subject, "penalised", "a second derivative that is not averaged.")
+
+
+def check_batch_norm_is_by_all_workers(subject: Subject) -> None:
+    """Batch norm would see a part of the minibatch, and a game would depend on how many workers play it."""
+    _alike(subject, "normalised", "statistics of a worker's own rows, in the pass or among the running ones.")
+
+
+def check_workers_draw_as_one_would(subject: Subject) -> None:
+    """All workers would play on the same latents, masks and shifts, so that more of them would show nothing new."""
+    _alike(subject, "masked", "numbers drawn for a worker's own rows from a key that all have.")
+
+
+def check_one_worker_writes(subject: Subject) -> None:
+    """Two processes would write one file at once, and what is left would be of neither."""
+    told = _of(subject)
+    if len(told.files) == 1:
+        raise NotApplicable("one process has both devices")
+    require(told.files == (True, False), f"The workers wrote {told.files}; the first one is to, and no other.")
+
+
+def check_workers_stop_at_one_step(subject: Subject) -> None:
+    """Where one worker is stopped the others would wait for it for ever."""
+    told = _of(subject)
+    if len(told.stops) == 1:
+        raise NotApplicable("one process has both devices")
+    want = (("WorkersError", 3), ("RuntimeError", 3))
+    require(told.stops == want, f"After an error on the second worker in step 3: {told.stops}, expected {want}.")
+
+
+CHECKS: tuple[Check, ...] = (
+    check_workers_average_their_gradients,
+    check_workers_average_their_penalties,
+    check_batch_norm_is_by_all_workers,
+    check_workers_draw_as_one_would,
+    check_one_worker_writes,
+    check_workers_stop_at_one_step,
+)
