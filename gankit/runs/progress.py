@@ -110,8 +110,9 @@ class Bar:
 
 
 def losses(terms: Mapping[str, float], digits: int = 3) -> str:
-    """Both losses and D's mean verdicts: `loss D 1.386 G 0.693 D(x) 0.500 D(G(z)) 0.500`."""
-    return " ".join(f"{title} {terms[name]:.{digits}f}" for name, title in COLUMNS if name in terms)
+    """Both losses and D's mean verdicts: `loss D 1.386 G 0.693 D(x) 0.500 D(G(z)) 0.500`; else all terms."""
+    shown = [(title, terms[name]) for name, title in COLUMNS if name in terms] or list(terms.items())
+    return " ".join(f"{title} {value:.{digits}f}" for title, value in shown)
 
 
 def _clock(seconds: float) -> str:
