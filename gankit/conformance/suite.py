@@ -80,7 +80,7 @@ FLOORS: Mapping[str, int] = {
     "loss": 15,
     "penalty": 10,
     "generator": 13,
-    "discriminator": 13,
+    "discriminator": 14,
     "metric": 6,
     "optimizer": 7,
     "prior": 9,
