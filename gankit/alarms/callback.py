@@ -116,8 +116,8 @@ class Alarms:
         if broken:
             return Look(step, broken)
         term = max(terms, key=lambda name: abs(terms[name]))
-        # Where D or G is frozen, the loss of the one that is not there says nothing of who is ahead.
-        game = self._objective(trainer) if {"d_loss", "g_loss"} <= terms.keys() else None
+        # A frozen D has no loss, and nobody is ahead of it.
+        game = self._objective(trainer) if "d_loss" in terms else None
         advantage = None if game is None else game.advantage(terms["d_loss"])
         left = None if game is None else game.left_to_g(terms["D(x)"], terms["D(G(z))"])
         spread = nearest = None

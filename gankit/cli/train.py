@@ -145,7 +145,8 @@ def play(options: Options, *, new: bool = False, quietly: bool = False) -> Path:
                     run, trainer = _opened(options, new, quietly, stack)
                     if trainer is not None:
                         asked.check()
-                tell(workers, {"exit": 0} if trainer is None else position(run, trainer))
+                if workers is not None:
+                    tell(workers, {"exit": 0} if trainer is None else position(run, trainer))
                 if trainer is not None:
                     Session(run, trainer, replace(options, out=run.folder), loggers, asked, workers).play()
                 return run.folder
