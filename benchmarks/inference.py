@@ -35,7 +35,7 @@ def judge(gan: Any, n: int = 2_000, samples: int = 10_000) -> dict[str, float]:
     assert test.labels is not None
     x, labels = test.x[rows], test.labels[rows]
     drawn = gan.sample(samples, seed=7)
-    copies, ours = drawn[nearest(x, drawn)], gan.reconstruct(x)
+    copies, ours, closer = drawn[nearest(x, drawn)], gan.reconstruct(x), gan.reconstruct(x, refine=100)
     look = MnistCnn().open(gan.backend)
 
     def right(images: Array) -> float:
@@ -53,6 +53,8 @@ def judge(gan: Any, n: int = 2_000, samples: int = 10_000) -> dict[str, float]:
         "mse": mse(ours, x),
         "nearest_mse": mse(copies, x),
         "ratio": mse(ours, x) / mse(copies, x),
+        "refined_mse": mse(closer, x),
+        "refined_class": right(closer),
         "class": right(ours),
         "nearest_class": right(copies),
         "truth_class": right(x),

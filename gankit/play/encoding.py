@@ -9,10 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
+
+from gankit.errors import ConfigError
 from gankit.interfaces import LATENT, Array, Draw, Given, Key, Player, Scores, Tensors
 from gankit.play import keys
 from gankit.play.game import Game, Match
+
+RATE = 0.03
+"""Of a step of refinement, in deviations of z."""
 
 
 def encode(game: Game, role: str, player: Player, x: Array, given: Given, key: Key | None) -> tuple[Array, Tensors]:
@@ -55,3 +62,15 @@ def turned(said: Scores) -> Scores:
 def without_latent(given: Given) -> Given:
     """The conditions that G is given."""
     return {name: values for name, values in given.items() if name != LATENT} if LATENT in given else given
+
+
+def refined(slopes: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]], z: Any, steps: int) -> Any:
+    """Latents after so many steps of Adam down `slopes`, the gradient of each one's own error."""
+    if steps < 0:
+        raise ConfigError(f"refine={steps}: expected how many steps, 0 or more.")
+    mean, square = np.zeros_like(z), np.zeros_like(z)
+    for i in range(1, steps + 1):
+        g = slopes(z)
+        mean, square = 0.9 * mean + 0.1 * g, 0.99 * square + 0.01 * g * g
+        z = z - RATE * (mean / (1 - 0.9**i)) / (np.sqrt(square / (1 - 0.99**i)) + 1e-12)
+    return z

@@ -94,6 +94,25 @@ class Inference:
             )
         return self._made_by(self._judge[role, LATENT], player, in_parts(x, size), len(x), given, size)
 
+    def slopes(self, role: str, player: Player, x: Array, given: Given, size: int, z: Array) -> Array:
+        """The gradient in each z of the squared error of what G makes of it beside x, a mean over pixels."""
+        if (role, SLOPES) not in self._judge:
+            self._judge[role, SLOPES] = self._ops.compile(lambda *a: self._error_slopes(role, *a))
+        slopes, beside = self._judge[role, SLOPES], {**given, EXAMPLES: x}
+        return self._in_pieces(
+            lambda z, y: slopes(player.params, player.buffers, z, y), len(z), in_parts(z, size), beside, size
+        )
+
+    def _error_slopes(self, role: str, params: Any, buffers: Any, z: Any, beside: Any) -> Any:
+        ops, given = self._ops, {name: values for name, values in beside.items() if name != EXAMPLES}
+
+        def errors(z: Any) -> Any:
+            out, _ = self.rules.seats[role].network.apply(params, buffers, z, given, train=False, key=None)
+            apart = ops.xp.reshape(ops.to_float(out) - beside[EXAMPLES], (z.shape[0], -1))
+            return ops.xp.sum(ops.xp.mean(apart * apart, axis=1))
+
+        return ops.grad(errors)(z)
+
     def answered(self, match: Match, players: tuple[Player, Player], z: Array, given: Given, slopes: bool) -> Array:
         """D's logits of what G makes of latents, (n,); slopes: or their gradients in the latents, (n, width).
 

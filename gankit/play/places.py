@@ -12,7 +12,7 @@ from gankit.data.spec import DataSpec
 from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.interfaces import LABEL, Player, State
 from gankit.play.assembled import Assembled
-from gankit.play.game import ENCODER, G, Match, Seat
+from gankit.play.game import ENCODER, G, Seat
 from gankit.play.inputs import Inputs
 
 Array = np.ndarray[Any, Any]
@@ -43,10 +43,6 @@ class Places:
     def has(self, kind: str) -> bool:
         """Whether somebody of that kind plays."""
         return any(seat.kind == kind for seat in self.game.rules.seats.values())
-
-    def match(self, discriminator: str) -> Match:
-        """The match that a D judges."""
-        return next(match for match in self.game.rules.matches if match.discriminator == discriminator)
 
     def spec(self, source: str) -> DataSpec:
         spec: DataSpec = self.game.spec.sources[source] if source else self.game.spec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +24,7 @@ from gankit.play.assembled import Assembled
 from gankit.play.batches import Batches
 from gankit.play.choosing import latents_by, way
 from gankit.play.conditions import Seen
+from gankit.play.encoding import refined
 from gankit.play.feed import Feed, StreamFeed, on_examples_in_user_units
 from gankit.play.game import ENCODER, D, G
 from gankit.play.inference import CLASSES, FEATURES, LOGITS, Inference, at_once, in_parts, units_on_device
@@ -208,24 +209,27 @@ class AdversarialTrainer:
         return self._said(FEATURES, x, labels, given, player, ema)
 
     def encode(
-        self, x: Any, labels: Any = None, *, given: Any = None, ema: bool | None = None, player: str = ENCODER
+        self, x: Any, labels: Any = None, *, given: Any = None, ema: bool | None = None, refine: int = 0
     ) -> Array:
         """The latents of examples in the data's own units, (n, latent_dim) float, by the game's encoder.
 
-        labels, given: as in `score`. ema: whether by the encoder's moving average; by default where the game keeps one.
+        labels, given: as in `score`. ema: whether by moving averages; by default where the game keeps them.
+        refine: so many steps more down the gradient of the error of G's pixels, each example for itself.
         """
         if self._encoder is not None:
-            return np.asarray(self._encoder.encode(x, labels, given=given, ema=ema))
-        seat, e = self._places.seat(player, ENCODER), self._places.player(player, ema)
+            return np.asarray(self._encoder.encode(x, labels, given=given, ema=ema, refine=refine))
+        seat, size = self._places.seat(ENCODER, ENCODER), at_once(self.spec.shape)
         model, conditions = self._places.shown(seat, x, labels, given)
-        return self._inference.encoded(player, e, model, conditions, at_once(model.shape[1:]))
+        z = self._inference.encoded(ENCODER, self._places.player(ENCODER, ema), model, conditions, size)
+        slopes = partial(self._inference.slopes, G, self._places.player(G, ema), model, conditions, size)
+        return np.asarray(refined(slopes, z, refine))
 
-    def reconstruct(self, x: Any, labels: Any = None, *, given: Any = None, ema: bool | None = None) -> Array:
-        """G(E(x)), (n, *shape) in the data's own units and dtype: what G makes of the latents of examples."""
+    def reconstruct(self, x: Any, labels: Any = None, *, given: Any = None, **how: Any) -> Array:
+        """G(E(x)), (n, *shape) in the data's own units and dtype; how: as in `encode`."""
         if self._encoder is not None:
-            return np.asarray(self._encoder.reconstruct(x, labels, given=given, ema=ema))
-        z = self.encode(x, labels, given=given, ema=ema)
-        return np.asarray(self.spec.scaling.to_user(self.generate(z, labels, given=given, ema=ema)))
+            return np.asarray(self._encoder.reconstruct(x, labels, given=given, **how))
+        z = self.encode(x, labels, given=given, **how)
+        return np.asarray(self.spec.scaling.to_user(self.generate(z, labels, given=given, ema=how.get("ema"))))
 
     def conditions_of(self, x: Any, *, seed: int = 0) -> dict[str, Array]:
         """The conditions that the game makes of examples, by name, from (n, *shape) in the data's own units.
@@ -344,6 +348,5 @@ class AdversarialTrainer:
         seat, d = self._places.seat(player, D), self._places.player(player, ema)
         model, conditions = self._places.shown(seat, x, labels, given)
         if LATENT in seat.takes:
-            encoder = self._places.match(player).encoder
-            conditions[LATENT] = self.encode(x, labels, given=given, ema=ema, player=encoder)
+            conditions[LATENT] = self.encode(x, labels, given=given, ema=ema)
         return self._inference.judged(player, d, model, conditions, at_once(model.shape[1:]), what)

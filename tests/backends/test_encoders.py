@@ -114,6 +114,11 @@ def test_a_game_with_an_encoder_is_saved_resumed_and_asked(backend, tmp_path):
     again = whole.reconstruct(X[:5])
     assert again.shape == (5, 8, 8, 1) and again.dtype == np.uint8
     np.testing.assert_array_equal(again, whole.spec.scaling.to_user(whole.generate(z)))
+    near = whole.reconstruct(X[:5], refine=30)
+    errors = [np.square(x.astype(float) - X[:5]).reshape(5, -1).mean(axis=1) for x in (again, near)]
+    assert (errors[1] < errors[0]).all(), "z after 30 steps down the error of G's pixels"
+    with pytest.raises(ConfigError, match="refine=-1: expected how many steps"):
+        whole.encode(X[:5], refine=-1)
     own, mean = whole.encode(X[:5], ema=False), whole.encode(X[:5], ema=True)
     assert np.abs(own - mean).max() > 0 and np.array_equal(mean, z)
     assert whole.score(X[:5]).shape == (5,)  # under their own latents
