@@ -226,8 +226,6 @@ class AdversarialTrainer:
 
     def reconstruct(self, x: Any, labels: Any = None, *, given: Any = None, **how: Any) -> Array:
         """G(E(x)), (n, *shape) in the data's own units and dtype; how: as in `encode`."""
-        if self._encoder is not None:
-            return np.asarray(self._encoder.reconstruct(x, labels, given=given, **how))
         z = self.encode(x, labels, given=given, **how)
         return np.asarray(self.spec.scaling.to_user(self.generate(z, labels, given=given, ema=how.get("ema"))))
 
