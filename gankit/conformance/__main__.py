@@ -87,7 +87,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     repeatable: dict[str, Any] = {"action": "append", "metavar": "NAME"}
     parser.add_argument("--backend", **repeatable, help="an installed backend; alone, it is what is judged")
     for word in KINDS:
-        article = "G, D, or both," if word == "network" else f"an {word}" if word[0] in "aeiou" else f"a {word}"
+        article = (
+            "G, D or E, or all three," if word == "network" else f"an {word}" if word[0] in "aeiou" else f"a {word}"
+        )
         parser.add_argument(f"--{word}", **repeatable, help=f"{article} of that name, on --backend or on every one")
     parser.add_argument("--all", action="store_true", help="everything that is installed")
     parser.add_argument("--device", default="auto", help="where backends compute")

@@ -13,12 +13,12 @@ from gankit.plug import registry
 KINDS: dict[str, tuple[str, ...]] = {
     "loss": ("losses",),
     "penalty": ("penalties",),
-    "network": ("generators", "discriminators"),
+    "network": ("generators", "discriminators", "encoders"),
     "metric": ("metrics",),
     "optimizer": ("optimizers",),
     "prior": ("priors",),
 }
-"""What a user calls a part, and where the registry has it. A network's name may stand for a G, a D, or both."""
+"""What a user calls a part, and where the registry has it. A network's name may stand for a G, a D, an encoder."""
 
 
 def backends(names: Sequence[str], *, quick: bool = False, device: str = "auto") -> list[Subject]:

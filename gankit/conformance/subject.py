@@ -65,6 +65,7 @@ SINGULAR: dict[str, str] = {
     "penalties": "penalty",
     "generators": "generator",
     "discriminators": "discriminator",
+    "encoders": "encoder",
     "metrics": "metric",
     "optimizers": "optimizer",
     "priors": "prior",

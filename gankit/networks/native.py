@@ -84,11 +84,11 @@ def zeros(port: Port) -> Array:
 
 
 def _end_shape(native: Native, role: str, out: Any) -> Shape:
-    """The shape of one example, or of its logits; raises ConfigError unless `out` is what such a player returns."""
+    """The shape of one example, of its logits or latents; raises ConfigError unless `out` is what such a player returns."""
     parts = out if isinstance(out, Mapping) and role == "discriminator" else {"logits": out}
     if any(key not in PARTS for key in parts) or not hasattr(parts.get("logits"), "shape"):
         got = f"a dict with {one_of(map(str, out))}" if isinstance(out, Mapping) else f"a {type(out).__name__}"
         logits = "logits (N,), or a dict with 'logits' and perhaps 'class_logits' and 'features'"
-        want = logits if role == "discriminator" else "one array of examples"
+        want = {"discriminator": logits, "encoder": "one array of latents"}.get(role, "one array of examples")
         raise ConfigError(f"The {role} {native.name} returns {got}; it must return {want}.")
     return tuple(int(n) for n in parts["logits"].shape[1:])

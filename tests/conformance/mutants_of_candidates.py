@@ -695,6 +695,15 @@ def d(*inner, before=(), kernel=None, last=None, labels=True, end=(LOGIT,)):
     return build
 
 
+def e(*end, before=(), bent=(LeakyRelu(0.2),)):
+    """An encoder's target: flat, labels, dense 8, dense, whatever is at its end."""
+
+    def build(spec):
+        return (Flatten(), *before, *spec.labels(), Dense(8), *bent, Dense(spec.latent_dim), *end)
+
+    return build
+
+
 def straight(role, *end):
     """A linear network's target, ending as it is told."""
 
@@ -825,8 +834,8 @@ def with_other_numbers(real, ops, placed):
 
 
 def networks(*faults: tuple[Any, ...], **more: Any) -> tuple[Broken, ...]:
-    """Those whose first word is "G" are generators, the others discriminators."""
-    kinds = {"G": "generators", "D": "discriminators"}
+    """Those whose first word is "G" are generators; "D" discriminators, "E" encoders."""
+    kinds = {"G": "generators", "D": "discriminators", "E": "encoders"}
     return tuple(Broken(kinds[name.split()[0]], name, check, part, **more) for name, check, part in faults)
 
 
@@ -870,6 +879,10 @@ NETWORKS = (
         ),
         ("D with the root of 0", "check_network_second_derivatives", d(Does(rooted), kernel=Constant(0.0))),
         ("G with the log of the mean", "check_network_plays", g(bias=LogOfMean())),
+        ("E that ends in a logit", "check_network_shapes", d()),
+        ("E that ends in tanh", "check_network_range", e(Tanh())),
+        ("E without the example", "check_network_inputs_matter", e(before=(Does(lambda ops, x: 0.0 * x),))),
+        ("E that is linear", "check_network_bends", e(bent=())),
         ("G that is linear", "check_network_bends", straight("G")),
         ("D that is linear", "check_network_bends", straight("D")),
         ("D with dropout for an activation", "check_network_bends", straight("D", layers.Dropout(0.5))),

@@ -22,7 +22,7 @@ from gankit.plug import registry
 CHECKS = {
     "losses": loss.CHECKS,
     "penalties": penalty.CHECKS,
-    **dict.fromkeys(("generators", "discriminators"), network.CHECKS),
+    **dict.fromkeys(("generators", "discriminators", "encoders"), network.CHECKS),
 }
 BY_NAME = {check.__name__: check for checks in CHECKS.values() for check in checks}
 BROKEN = (*LOSSES, *PENALTIES, *NETWORKS)

@@ -69,6 +69,7 @@ def test_the_floor_is_the_number_of_checks_but_those_that_may_not_apply():
         "penalty": 9,
         "generator": 7,
         "discriminator": 6,
+        "encoder": 6,
         "metric": 1,
         "optimizer": 3,
     }

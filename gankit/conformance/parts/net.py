@@ -88,8 +88,8 @@ class Net:
 
     @property
     def main(self) -> str:
-        """The name of what the other player sees: G's examples, D's logits."""
-        return "output" if self.role == "generator" else "logits"
+        """The name of what the other players see: G's examples, D's logits, an encoder's latents."""
+        return "logits" if self.role == "discriminator" else "output"
 
     @property
     def what(self) -> str:
@@ -141,7 +141,7 @@ class Net:
     def apply(
         self, params: Any, buffers: Any, x: Any, given: Any, *, train: bool = False, seed: int = 0
     ) -> tuple[dict[str, Any], Any]:
-        """(outputs by name, buffers after them), on the device; D's logits are `logits`, G's examples `output`."""
+        """(outputs by name, buffers after them), on the device; D's logits are `logits`, all else is `output`."""
         key = self.backend.ops.key((np.uint32(seed), np.uint32(2))) if train else None
         out, after = self.network.apply(params, buffers, x, given, train=train, key=key)
         parts = by_name(out)
@@ -169,7 +169,7 @@ def game(spec: GameSpec) -> str:
 
 
 def role(candidate: Candidate) -> str:
-    """ "generator" or "discriminator"."""
+    """ "generator", "discriminator" or "encoder"."""
     return candidate.kind.removesuffix("s")
 
 

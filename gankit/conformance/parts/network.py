@@ -48,7 +48,7 @@ def check_network_shapes(candidate: Candidate) -> None:
     for spec in specs():
         what = f"{candidate.name!r} for {game(spec)}"
         latents = candidate.kind == "generators"
-        want: Any = spec.shape if latents else ()
+        want: Any = {"generators": spec.shape, "encoders": (spec.latent_dim,)}.get(candidate.kind, ())
         try:
             architecture = candidate.made(spec)
             if isinstance(architecture, Native):
@@ -65,7 +65,7 @@ def check_network_shapes(candidate: Candidate) -> None:
                 f"{what}: {type(error).__name__}: {error}. What it cannot play it must refuse in words: raise "
                 "gankit.ConfigError, or ask by spec.require(...)."
             ) from error
-        hint = " End in Reshape(())." if ends == (1,) and not latents else ""
+        hint = " End in Reshape(())." if ends == (1,) and want == () else ""
         require(ends == want, f"{what} ends in shape {ends}; it must end in {want}.{hint}")
         accepted.append(spec)
     require(bool(accepted), f"{candidate.name!r} accepts none of these games:\n" + "\n".join(refusals))
@@ -76,7 +76,8 @@ def check_network_outputs(candidate: Candidate) -> None:
     for dtype in candidate.on.dtypes:
         net = smallest(candidate, dtype)
         got = net.outputs(net.arrays, net.inputs(), net.given())
-        shapes = {net.main: (N, *net.spec.shape) if net.role == "generator" else (N,)}
+        of_one = {"generator": net.spec.shape, "encoder": (net.spec.latent_dim,)}.get(net.role, ())
+        shapes = {net.main: (N, *of_one)}
         if net.spec.num_classes is not None:
             shapes["class_logits"] = (N, net.spec.num_classes)
         require(net.main in got, f"{net.what} returns {sorted(got)}, and no {net.main}.")
@@ -107,7 +108,8 @@ def check_network_range(candidate: Candidate) -> None:
 
 
 def in_range(net: Net) -> None:
-    """Raise AssertionError unless D's logits pass 1 and -1, and G's examples fill the range they are said to have."""
+    """Raise AssertionError unless D's logits and an encoder's latents pass 1 and -1, and G's examples fill the range
+    that they are said to have."""
     # Parameters and inputs of all sizes: in one of these draws an honest logit is above 1, and in one below -1. Of a
     # logsumexp of classes it is one draw in eight or so.
     sizes = [(seed, scale, far) for seed in range(24) for scale, far in SCALES]
@@ -118,11 +120,12 @@ def in_range(net: Net) -> None:
         for seed, scale, far in sizes
     ]
     least, most = min(float(out.min()) for out in seen), max(float(out.max()) for out in seen)
-    if net.role == "discriminator":
+    if net.role != "generator":
+        said = "logits" if net.role == "discriminator" else "latents"
         require(
             most > 1 and least < -1,
-            f"{net.what}: whatever its parameters, its logits stay between {least:.3g} and {most:.3g}. They must be "
-            "raw scores without bounds. Likely cause: a sigmoid, tanh or relu at the end; the loss has its own.",
+            f"{net.what}: whatever its parameters, its {said} stay between {least:.3g} and {most:.3g}. They must be "
+            "numbers without bounds. Likely cause: a sigmoid, tanh or relu at the end.",
         )
         return
     architecture = net.architecture

@@ -97,7 +97,7 @@ def _made(candidate: Candidate, spec: GameSpec, **settings: Any) -> Any:
 def check_network_reads_every_number(candidate: Candidate) -> None:
     """Some columns of a picture would never be judged, or never be drawn: rows and columns are mixed up, or cut off."""
     net = oblong(candidate)
-    if net.role == "generator":
+    if net.role == "generator":  # what it makes depends on z everywhere
         out = net.outputs(net.generic(), net.inputs(), net.given())[net.main]
         still = np.argwhere(np.ptp(out, axis=0) == 0)
         said = "are the same for every z"

@@ -15,6 +15,7 @@ from gankit.conformance.parts.common import exact
 from gankit.conformance.parts.net import MASK, Net, smallest
 from gankit.conformance.subject import Candidate
 from gankit.data.dataset import Dataset
+from gankit.play.game import ENCODER
 
 
 def check_network_gradient_reaches_every_parameter(candidate: Candidate) -> None:
@@ -87,16 +88,18 @@ def check_network_plays(candidate: Candidate) -> None:
     completes = MASK in spec.given  # what is known of a picture is made of the picture
     dataset = Dataset(x, labels, known, bounds, "conformance", {} if completes else pictures)
     loss: Any = "non-saturating" if classes is None else {"name": "conditional", "base": "non-saturating"}
-    own: dict[str, Any] = {found.role: {"name": candidate.name, **found.settings}}
+    network = {"name": candidate.name, **found.settings}
+    encodes = found.role == ENCODER
+    own: dict[str, Any] = {"players": {ENCODER: {"network": network}}} if encodes else {found.role: network}
     own["given"] = [{"name": "mask"}] if completes else []
     config = small(dtype="float32", latent_dim=spec.latent_dim, loss=loss, ema=0.0, labelled=few or 0, **own)
     trainer = begin(found.backend, config, dataset)
-    before = getattr(trainer, found.role).parameters
+    before = trainer.players[found.role].parameters
     trainer.fit(steps=3, callbacks=[recorder])
     for step, terms in enumerate(recorder.terms, 1):
         finite = bool(np.isfinite(list(terms.values())).all())
         require(finite, f"{found.what}, a small game: step {step} is not finite: {terms}.")
-    after: dict[str, Array] = getattr(trainer, found.role).parameters
+    after: dict[str, Array] = trainer.players[found.role].parameters
     wrong = [name for name, array in after.items() if not np.isfinite(array).all()]
     require(not wrong, f"{found.what}, after 3 steps: {', '.join(wrong)} is not finite.")
     moved = any((array != before[name]).any() for name, array in after.items())
