@@ -84,7 +84,7 @@ def zeros(port: Port) -> Array:
 
 
 def _end_shape(native: Native, role: str, out: Any) -> Shape:
-    """The shape of one example, of its logits or latents; raises ConfigError unless `out` is what such a player returns."""
+    """The shape of one example, logit or latent; raises ConfigError unless `out` is what such a player returns."""
     parts = out if isinstance(out, Mapping) and role == "discriminator" else {"logits": out}
     if any(key not in PARTS for key in parts) or not hasattr(parts.get("logits"), "shape"):
         got = f"a dict with {one_of(map(str, out))}" if isinstance(out, Mapping) else f"a {type(out).__name__}"

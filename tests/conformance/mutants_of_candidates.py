@@ -695,7 +695,10 @@ def d(*inner, before=(), kernel=None, last=None, labels=True, end=(LOGIT,)):
     return build
 
 
-def e(*end, before=(), bent=(LeakyRelu(0.2),)):
+BENT = (LeakyRelu(0.2),)
+
+
+def e(*end, before=(), bent=BENT):
     """An encoder's target: flat, labels, dense 8, dense, whatever is at its end."""
 
     def build(spec):
