@@ -164,6 +164,7 @@ def together(module: Sequence[str], count: int, *, threads: int = 1, **options: 
 
 
 def main(folder: str, steps: str) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a runner in the background ignores it, and so would this
     rank = int(os.environ["RANK"])
     found = states("torch", int(steps))
     np.savez(Path(folder) / f"{rank}.npz", **found)
