@@ -28,6 +28,9 @@ from gankit_jax.optimizers import JaxOptimizer, optimizer
 CACHE_BYTES = 2 * 1024**3
 """Of compiled programs; those unused for longest go first. A program takes some 0.3 MB."""
 CUDA_PLUGINS = ("jax_cuda13_plugin", "jax_cuda12_plugin")
+CPUS_WAIT = jax.__version_info__ < (0, 10)
+"""Whether devices of a CPU that share a minibatch may wait for each other for ever, as with jax 0.7.1: XLA's threads come
+to two reductions in another order on each."""
 GPU_FLAGS = {
     "--xla_gpu_deterministic_ops": "true",
     "--xla_gpu_enable_command_buffer": "+WHILE,+CONDITIONAL",
@@ -46,7 +49,7 @@ class JaxBackend:
     """
 
     name = "jax"
-    capabilities = EVERY_LAYER | {FLOAT64, BFLOAT16, TF32, OWN_MODULES, DATA_PARALLEL}
+    capabilities = EVERY_LAYER | {FLOAT64, BFLOAT16, TF32, OWN_MODULES, *(() if CPUS_WAIT else (DATA_PARALLEL,))}
 
     def __init__(
         self,
@@ -64,6 +67,11 @@ class JaxBackend:
         workers = None if devices is None else shared_by(devices, device.partition(":")[0])
         if workers is not None:
             self._device = workers.first
+            if CPUS_WAIT and workers.shares > 1 and self._device.platform == "cpu":
+                raise DeviceError(
+                    f"devices={devices!r}: with jax {jax.__version__} several devices of a CPU may wait for each other "
+                    "for ever. Install jax 0.10 or newer, or leave devices out."
+                )
         self.dtype, self.precision = dtype, precision
         if dtype == "float64":
             jax.config.update("jax_enable_x64", True)
