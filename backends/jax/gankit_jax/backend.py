@@ -29,8 +29,8 @@ CACHE_BYTES = 2 * 1024**3
 """Of compiled programs; those unused for longest go first. A program takes some 0.3 MB."""
 CUDA_PLUGINS = ("jax_cuda13_plugin", "jax_cuda12_plugin")
 CPUS_WAIT = jax.__version_info__ < (0, 10)
-"""Whether devices of a CPU that share a minibatch may wait for each other for ever, as with jax 0.7.1: XLA's threads come
-to two reductions in another order on each."""
+"""Whether devices of a CPU that share a minibatch may wait for each other for ever, as with jax 0.7.1: XLA's threads
+come to two reductions in another order on each."""
 GPU_FLAGS = {
     "--xla_gpu_deterministic_ops": "true",
     "--xla_gpu_enable_command_buffer": "+WHILE,+CONDITIONAL",
