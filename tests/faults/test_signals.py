@@ -113,7 +113,7 @@ def test_21_other_commands_end_too(command: str, trained: Path, counting: Counti
     }[command]
     draw = random.Random(command)
     for _ in range(count.cases):
-        code, err, took = signalled(arguments, trained, [signal.SIGTERM], draw, 4.0)
+        code, err, took = signalled(arguments, trained, [signal.SIGTERM], draw, 2.0)
         assert code in (143, -15) and took < 15 and "Traceback" not in err, (code, err)
         count()
 
