@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+ADAM = {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99}
+
 MASKED = {
     "data": "mnist",
     "given": [{"name": "mask", "kind": "mixed"}],
@@ -10,8 +12,8 @@ MASKED = {
     "loss": "non-saturating",
     # Without `diversity` completions of one picture come to differ by an eighth of what digits of a class differ by.
     "penalties": [{"name": "r1", "weight": 0.1, "every": 8}, {"name": "diversity", "weight": 1.5}],
-    "generator_optimizer": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99},
-    "discriminator_optimizer": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99},
+    "generator_optimizer": ADAM,
+    "discriminator_optimizer": ADAM,
     "latent_dim": 32,
     "prior": "normal",
     "batch_size": 64,
@@ -25,8 +27,8 @@ MASKED_ROWS = {
     "loss": "non-saturating",
     # No `diversity`: rows are completed in more than one way without it, and with it they are spread too far.
     "penalties": [{"name": "r1", "weight": 0.1, "every": 8}],
-    "generator_optimizer": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99},
-    "discriminator_optimizer": {"name": "adam", "lr": 1e-3, "b1": 0.0, "b2": 0.99},
+    "generator_optimizer": ADAM,
+    "discriminator_optimizer": ADAM,
     "latent_dim": 16,
     "prior": "normal",
     "batch_size": 128,

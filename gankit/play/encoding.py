@@ -44,14 +44,15 @@ def paired(
     if not match.encoder:
         return draw, {}
     assert draw.real is not None  # `Wants` asks for them where there is an encoder
-    own_key = keys.of_encoder(game.ops, key)
+    frozen = game.seats[match.encoder].frozen
+    own_key = None if frozen else keys.of_encoder(game.ops, key)
     z, buffers = encode(game, match.encoder, players[match.encoder], draw.real, draw.given, own_key)
     given, others = {**draw.given, LATENT: hold(z)}, dict(draw.others)
     if "mismatched" in others:
         wrong = others["mismatched"]
         others["mismatched"] = wrong._replace(given={**wrong.given, LATENT: hold(z)})
     fake_given = {**draw.fake_given, LATENT: draw.z}
-    return draw._replace(given=given, fake_given=fake_given, others=others), {match.encoder: buffers}
+    return draw._replace(given=given, fake_given=fake_given, others=others), {} if frozen else {match.encoder: buffers}
 
 
 def turned(said: Scores) -> Scores:

@@ -120,7 +120,9 @@ def scores(
     if train and key is not None:
         for i, augmentation in enumerate(game.augmentations):
             x, seen = augmentation(ops, x, seen, ops.fold_in(key, keys.AUGMENTATION + i))
-    out, buffers = game.seats[role].network.apply(d.params, d.buffers, x, seen, train=train, key=key)
+    seat = game.seats[role]
+    train, key = train and not seat.frozen, None if seat.frozen else key
+    out, buffers = seat.network.apply(d.params, d.buffers, x, seen, train=train, key=key)
     # Losses are in the game's own dtype, whatever a module of the user's computes in.
     parts = ops.tree_map(ops.to_float, dict(out) if isinstance(out, Mapping) else {"logits": out})
     # (m, 1) - (m,) broadcasts to (m, m) without a word, so the shape is settled here.

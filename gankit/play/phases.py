@@ -133,7 +133,7 @@ def with_latents(
     for i, match in enumerate(game.matches):
         own, moved = paired(game, match, players, match.of(draw), keys.of_match(game.ops, key, i), hold)
         buffers |= moved
-        if moved:
+        if match.encoder:
             others = {**draw.others, match.source: own} if match.source else own.others
             draw = draw._replace(others=others) if match.source else own
     return draw, buffers
@@ -161,7 +161,8 @@ def moment_of(
     def applied(role: str, x: Array, given: Given) -> Any:
         player, seat = players[role], game.seats[role]
         own_key = None if seat.frozen else ops.fold_in(key, keys.APPLY + [*players].index(role))
-        out, _ = seat.network.apply(player.params, player.buffers, x, given, train=not seat.frozen, key=own_key)
+        told = given if seat.kind == D else without_latent(given)
+        out, _ = seat.network.apply(player.params, player.buffers, x, told, train=not seat.frozen, key=own_key)
         return ops.tree_map(ops.to_float, out)
 
     critic = Critic(lambda x, given: judged(main.discriminator, x, given), draw.given, slopes)

@@ -239,3 +239,25 @@ def test_frozen_players_stay_and_what_is_impossible_is_said(backend):
     ):
         with pytest.raises(ConfigError, match=message):
             gankit.build(backend, data=X, **{**SMALL, "players": {}, **settings})
+
+
+def test_a_frozen_d_plays_as_in_evaluation(backend):
+    """Its dropout is off: G moves as beside the same D without any."""
+
+    def g_after_a_step(keep):
+        d = {"units": 6, "pieces": 2, "keep_input": keep, "keep_hidden": keep}
+        own = {"generator": {"units": 8}, "discriminator": d, "batch_size": 4, "latent_dim": 3}
+        gan = gankit.build(backend, "gan-2014", data=X, frozen=["discriminator"], schedule="alternating", **own)
+        return gan.fit(steps=1).generator.parameters
+
+    dropped, whole = g_after_a_step(0.5), g_after_a_step(1.0)
+    for name, array in whole.items():
+        np.testing.assert_allclose(dropped[name], array, rtol=1e-5, atol=1e-7, err_msg=name)
+
+
+def test_a_frozen_encoder_stays_while_g_and_d_play_on_its_pairs(backend):
+    gan = gankit.build(backend, data=X, frozen=["encoder"], accumulate=2, ema=0.0, **SMALL)
+    before = leaves(gan)
+    after = leaves(gan.fit(steps=2))
+    moved = {name.split("/")[0] for name in after if (after[name] != before[name]).any()}
+    assert moved == {"generator", "discriminator"}
