@@ -247,6 +247,7 @@ def test_a_frozen_d_plays_as_in_evaluation(backend):
     def g_after_a_step(keep):
         d = {"units": 6, "pieces": 2, "keep_input": keep, "keep_hidden": keep}
         own = {"generator": {"units": 8}, "discriminator": d, "batch_size": 4, "latent_dim": 3}
+        own["generator_optimizer"] = {"name": "sgd", "lr": 1e5}  # the paper's D starts so small that G hardly moves
         gan = gankit.build(backend, "gan-2014", data=X, frozen=["discriminator"], schedule="alternating", **own)
         return gan.fit(steps=1).generator.parameters
 
