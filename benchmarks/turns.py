@@ -19,7 +19,8 @@ from typing import Any
 from benchmarks.contenders import CONTENDERS
 
 HERE = Path(__file__).parent.parent
-# Start-up is timed cold: a compiled program that an earlier run has left would be another thing.
+# Start-up is timed cold: a compiled program that an earlier run has left would be another thing. Contenders that start
+# together are not timed while they start, and may take what is there.
 COLD = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
 
 
@@ -34,7 +35,7 @@ class Worker:
         self, name: str, workload: str, data: Path, errors: Path, cores: int, *, together: bool = False
     ) -> None:
         self.name, self._errors = name, errors
-        environment = {**os.environ, **COLD, **CONTENDERS[name].environment}
+        environment = {**os.environ, **({} if together else COLD), **CONTENDERS[name].environment}
         with errors.open("w") as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.worker", name, workload, str(data), str(cores)],
@@ -132,9 +133,12 @@ def play(
 
 
 def _iterations(worker: Worker, seconds: float) -> int:
-    """How many iterations fill a turn, from a second look: the first still warms up."""
+    """How many iterations fill a turn, at the speed that is reached once all is compiled and captured."""
     count = 1
-    for _ in range(2):
+    for _ in range(8):
         taken = worker.play(count)["seconds"]
-        count = max(1, min(100_000, math.floor(count * seconds / taken)))
+        wanted = max(1, min(100_000, math.floor(count * seconds / taken)))
+        if taken >= 0.5 * seconds:
+            return wanted
+        count = min(wanted, 10 * count)
     return count

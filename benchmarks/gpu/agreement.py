@@ -10,7 +10,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, as_completed, wait
 from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,6 +27,7 @@ HALF = 6
 CUDA_TESTS = ("backends/torch/tests/test_graphs_on_cuda.py", "backends/torch/tests/test_devices.py")
 GROUPS = ("entry", "ops", "layers", "losses", "step", "training", "same seed", "resume")
 QUICK_RECIPES = ("mlp", "dcgan")
+BACKENDS = ("torch", "jax")
 
 
 def suite_torch(options: Options, save: Save) -> None:
@@ -117,18 +118,23 @@ def resume(options: Options, save: Save) -> None:
     from tests.recipe_games import GAMES
 
     found: dict[str, Any] = {"games": [], "wrong": []}
-    with tempfile.TemporaryDirectory() as folder:
-        names = [(recipe, backend) for recipe in _some(GAMES, options) for backend in ("torch", "jax")]
-        jobs = [(recipe, backend, options.device, folder) for recipe, backend in names]
-        begun = {(row["recipe"], row["backend"]): row for row in _in_processes(_begin, jobs)}
-        rest = [job for job in jobs if "error" not in begun[job[0], job[1]]]
-        rows = [row for row in begun.values() if "error" in row]
-        for row in (*rows, *_in_processes(_finish, rest)):
-            found["games"].append(row)
-            if "error" in row or row["unequal"]:
-                said = row.get("error") or f"{row['unequal']} of {row['arrays']} arrays, by up to {row['apart']:.1e}"
-                found["wrong"].append(f"{row['recipe']} on {row['backend']}: {said}")
-            save(found)
+    with tempfile.TemporaryDirectory() as folder, _processes() as pool:
+        jobs = [(recipe, backend, options.device, folder) for recipe in _some(GAMES, options) for backend in BACKENDS]
+        ahead = {pool.submit(_begin, job): job for job in jobs}
+        running = {**ahead}
+        while running:
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                row, job = done.result(), running.pop(done)
+                if done in ahead and "error" not in row:
+                    running[pool.submit(_finish, job)] = job
+                    continue
+                found["games"].append(row)
+                if "error" in row or row["unequal"]:
+                    said = (
+                        row.get("error") or f"{row['unequal']} of {row['arrays']} arrays, by up to {row['apart']:.1e}"
+                    )
+                    found["wrong"].append(f"{row['recipe']} on {row['backend']}: {said}")
+                save(found)
 
 
 def _begin(job: tuple[str, str, str, str]) -> dict[str, Any]:
@@ -194,7 +200,11 @@ def _some(names: Iterable[str], options: Options) -> list[str]:
 
 def _in_processes(f: Callable[[Any], dict[str, Any]], jobs: list[Any]) -> Iterable[dict[str, Any]]:
     """f of each job as it is done, a new process to each: compilers and memory start afresh."""
-    workers = max(1, min(6, (os.cpu_count() or 1) // 2))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    with _processes() as pool:
         for done in as_completed([pool.submit(f, job) for job in jobs]):
             yield done.result()
+
+
+def _processes() -> ProcessPoolExecutor:
+    workers = max(1, min(10, (os.cpu_count() or 1) * 2 // 3))
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=1)

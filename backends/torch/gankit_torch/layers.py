@@ -22,6 +22,7 @@ from gankit.errors import ConfigError
 from gankit.interfaces import Given, as_given
 from gankit.layers import Placed
 from gankit.parts.together import batch_size
+from gankit_torch.convolutions import Window, convolved
 from gankit_torch.keys import forked, generator
 from gankit_torch.ops import TorchOps
 from gankit_torch.products import linear
@@ -101,18 +102,20 @@ class Conv(nn.Conv2d):
         # A product of pixels and kernel. Its second derivative, which R1 needs, takes half the time of a convolution's.
         single = (size, stride, padding, self.groups) == (1, 1, 0, 1)
         self._pointwise = single and self.weight.is_cpu and switches.on("pointwise")
+        self._window = Window(self.stride, self.padding, self.groups)
 
     def forward(self, x: Tensor) -> Tensor:
         if self._pointwise:
             return F.linear(x, self.weight.view(self.out_channels, -1), self.bias)
-        return _last(super().forward(_first(x)))
+        return _last(convolved(_first(x), self.weight, self.bias, self._window))
 
 
 class ConvTranspose(nn.ConvTranspose2d):
     gankit_arrays: ClassVar[Arrays] = {"weight": ("kernel", (2, 3, 0, 1))}
 
     def forward(self, x: Tensor) -> Tensor:
-        return _last(super().forward(_first(x)))
+        window = Window(self.stride, self.padding, transposed=True)
+        return _last(convolved(_first(x), self.weight, self.bias, window))
 
 
 class BatchNorm(nn.BatchNorm1d):

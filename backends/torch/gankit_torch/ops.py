@@ -37,6 +37,7 @@ class TorchOps:
         # A whole step holds what workers tell each other, which is not captured.
         self._by_wholes = workers is None and all(map(switches.on, ("recorded", "graphs", "whole")))
         self._whole: dict[Any, Whole] = {}  # by step
+        self._aside = torch.cuda.Stream(device) if self._by_wholes and device.type == "cuda" else None
         self._depth = 0  # of gradients being taken, one inside the other
 
     def softplus(self, x: Tensor) -> Tensor:
@@ -62,12 +63,15 @@ class TorchOps:
         return x.index_select(0, indices.reshape(-1)).reshape(*indices.shape, *x.shape[1:])
 
     def asarray(self, x: Any) -> Tensor:
-        x = x if isinstance(x, Tensor) else torch.from_numpy(np.array(x, order="C"))
-        dtype = self.dtype if x.is_floating_point() else x.dtype
+        x = self._cast(x)
         if self.device.type == "cuda" and not x.is_cuda:
-            # Cast on the host, half the bytes to send, and from pinned memory, so that the CPU need not wait for it.
-            return x.to(dtype).pin_memory().to(self.device, non_blocking=True)
-        return x.to(self.device, dtype)
+            return x.pin_memory().to(self.device, non_blocking=True)  # so that the CPU need not wait for it
+        return x.to(self.device)
+
+    def _cast(self, x: Any) -> Tensor:
+        """Where it is: on the host that leaves half the bytes to send."""
+        x = x if isinstance(x, Tensor) else torch.from_numpy(np.array(x, order="C"))
+        return x.to(self.dtype) if x.is_floating_point() else x
 
     def empty(self, shape: tuple[int, ...]) -> Tensor:
         """Memory for a parameter, whose numbers come from core."""
@@ -164,16 +168,36 @@ class TorchOps:
 
         return compiled
 
+    @property
+    def stage(self) -> Callable[[Batch, int], Chunk] | None:
+        """On CUDA batches are put on the device beforehand, while it plays those before them."""
+        return None if self._aside is None else self._sent_aside
+
+    def _sent_aside(self, batches: Batch, capacity: int) -> Chunk:
+        # The stream is its own, so nothing here waits for the steps that are being played.
+        with torch.cuda.stream(self._aside):
+            chunk = Chunk(batches, lambda x: self._cast(x).to(self.device), self.dtype)
+            chunk.sent = torch.cuda.current_stream().record_event()
+        return chunk
+
     def run(
-        self, step: Callable[..., tuple[State, Terms]], state: State, batches: Batch, *shared: Tensor, capacity: int
+        self,
+        step: Callable[..., tuple[State, Terms]],
+        state: State,
+        batches: Batch | Chunk,
+        *shared: Tensor,
+        capacity: int,
     ) -> tuple[State, Terms]:
+        if self._graphs is not None and self._by_wholes:
+            chunk = batches if isinstance(batches, Chunk) else Chunk(batches, self.asarray, self.dtype)
+            if step not in self._whole:
+                self._whole[step] = Whole(step, self._graphs, self.key, self.dtype)
+            with torch.no_grad(), products(self.device, self._tf32):
+                return self._whole[step].run(state, chunk, shared, capacity)
+        assert isinstance(batches, Batch)
         terms: Terms = {}
         examples = batches.generator.z.shape[-2]
         with torch.no_grad(), products(self.device, self._tf32), enough(self.device, state, examples):
-            if self._graphs is not None and self._by_wholes:
-                if step not in self._whole:
-                    self._whole[step] = Whole(step, self._graphs, self.key, self.dtype)
-                return self._whole[step].run(state, Chunk(batches, self.asarray, self.dtype), shared, capacity)
             for batch in self._each(batches):
                 state, terms = step(state, batch, *shared)
         return state, terms

@@ -85,6 +85,7 @@ class Whole:
     def run(self, state: State, chunk: Chunk, shared: Sequence[Tensor], capacity: int) -> tuple[State, Terms]:
         terms: Terms = {}
         by_graph = False
+        chunk.arrive()
         fits = self._held is None or self._held.fits(chunk)
         if not fits:
             self._phases.wait = False  # minibatches of another size
@@ -187,6 +188,8 @@ class Chunk:
         self.numbers = [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
         self.keys = list(zip(*(words.tolist() for words in batches.key), strict=True))
         self.values = asarray(torch.tensor(list(zip(*columns, strict=True)), dtype=dtype))
+        self.sent: Any = None
+        """After which all has arrived, where another stream than the game's sends it."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -194,6 +197,15 @@ class Chunk:
     def batch(self, i: int) -> Batch:
         d, g = (draw.each(lambda x: x[i]) for draw in self.draws)
         return Batch(d, g, self.numbers[i], self.keys[i])
+
+    def arrive(self) -> None:
+        """Let the game's stream wait for what was sent by another."""
+        if self.sent is not None:
+            stream = torch.cuda.current_stream()
+            stream.wait_event(self.sent)
+            for x in self.arrays():
+                x.record_stream(stream)
+            self.sent = None
 
     def arrays(self) -> list[Tensor]:
         """All that lies on the device."""
