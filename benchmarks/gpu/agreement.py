@@ -162,8 +162,9 @@ def _finish(job: tuple[str, str, str, str]) -> dict[str, Any]:
         from tests.parity.agreement import leaves
 
         half, whole = (Path(folder) / f"{recipe}-{backend}-{steps}.safetensors" for steps in (HALF, 2 * HALF))
-        data = _small(recipe, dropout=True)["data"]
-        resumed = gankit.load(half, backend=backend, device=device)
+        settings = _small(recipe, dropout=True)
+        data, sources = settings["data"], settings.get("sources")
+        resumed = gankit.load(half, backend=backend, device=device, sources=sources)
         got, want = leaves(resumed.fit(data, steps=HALF)), checkpoint.read(whole)[0]
         apart = {name: float(np.abs(got[name] - want[name]).max(initial=0.0)) for name in want}
         unequal = [name for name in want if not np.array_equal(got[name], want[name])]
