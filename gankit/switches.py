@@ -23,7 +23,7 @@ FAST: Mapping[str, str] = {
     "whole": "torch, CUDA: whole steps as one graph, optimizers and average included",
     "threads": "torch, CPU: one thread for a small dense game",
     "onednn": "torch, CPU: large matrix products through oneDNN",
-    "pointwise": "torch, CPU: convolutions of size 1 as matrix products",
+    "pointwise": "torch: convolutions of size 1 as matrix products",
     "patches": "jax, CPU: convolutions as matrix products",
 }
 
