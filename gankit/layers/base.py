@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -110,7 +111,7 @@ def place(layers: Sequence[Layer], shape: Shape) -> tuple[Placed, ...]:
     placed = []
     for layer in layers:
         kind = type(layer).__name__.lower()
-        output = layer.output_shape(shape)
+        output = after(layer, shape)
         placed.append(Placed(f"{kind}{counts[kind]}", layer, shape, output))
         counts[kind] += 1
         shape = output
@@ -120,8 +121,21 @@ def place(layers: Sequence[Layer], shape: Shape) -> tuple[Placed, ...]:
 def end_shape(layers: Sequence[Layer], shape: Shape) -> Shape:
     """The shape that comes out of a row of layers."""
     for layer in layers:
-        shape = layer.output_shape(shape)
+        shape = after(layer, shape)
     return shape
+
+
+def after(layer: Layer, shape: Shape) -> Shape:
+    """The shape that comes out of a layer; ShapeError where a size is none, by a setting such as a width of 0."""
+    output = layer.output_shape(shape)
+    arrays = {name: parameter.shape for name, parameter in layer.parameters(shape).items()}
+    for name, sizes in {"what comes out": output, **arrays}.items():
+        if not all(isinstance(size, Integral) and size >= 1 for size in sizes):
+            raise ShapeError(
+                f"{type(layer).__name__} on {shape}: {name} would be {tuple(sizes)}, and every size must be a whole "
+                "number, 1 or more. A setting of the network is too small."
+            )
+    return output
 
 
 def parameters(placed: Sequence[Placed]) -> dict[str, Parameter]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
 from typing import Any, cast
 
 from gankit.config import Part, check_choice
-from gankit.errors import ConfigError, did_you_mean, one_of
+from gankit.errors import ConfigError, GankitError, did_you_mean, one_of
 from gankit.interfaces import Backend, Prior
 from gankit.parts.first_api import as_today
 from gankit.parts.together import workers_of
@@ -33,7 +34,8 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
                 f"{part.name!r} ({kind}) has no setting {name!r}.{did_you_mean(name, known)} Possible: {one_of(known)}."
             )
     for name, value in settings.items():
-        _check_kind(f"{part.name!r} ({kind})", name, value, parameters[name].default if name in parameters else None)
+        if name in parameters:
+            _check_kind(f"{part.name!r} ({kind})", parameters[name], value)
     unfit = f"{part.name!r} ({kind}) does not take {dict(part.settings)}"
     try:
         signature.bind(*arguments, **settings)
@@ -41,20 +43,30 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
         raise ConfigError(f"{unfit}: {error}.") from error
     try:
         made = target(*arguments, **settings)
-    except TypeError as error:
+    except GankitError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, RecursionError, LookupError) as error:
         if not part.settings:  # nothing that a user said: the part itself is wrong
             raise
         raise ConfigError(f"{unfit}: {error}.") from error
     return as_today(kind, made)
 
 
-def _check_kind(owner: str, name: str, value: Any, default: Any) -> None:
-    """Raise ConfigError for text where the default is a number, and for anything but whole numbers where it is a list
-    of them: what a part makes of such a value is an error that names neither part nor setting."""
-    if isinstance(default, bool):
+def _check_kind(owner: str, parameter: inspect.Parameter, value: Any) -> None:
+    """Raise ConfigError for a value that is not of the kind that its parameter is annotated with, or else of its
+    default's: what a part makes of such a value is an error that names neither part nor setting."""
+    default, annotation = parameter.default, parameter.annotation
+    annotation = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    annotation = annotation.removesuffix(" | None")
+    like = "" if default is None or default is parameter.empty else f", such as {default}"
+    if annotation == "bool" or isinstance(default, bool):
         wrong, expected = not isinstance(value, bool) and value not in (0, 1), "true or false"
-    elif isinstance(default, int | float):
-        wrong, expected = isinstance(value, str | list | tuple), f"a number, such as {default}"
+    elif annotation == "int":
+        wrong, expected = isinstance(value, bool) or not isinstance(value, Integral), f"a whole number{like}"
+    elif annotation == "float" or isinstance(default, int | float):
+        wrong, expected = isinstance(value, str | list | tuple), f"a number{like}"
+    elif annotation == "str":
+        wrong, expected = not isinstance(value, str), f"a text{like}"
     elif isinstance(default, tuple | list) and default and all(type(each) is int for each in default):
         whole = isinstance(value, list | tuple) and all(type(each) is int and each > 0 for each in value)
         wrong, expected = not whole, f"a list of whole numbers above 0, such as {list(default)}"
@@ -62,7 +74,7 @@ def _check_kind(owner: str, name: str, value: Any, default: Any) -> None:
         return
     if wrong and value is not None:
         shown = repr(value)
-        raise ConfigError(f"{owner}: {name}={shown[:80]}: expected {expected}.")
+        raise ConfigError(f"{owner}: {parameter.name}={shown[:80]}: expected {expected}.")
 
 
 def distinct(kind: str, parts: Iterable[Part]) -> tuple[Any, ...]:
@@ -123,5 +135,7 @@ def _of_several(name: str, kind: Callable[..., Backend], devices: int | str | No
 
 
 def _as_part(value: Any) -> Part:
-    value = {"name": value} if isinstance(value, str) else dict(value)
-    return Part(value.pop("name"), value)
+    value = {"name": value} if isinstance(value, str) else value
+    if not isinstance(value, Mapping) or "name" not in value:
+        raise ConfigError(f"base={value!r}: expected a loss by its name, or a table with its name and settings.")
+    return Part(value["name"], {name: setting for name, setting in value.items() if name != "name"})
