@@ -1,4 +1,4 @@
-"""A setting of a network that cannot be: an error that names the network and the setting, or the layer; no traceback."""
+"""A network's setting that cannot be: an error that names the network and the setting, or the layer it ends in."""
 
 from __future__ import annotations
 
