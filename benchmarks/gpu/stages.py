@@ -51,6 +51,7 @@ STAGES = {
         Stage("tests", "agreement:tests", 120, beside_others=True),
         Stage("same-run", "agreement:same_run", 200, beside_others=True),
         Stage("resume", "agreement:resume", 200, beside_others=True),
+        Stage("replays", "replays:replays", 100, beside_others=True),
         Stage("graphs", "graphs:graphs", 100),
         Stage("speed", "speed:speed", 240),
         Stage("busy", "speed:busy", 60),
