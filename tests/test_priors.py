@@ -53,7 +53,7 @@ def test_a_mixture_draws_each_component_as_often_and_normal_noise():
     ("name", "settings", "message"),
     [
         ("truncated", {"limit": 0.0}, "limit=0.0; expected a number of deviations"),
-        ("mixture", {"components": 2.5}, "components=2.5: expected a whole number"),
+        ("mixture", {"components": 2.5}, "components=2.5; expected a whole number"),
         ("mixture", {"std": 0.0}, "expected a deviation above 0"),
         ("normal", {"limit": 2.0}, "has no setting 'limit'"),
     ],

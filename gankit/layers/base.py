@@ -128,23 +128,26 @@ def end_shape(layers: Sequence[Layer], shape: Shape) -> Shape:
 def after(layer: Layer, shape: Shape) -> Shape:
     """The shape that comes out of a layer; ShapeError where a size is none, by a setting such as a width of 0."""
     output = layer.output_shape(shape)
-    arrays = {name: parameter.shape for name, parameter in layer.parameters(shape).items()}
-    for name, sizes in {"what comes out": output, **arrays}.items():
-        if not all(isinstance(size, Integral) and size >= 1 for size in sizes):
-            raise ShapeError(
-                f"{type(layer).__name__} on {shape}: {name} would be {tuple(sizes)}, and every size must be a whole "
-                "number, 1 or more. A setting of the network is too small."
-            )
+    _require_sizes(layer, "what comes out", output)
     return output
 
 
 def parameters(placed: Sequence[Placed]) -> dict[str, Parameter]:
-    """The trainable arrays of a network, by canonical name: `dense0/kernel`."""
-    return {
-        f"{name}/{key}": parameter
-        for name, layer, shape, _ in placed
-        for key, parameter in layer.parameters(shape).items()
-    }
+    """The trainable arrays of a network, by canonical name: `dense0/kernel`; ShapeError as `after`."""
+    found = {}
+    for name, layer, shape, _ in placed:
+        for key, parameter in layer.parameters(shape).items():
+            _require_sizes(layer, key, parameter.shape)
+            found[f"{name}/{key}"] = parameter
+    return found
+
+
+def _require_sizes(layer: Layer, what: str, shape: Shape) -> None:
+    if not all(isinstance(size, Integral) and size >= 1 for size in shape):
+        raise ShapeError(
+            f"{type(layer).__name__}: {what} would be {tuple(shape)}, and every size must be a whole number, 1 or more. "
+            "A setting of the network is too small."
+        )
 
 
 def buffers(placed: Sequence[Placed]) -> dict[str, Parameter]:

@@ -74,7 +74,7 @@ def _check_kind(owner: str, parameter: inspect.Parameter, value: Any) -> None:
         return
     if wrong and value is not None:
         shown = repr(value)
-        raise ConfigError(f"{owner}: {parameter.name}={shown[:80]}: expected {expected}.")
+        raise ConfigError(f"{owner}: {parameter.name}={shown[:80]}; expected {expected}.")
 
 
 def distinct(kind: str, parts: Iterable[Part]) -> tuple[Any, ...]:
