@@ -145,8 +145,8 @@ def parameters(placed: Sequence[Placed]) -> dict[str, Parameter]:
 def _require_sizes(layer: Layer, what: str, shape: Shape) -> None:
     if not all(isinstance(size, Integral) and size >= 1 for size in shape):
         raise ShapeError(
-            f"{type(layer).__name__}: {what} would be {tuple(shape)}, and every size must be a whole number, 1 or more. "
-            "A setting of the network is too small."
+            f"{type(layer).__name__}: {what} would be {tuple(shape)}, and every size must be a whole number, 1 or "
+            "more. A setting of the network is too small."
         )
 
 
