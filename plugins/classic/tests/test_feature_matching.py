@@ -117,3 +117,5 @@ def test_it_is_wrapped_by_a_conditional_loss_and_wraps_none():
     assert wrapped.generator_needs_real
     with pytest.raises(gankit.ConfigError, match="it is wrapped by one"):
         make("losses", Part("feature-matching", {"base": {"name": "conditional", "base": "hinge"}}))
+    with pytest.raises(gankit.ConfigError, match="expected a loss by its name"):
+        make("losses", Part("feature-matching", {"base": 3}))

@@ -10,12 +10,14 @@ import pytest
 from gankit_relativistic.losses import Relativistic, RelativisticAverage
 
 import gankit
+from gankit import layers
 from gankit.building import make, open_backend
 from gankit.config import Part
 from gankit.conformance.compare import agree, epsilon
 from gankit.conformance.losses import SITUATIONS, evaluate
 from gankit.conformance.tiny import TinyOps
 from gankit.interfaces import Scores
+from gankit.networks import GameSpec
 from gankit.plug import registry
 
 PARTS = ("value", "gradient in real logits", "gradient in fake logits")
@@ -146,3 +148,8 @@ def test_pairs_have_one_label():
     with pytest.raises(gankit.ConfigError, match="the two must have one label. Use fake_labels='data'"):
         gankit.build(recipe="cgan", loss="relativistic", fake_labels="uniform")
     assert gankit.build(recipe="cgan", loss="relativistic-average", fake_labels="uniform")
+
+
+def test_a_generator_without_blocks_is_refused_by_its_setting():
+    with pytest.raises(gankit.ConfigError, match="'blocks': 0"):
+        layers.place(make("generators", Part("modern", {"blocks": 0}), GameSpec(shape=(16, 16, 1), latent_dim=8)), (8,))
