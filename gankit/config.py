@@ -53,7 +53,7 @@ class Config:
     prior: Part = Part("normal")  # what z is drawn from
     batch_size: int = 64
     k: int = 1  # discriminator steps per generator step; the paper used 1
-    schedule: str = "alternating"  # or "simultaneous", as in the authors' released configuration; or "extra-gradient"
+    schedule: str = "alternating"  # or "simultaneous", as the paper's authors ran it, or "extra-gradient"
     consensus: float = 0.0  # weight of consensus optimisation, where both players move at once; 0 is off
     balance: Mapping[str, Any] = field(default_factory=dict)  # {"low": 0.2, "high": 0.6}: D moves up to k times an
     # iteration, as often as keeps D(x) - D(G(z)) between the two
@@ -276,7 +276,8 @@ def _check(config: Config) -> None:
         raise ConfigError(f"precision={config.precision!r} goes with dtype='float32', not {config.dtype!r}.")
     if config.schedule != "alternating" and config.k != 1:
         raise ConfigError(
-            f"schedule={config.schedule!r} moves both players together, so k={config.k} cannot hold; use k=1."
+            f"schedule={config.schedule!r} moves both players together, so k={config.k} cannot hold; use k=1, or "
+            "schedule='alternating'."
         )
     if not (_is_number(config.consensus) and 0 <= config.consensus < 1e18):
         raise ConfigError(f"consensus={_short(config.consensus)}: expected a weight above 0; 0 switches it off.")
@@ -318,7 +319,8 @@ def _check_balance(config: Config) -> None:
         )
     if config.schedule != "alternating":
         raise ConfigError(
-            f"balance chooses how often D moves, and schedule={config.schedule!r} moves all once together."
+            f"balance chooses how often D moves, and schedule={config.schedule!r} moves all players together; use "
+            "schedule='alternating'."
         )
 
 

@@ -47,7 +47,7 @@ def test_penalties_can_be_taken_away():
 def test_the_paper_s_numbers():
     config = configure("gan-2014")
     assert (config.latent_dim, config.prior.name, config.batch_size, config.k) == (100, "uniform", 100, 1)
-    assert config.schedule == "alternating" and config.discriminator_optimizer == config.generator_optimizer
+    assert config.schedule == "simultaneous" and config.discriminator_optimizer == config.generator_optimizer
 
 
 @pytest.mark.parametrize(

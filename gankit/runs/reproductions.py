@@ -61,7 +61,6 @@ REPRODUCTIONS: Mapping[str, Reproduction] = {
             steps=500_000,
             note="The authors' released configuration, mnist.yaml, which moves both players at once. Neither it nor "
             "the paper says when to stop: 500,000 steps are 1,000 epochs, and momentum rises in the first 250.",
-            settings=("schedule=simultaneous",),
             figures=("samples", "interpolation", "curves"),
             published=(
                 Published("parzen", f"deep belief net, {TABLE_1}", 138, 2),

@@ -7,6 +7,7 @@ from tests.parity.agreement import assert_same_log, assert_same_state, play
 NO_DROPOUT = {"keep_input": 1.0, "keep_hidden": 1.0}
 PAPER = {
     "recipe": "gan-2014",
+    "schedule": "alternating",
     "generator": {"units": 200},
     "discriminator": {"units": 60, **NO_DROPOUT},
     "data": "digits",
