@@ -15,7 +15,7 @@ from gankit.config import Config, Part, Setting
 from gankit.data.dataset import Dataset
 from gankit.data.sources import data_name, open_data
 from gankit.data.spec import DataSpec
-from gankit.data.stream import Stream, examples_of, open_training
+from gankit.data.stream import BatchStream, examples_of, open_training
 from gankit.errors import ConfigError, DataError
 from gankit.interfaces import LABEL, Trainer
 from gankit.layers import output_range
@@ -97,7 +97,7 @@ class Prepared(NamedTuple):
 
     config: Config
     spec: DataSpec
-    data: Dataset | Stream
+    data: Dataset | BatchStream
     sources: Mapping[str, Dataset]
 
 

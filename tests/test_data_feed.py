@@ -18,7 +18,7 @@ from gankit.data import batches, open_data
 from gankit.data.dataset import Array, Dataset, Scaling
 from gankit.data.sources import can_reopen, data_name
 from gankit.data.spec import DataSpec
-from gankit.data.stream import Stream, examples_of, open_training
+from gankit.data.stream import BatchStream, examples_of, open_training
 from gankit.errors import DataError
 from gankit.interfaces import Batch
 from gankit.parts.optimizers import Adam
@@ -57,8 +57,8 @@ class Portions:
             start += size
 
 
-def opened(source: Any, **settings: Any) -> Stream:
-    return Stream(source, **{"conditional": False, **settings})
+def opened(source: Any, **settings: Any) -> BatchStream:
+    return BatchStream(source, **{"conditional": False, **settings})
 
 
 def seen(feed: StreamFeed, *cuts: int) -> list[float]:
@@ -317,7 +317,7 @@ def test_an_unconditional_game_takes_the_examples_and_reads_no_labels(item: Any)
 def test_the_first_batch_tells_shape_and_units_as_arrays_do(x: Array, value_range: Any) -> None:
     data = open_training(iter([x]), conditional=False, num_classes=None)
     first = examples_of(data)
-    assert isinstance(data, Stream) and first.value_range == value_range == open_data(x).value_range
+    assert isinstance(data, BatchStream) and first.value_range == value_range == open_data(x).value_range
     assert first.shape == x.shape[1:] and len(first) == 4
 
 

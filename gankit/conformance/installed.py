@@ -14,10 +14,10 @@ from gankit.conformance.compare import require
 from gankit.conformance.subject import Subject
 from gankit.plug import registry
 from gankit.plug.discovery import normalise
-from gankit.plug.registry import Row
+from gankit.plug.registry import Registered
 
 
-def row_of(subject: Subject) -> Row:
+def row_of(subject: Subject) -> Registered:
     """The one record that registers the backend; raises AssertionError when there is none, or more than one."""
     rows = [row for row in registry.listing().rows if (row.kind, row.name) == ("backends", subject.name)]
     require(len(rows) > 0, f"No installed distribution registers a backend {subject.name!r}.")

@@ -24,7 +24,7 @@ from gankit.conformance.objectives import (
     is_a_mean,
     needs_no_framework,
 )
-from gankit.conformance.ops_math import sigmoid
+from gankit.conformance.oracle import sigmoid
 from gankit.conformance.penalties import evaluate_penalty
 from gankit.conformance.results import Check, NotApplicable
 from gankit.conformance.subject import Subject

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from gankit.conformance.oracle import Params, Rule
+from gankit.conformance.oracle import Params, Rule, sigmoid
 
 Array = np.ndarray[Any, Any]
 Rows = Mapping[str, Array]
@@ -239,10 +239,6 @@ class OpenOracle:
 def ended(end: str, x: Array) -> Array:
     """What a network's last function makes of x."""
     return sigmoid(x) if end == "sigmoid" else x
-
-
-def sigmoid(x: Array) -> Array:
-    return np.asarray(np.exp(-softplus(-x)))
 
 
 def softplus(x: Array) -> Array:

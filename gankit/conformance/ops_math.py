@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gankit.conformance.compare import Array, agree, epsilon, require
+from gankit.conformance.oracle import sigmoid
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 
@@ -16,11 +17,6 @@ POINTS = np.array([0, 0.3, -0.7, 1, -1, 2.5, -3.1, 12, -12, 20.5, -20.5, 40, -40
 RTOL = {"float32": 1e-5, "float64": 1e-12}
 TINY = {"float32": 1e-37, "float64": 1e-300}
 """Below this a device may flush to zero."""
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)) without overflow."""
-    return np.asarray(np.exp(-np.logaddexp(0, -x)))
 
 
 def elementwise(subject: Subject, name: str, closed: tuple[Callable[[Array], Array], ...], cause: str) -> None:

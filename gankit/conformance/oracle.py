@@ -159,12 +159,12 @@ class Oracle:
         m, fake_y = len(x), y if fake_y is None else fake_y
         real, fake = self._judge(x, y), self._judge(self._generate(z, fake_y)[-1], fake_y)
         rejected = [fake] if wrong_y is None else [fake, self._judge(x, wrong_y)]
-        gradient, _ = self._judge_back(real, -_sigmoid(-real[-1]) / m)
+        gradient, _ = self._judge_back(real, -sigmoid(-real[-1]) / m)
         loss = np.logaddexp(0, -real[-1]).mean()
         for inside in rejected:
-            gradient = _sum(gradient, self._judge_back(inside, _sigmoid(inside[-1]) / m / len(rejected))[0])
+            gradient = _sum(gradient, self._judge_back(inside, sigmoid(inside[-1]) / m / len(rejected))[0])
             loss += np.logaddexp(0, inside[-1]).mean() / len(rejected)
-        terms = {"d_loss": loss, "D(x)": _sigmoid(real[-1]).mean(), "D(G(z))": _sigmoid(fake[-1]).mean()}
+        terms = {"d_loss": loss, "D(x)": sigmoid(real[-1]).mean(), "D(G(z))": sigmoid(fake[-1]).mean()}
         if self.r1 is not None:
             weight, (terms["r1"], in_d) = now(self.r1, self.t), self.r1_gradient(x, y)
             terms["r1"] = self.last = self.last if self.lazy and weight == 0 else weight * terms["r1"]
@@ -189,9 +189,9 @@ class Oracle:
         judged = self._judge(inside[-1], y)
         logits = judged[-1]
         if self.loss == "minimax":  # 1/m sum log(1 - D(G(z)))
-            loss, in_logits = -np.logaddexp(0, logits).mean(), -_sigmoid(logits) / m
+            loss, in_logits = -np.logaddexp(0, logits).mean(), -sigmoid(logits) / m
         else:  # -1/m sum log D(G(z))
-            loss, in_logits = np.logaddexp(0, -logits).mean(), -_sigmoid(-logits) / m
+            loss, in_logits = np.logaddexp(0, -logits).mean(), -sigmoid(-logits) / m
         _, in_fake = self._judge_back(judged, in_logits)
         entry, hidden, fake = inside
         in_out = in_fake * fake * (1 - fake)
@@ -230,7 +230,7 @@ class Oracle:
         p = self.g if params is None else params
         entry = self._with_label(z, y)
         hidden = np.maximum(entry @ p["dense0/kernel"] + p["dense0/bias"], 0)
-        return entry, hidden, _sigmoid(hidden @ p["dense1/kernel"] + p["dense1/bias"])
+        return entry, hidden, sigmoid(hidden @ p["dense1/kernel"] + p["dense1/bias"])
 
     def _judge(self, x: Array, y: Array | None) -> tuple[Array, Array, Array, Array]:
         entry = self._with_label(x, y)
@@ -269,8 +269,9 @@ def _sum(a: Params, b: Params) -> Params:
     return {name: a[name] + b[name] for name in a}
 
 
-def _sigmoid(x: Array) -> Array:
-    return np.exp(-np.logaddexp(0, -x))
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)) without overflow."""
+    return np.asarray(np.exp(-np.logaddexp(0, -x)))
 
 
 def _at(labels: Array | None, i: int) -> Array | None:

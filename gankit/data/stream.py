@@ -70,7 +70,7 @@ def batches(source: Iterable[Any], *, channels_first: bool | None = None) -> Bat
     return BatchSource(source, channels_first)
 
 
-class Stream:
+class BatchStream:
     """An iterable of batches that is being read.
 
     source: the iterable.
@@ -198,13 +198,13 @@ class Stream:
 
 def open_training(
     source: Any, *, conditional: bool, num_classes: int | None, spec: DataSpec | None = None
-) -> Dataset | Stream:
+) -> Dataset | BatchStream:
     """Whatever a game can be trained on: `open_data`, and iterables of batches; spec: of a game already built."""
     if yields_batches(source):
-        return Stream(source, conditional=conditional, num_classes=num_classes, spec=spec)
+        return BatchStream(source, conditional=conditional, num_classes=num_classes, spec=spec)
     return open_data(source, num_classes=num_classes)
 
 
-def examples_of(data: Dataset | Stream) -> Dataset:
+def examples_of(data: Dataset | BatchStream) -> Dataset:
     """The examples that shape, units and statistics are taken from: all there are, or a stream's first batch."""
-    return data.first if isinstance(data, Stream) else data
+    return data.first if isinstance(data, BatchStream) else data

@@ -66,7 +66,7 @@ class Looker:
 
 def as_shown(x: Array, spec: DataSpec) -> Array:
     """Images as bytes from 0 to 255, by the range of the data; anything else as it is."""
-    if x.dtype == np.uint8 or not _is_image(spec) or spec.value_range is None:
+    if x.dtype == np.uint8 or len(spec.shape) != 3 or spec.value_range is None:
         return x
     low, high = spec.value_range
     return np.rint(np.clip((x.astype(np.float64) - low) / (high - low), 0.0, 1.0) * 255).astype(np.uint8)
@@ -80,13 +80,9 @@ def _fits(extractor: Extractor, spec: DataSpec) -> bool:
     sides = len(extractor.shape) == len(spec.shape) and all(
         want in (None, side) for want, side in zip(extractor.shape, spec.shape, strict=True)
     )
-    return sides and (spec.bounded or not _is_image(spec))
+    return sides and (spec.bounded or len(spec.shape) != 3)
 
 
 def _worded(shape: tuple[int | None, ...]) -> str:
     """`(28, 28, 1)`, or `(any, any, any)`."""
     return f"({', '.join('any' if side is None else str(side) for side in shape)}{',' if len(shape) == 1 else ''})"
-
-
-def _is_image(spec: DataSpec) -> bool:
-    return len(spec.shape) == 3

@@ -11,7 +11,7 @@ from typing import Any, cast
 from gankit.config import Config
 from gankit.data.dataset import Dataset
 from gankit.data.spec import DataSpec
-from gankit.data.stream import Stream
+from gankit.data.stream import BatchStream
 from gankit.errors import ConfigError, one_of
 from gankit.interfaces import LABEL, LATENT, Backend, Network, Port, Prior, Trainer
 from gankit.layers import ClassesHead, ClassHead, Layers, buffers, conditions_of, draw, parameters, place
@@ -64,7 +64,7 @@ def assemble(
     config: Config,
     backend: Backend,
     spec: DataSpec,
-    dataset: Dataset | Stream | None,
+    dataset: Dataset | BatchStream | None,
     brought: Brought = NOTHING,
     sources: Mapping[str, Dataset] = MappingProxyType({}),
     look: Look = lambda role, shapes: None,

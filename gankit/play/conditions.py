@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gankit.config import Config, Part
 from gankit.data.dataset import Dataset, Scaling, port_of, scaling
 from gankit.data.spec import DataSpec
-from gankit.data.stream import Stream
+from gankit.data.stream import BatchStream
 from gankit.errors import ConfigError, DataError, did_you_mean, one_of
 from gankit.interfaces import LABEL, Array, ConditionMaker, Draw, Given, Ops, Port
 from gankit.networks.spec import GameSpec
@@ -29,10 +29,10 @@ def _splits(part: Part) -> bool:
     return bool(getattr(registry.load("conditions", part.name), "splits", False))
 
 
-def split_by(config: Config, data: Dataset | Stream) -> Dataset | Stream:
+def split_by(config: Config, data: Dataset | BatchStream) -> Dataset | BatchStream:
     """The data with each example cut in two, an example and its condition, where a maker of conditions does that."""
     for part in filter(_splits, config.given):
-        if isinstance(data, Stream):
+        if isinstance(data, BatchStream):
             raise DataError(f"given={part.name!r} cuts examples in two, which batches that come by cannot be.")
         data = make("conditions", part, bare_spec(config, data, {})).split(data)
     return data

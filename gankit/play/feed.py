@@ -9,7 +9,7 @@ import numpy as np
 
 from gankit.data.dataset import Dataset, is_memory_mapped
 from gankit.data.sources import native_floats
-from gankit.data.stream import Stream
+from gankit.data.stream import BatchStream
 from gankit.errors import DataError
 from gankit.interfaces import LABEL, Batch, Draw, Given, Ops, State, Step, Terms
 from gankit.play.batches import Batches, Stock
@@ -106,7 +106,7 @@ class StreamFeed:
 
     shared: tuple[Any, ...] = ()
 
-    def __init__(self, stream: Stream, batches: Batches, ops: Ops) -> None:
+    def __init__(self, stream: BatchStream, batches: Batches, ops: Ops) -> None:
         self.dataset = stream
         self._batches = batches
         self._stage, self.returns_early = staging(ops)

@@ -11,7 +11,7 @@ from gankit.config import Config
 from gankit.data.dataset import Dataset
 from gankit.data.sources import can_reopen, open_data
 from gankit.data.spec import DataSpec
-from gankit.data.stream import Stream, examples_of, open_training
+from gankit.data.stream import BatchStream, examples_of, open_training
 from gankit.errors import ConfigError, DataError, did_you_mean, one_of
 from gankit.interfaces import LABEL, Batch, Given, Port
 from gankit.play.batches import Batches
@@ -31,13 +31,13 @@ class Inputs:
 
     # ---- data
 
-    def training_data(self, source: Any, *known: Dataset | Stream | None) -> Dataset | Stream:
+    def training_data(self, source: Any, *known: Dataset | BatchStream | None) -> Dataset | BatchStream:
         """Data like that which the game was built on.
 
         known: what was opened before; an iterable of batches among it is read on where it stands.
         """
         for stream in known:
-            if isinstance(stream, Stream) and stream.source is source:
+            if isinstance(stream, BatchStream) and stream.source is source:
                 return stream
         spec = self._spec
         data = open_training(source, conditional=self._config.conditional, num_classes=spec.num_classes, spec=spec)
@@ -49,7 +49,7 @@ class Inputs:
         self._check_given(dataset.given, len(dataset), spec.given.keys() - self._made - {LABEL}, dataset.name)
         return data
 
-    def own_data(self) -> Dataset | Stream:
+    def own_data(self) -> Dataset | BatchStream:
         """The data that the game was built on, where its name says how to open it again."""
         name = self._config.data
         if can_reopen(name):

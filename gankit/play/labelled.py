@@ -10,12 +10,12 @@ import numpy as np
 from gankit.config import LABELLED, Config
 from gankit.data.dataset import Array, Dataset
 from gankit.data.spec import DataSpec
-from gankit.data.stream import Stream
+from gankit.data.stream import BatchStream
 from gankit.errors import ConfigError, DataError
 from gankit.play.streams import Streams
 
 
-def drawn_sources(config: Config, data: Dataset | Stream, spec: DataSpec | None = None) -> dict[str, Dataset]:
+def drawn_sources(config: Config, data: Dataset | BatchStream, spec: DataSpec | None = None) -> dict[str, Dataset]:
     """The further sources that are drawn from a game's own data: "labelled", where the config asks for it.
 
     spec: of a game already built, which knows how many classes there are.
@@ -38,7 +38,7 @@ def told_classes(config: Config, others: Mapping[str, Dataset]) -> dict[str, Dat
     return {name: told(data) if name == LABELLED else data for name, data in others.items()}
 
 
-def labelled_part(data: Dataset | Stream, n: int, seed: int, num_classes: int | None = None) -> Dataset:
+def labelled_part(data: Dataset | BatchStream, n: int, seed: int, num_classes: int | None = None) -> Dataset:
     """The n examples of `labelled_rows`, with their labels; arguments and errors are the same."""
     rows = labelled_rows(data, n, seed, num_classes)
     assert isinstance(data, Dataset) and data.labels is not None
@@ -47,7 +47,7 @@ def labelled_part(data: Dataset | Stream, n: int, seed: int, num_classes: int | 
     return Dataset(data.x[rows], data.labels[rows], classes, data.value_range, data.name, given)
 
 
-def labelled_rows(data: Dataset | Stream, n: int, seed: int, num_classes: int | None = None) -> Array:
+def labelled_rows(data: Dataset | BatchStream, n: int, seed: int, num_classes: int | None = None) -> Array:
     """(n,) places of examples: as many of each class as of every other, to within one; the same for the same seed.
 
     The examples of each class are drawn without replacement, and lie in the order in which the data has them. Where n
@@ -58,7 +58,7 @@ def labelled_rows(data: Dataset | Stream, n: int, seed: int, num_classes: int | 
     Raises DataError for data without labels, with more classes, or with a class that has no examples; ConfigError where
     there are fewer examples of a class than are asked for, or fewer asked for than there are classes.
     """
-    if isinstance(data, Stream):
+    if isinstance(data, BatchStream):
         raise DataError(
             f"labelled={n} are drawn from the whole data, and batches that come by have no whole. Pass the data set, "
             "or the labelled examples apart: sources={'labelled': (x, labels)}."

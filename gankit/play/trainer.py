@@ -14,7 +14,7 @@ import numpy as np
 from gankit import checkpoint
 from gankit.config import Config
 from gankit.data.dataset import Dataset
-from gankit.data.stream import Stream, examples_of
+from gankit.data.stream import BatchStream, examples_of
 from gankit.errors import ConfigError
 from gankit.header import of_the_file
 from gankit.interfaces import LATENT, Callback, State
@@ -46,7 +46,7 @@ class AdversarialTrainer:
     """A game in progress. Made by `gankit.build` and `gankit.load`."""
 
     def __init__(
-        self, game: Assembled, dataset: Dataset | Stream | None, sources: Mapping[str, Dataset] = NOTHING
+        self, game: Assembled, dataset: Dataset | BatchStream | None, sources: Mapping[str, Dataset] = NOTHING
     ) -> None:
         self._game = game
         self._dataset, self._sources = dataset, dict(sources)
@@ -304,9 +304,9 @@ class AdversarialTrainer:
             self._last_feed = self._feed_of(dataset)
         return self._last_feed
 
-    def _feed_of(self, dataset: Dataset | Stream) -> Feed | StreamFeed:
+    def _feed_of(self, dataset: Dataset | BatchStream) -> Feed | StreamFeed:
         batches, ops, config = self._batches, self._game.backend.ops, self.config
-        if not isinstance(dataset, Stream):
+        if not isinstance(dataset, BatchStream):
             sources = self._own_sources() | drawn_sources(config, dataset, self.spec)
             return Feed(dataset, batches, ops, frozenset(config.conditions), self._units, sources)
         if config.source_names:
@@ -318,7 +318,7 @@ class AdversarialTrainer:
             self._sources = self._inputs.own_sources()
         return self._sources
 
-    def _own_data(self) -> Dataset | Stream:
+    def _own_data(self) -> Dataset | BatchStream:
         if self._dataset is None:
             self._dataset = self._inputs.own_data()
         return self._dataset

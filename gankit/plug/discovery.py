@@ -17,7 +17,7 @@ from importlib.metadata import Distribution, distributions, version
 
 from gankit.errors import PluginError
 from gankit.plug.hookspecs import GROUP, KINDS
-from gankit.plug.isolation import Row, Source, at_arms_length, describe, one_line, read, safely
+from gankit.plug.isolation import Registered, Source, at_arms_length, describe, one_line, read, safely
 
 DISABLE = "GANKIT_DISABLE_PLUGINS"
 """`1` or `all`: no third party at all. Otherwise names of distributions, separated by commas."""
@@ -50,7 +50,7 @@ class Problem:
 class Listing:
     """Everything that discovery found: what works, what does not, and what the user switched off."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[Registered, ...]
     problems: tuple[Problem, ...]
     disabled: tuple[str, ...] = ()
 
@@ -75,7 +75,7 @@ def discover() -> Listing:
 
 def _discover() -> Listing:
     sources, disabled = _enabled(third_parties())
-    rows: list[Row] = []
+    rows: list[Registered] = []
     problems: list[Problem] = []
     taken: frozenset[tuple[str, str]] = frozenset()
     for source in (_builtin(), *sources):

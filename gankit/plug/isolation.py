@@ -29,7 +29,7 @@ _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 @dataclass(frozen=True)
-class Row:
+class Registered:
     """One part that can be loaded, and where it comes from."""
 
     kind: str
@@ -52,9 +52,9 @@ class Source:
     builtin: bool = False
 
 
-def read(source: Source, taken: frozenset[tuple[str, str]]) -> tuple[list[Row], list[PluginError]]:
+def read(source: Source, taken: frozenset[tuple[str, str]]) -> tuple[list[Registered], list[PluginError]]:
     """The rows of one plugin and everything that is wrong with it; raises nothing but KeyboardInterrupt."""
-    rows: dict[tuple[str, str, str], Row] = {}  # the same record twice in one plugin is one part
+    rows: dict[tuple[str, str, str], Registered] = {}  # the same record twice in one plugin is one part
     errors: list[PluginError] = []
     with collecting(errors):
         for hook, impl in _implementations(source, errors):
@@ -112,7 +112,7 @@ def _records(impl: pluggy.HookImpl) -> list[object]:
     return records
 
 
-def _row(source: Source, kind: str, record: object, taken: frozenset[tuple[str, str]]) -> Row:
+def _row(source: Source, kind: str, record: object, taken: frozenset[tuple[str, str]]) -> Registered:
     """Check one record; it is dropped alone, so that one slip does not cost a user the rest of the plugin."""
     if not isinstance(record, Entry):
         raise PluginError(f"a record is {type(record).__name__}, not gankit.Entry")
@@ -126,7 +126,7 @@ def _row(source: Source, kind: str, record: object, taken: frozenset[tuple[str, 
         raise PluginError(f"the summary {show(summary)} of {name!r} must be a string")
     if (kind, name) in taken:
         raise PluginError(f"{name!r} is a built-in's name and stays so; the plugin must choose another")
-    return Row(kind, name, one_line(summary), source.distribution, source.version, source.entry_point, target)
+    return Registered(kind, name, one_line(summary), source.distribution, source.version, source.entry_point, target)
 
 
 def _check_api(source: Source, kind: str, name: str, api: object) -> None:

@@ -8,13 +8,13 @@ from functools import cache, reduce
 from gankit.errors import PluginError, UnknownNameError, did_you_mean, one_of
 from gankit.plug.discovery import DISABLE, GankitPluginWarning, Listing, Problem, discover
 from gankit.plug.hookspecs import KINDS
-from gankit.plug.isolation import Row, describe, pressed, same_random_numbers, show, stdout_to_stderr
+from gankit.plug.isolation import Registered, describe, pressed, same_random_numbers, show, stdout_to_stderr
 
 __all__ = [
     "GankitPluginWarning",
     "Listing",
     "Problem",
-    "Row",
+    "Registered",
     "listing",
     "load",
     "names",
@@ -92,14 +92,14 @@ def _found() -> Listing:
     return discover()
 
 
-def _rows(kind: str) -> list[Row]:
+def _rows(kind: str) -> list[Registered]:
     if kind not in KINDS:
         hint = did_you_mean(kind, KINDS) if isinstance(kind, str) else ""
         raise UnknownNameError(f"There is no kind of part {show(kind)}.{hint} Kinds: {one_of(KINDS)}.")
     return [row for row in listing().rows if row.kind == kind]
 
 
-def _only(kind: str, name: str) -> Row:
+def _only(kind: str, name: str) -> Registered:
     """The one row of that name. Two are an error here and not earlier: a clash costs only those who use the name."""
     found = [row for row in _rows(kind) if row.name == name]
     rows = list({(row.distribution, row.target): row for row in found}.values())  # one part behind two entry points
@@ -130,7 +130,7 @@ def _few(found: tuple[Problem, ...], most: int = 3) -> str:
     return "; ".join(map(str, found[:most])) + more
 
 
-def _ambiguous(rows: list[Row]) -> str:
+def _ambiguous(rows: list[Registered]) -> str:
     sources = [f"{row.distribution} {row.version} ({row.entry_point}: {row.target})" for row in rows]
     text = f"{rows[0].name!r} among the {rows[0].kind} is provided by {' and by '.join(sources)}."
     if len({row.distribution for row in rows}) == 1:
@@ -138,7 +138,7 @@ def _ambiguous(rows: list[Row]) -> str:
     return f"{text} Uninstall one, or switch it off: {DISABLE}={rows[-1].distribution}"
 
 
-def _import(row: Row) -> object:
+def _import(row: Registered) -> object:
     module, _, attribute = row.target.partition(":")
     try:
         with stdout_to_stderr(), same_random_numbers():

@@ -100,5 +100,5 @@ def imports_no_framework(candidate: Candidate) -> None:
     )
 
 
-def _rows(candidate: Candidate) -> list[registry.Row]:
+def _rows(candidate: Candidate) -> list[registry.Registered]:
     return [row for row in registry.listing().rows if (row.kind, row.name) == (candidate.kind, candidate.name)]
