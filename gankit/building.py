@@ -27,6 +27,7 @@ from gankit.play.labelled import drawn_sources, told_classes
 from gankit.play.plans import plans
 from gankit.plug import registry
 from gankit.plug.making import make, open_backend
+from gankit.runs.folder import Run
 
 __all__ = ["NATIVE", "assemble", "begin", "build", "configure", "load", "make", "open_backend"]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -156,7 +157,10 @@ def load(
         )
     modules = {"generator": generator, "discriminator": discriminator, **(players or {})}
     trainer = opened(file, arrays, meta, backend, device, modules=modules, sources=sources, devices=devices)
-    encoder = Path(path) / ENCODER_FOLDER
+    folder = Path(path)
+    if folder.is_dir() and hasattr(trainer, "history"):
+        trainer.history.take_up(Run(folder).metrics_file, trainer.steps_done)
+    encoder = folder / ENCODER_FOLDER
     if encoder.is_dir() and hasattr(trainer, "inferring"):
         trainer.inferring = lambda: load(encoder, trainer.backend.name, device)
     return trainer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+
 import pytest
 
 from gankit.runs import progress
@@ -52,3 +54,58 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         bar(None, 10, TERMS)
     out = capsys.readouterr().out
     assert "10/10" in out and "loss D 1.39" in out
+
+
+class Everywhere:
+    """A `fit` of a second and a half in steps of a quarter, after which it shows something or nothing."""
+
+    def __init__(self, clock: list[float]) -> None:
+        self.clock = clock
+
+    def __call__(self, asked: bool | None) -> None:
+        with progress.shown(asked, 6, 0) as bars:
+            for step in range(1, 7):
+                self.clock[0] += 0.25
+                for bar in bars:
+                    bar(None, step, TERMS)
+
+
+def test_fit_shows_nothing_where_nobody_looks(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    Everywhere(clock)(None)
+    assert capsys.readouterr().out == ""
+    Everywhere(clock)(True)
+    assert "step 6/6" in capsys.readouterr().out
+
+
+def test_fit_shows_a_bar_on_a_terminal(clock: list[float], monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    Everywhere(clock)(None)
+    assert "6/6" in capsys.readouterr().out
+    Everywhere(clock)(False)
+    assert capsys.readouterr().out == ""
+    within = contextvars.copy_context()
+    within.run(progress.hush)
+    within.run(Everywhere(clock), None)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_fit_that_is_over_at_once_shows_nothing(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.shown(True, 2, 0) as bars:
+        for step in (1, 2):
+            bars[0](None, step, TERMS)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_notebook_gets_one_line_that_is_written_over(clock: list[float], monkeypatch, capsys) -> None:
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    Everywhere(clock)(None)
+    out = capsys.readouterr().out
+    assert out.startswith("\rstep ") and out.endswith("\n") and out.count("\n") == 1 and "step 6/6" in out
+
+
+def test_a_bar_inside_somebody_else_s_display_is_no_error(clock: list[float], monkeypatch) -> None:
+    from rich.progress import Progress
+
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    with Progress():
+        Everywhere(clock)(None)

@@ -16,6 +16,7 @@ from gankit.conformance.showing import as_json, heading, line, write_junit
 from gankit.conformance.subject import Candidate, Subject
 from gankit.conformance.suite import GROUPS, run_checks, shortfalls, summary
 from gankit.errors import GankitError
+from gankit.runs.progress import hush
 
 EXAMPLES = """examples:
   python -m gankit.conformance --backend jax
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Threads cost more than they bring on networks this small, many times more where the machine is shared. Set before
     # any framework is imported; a setting of the user's own stays.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    hush()
     results: list[Result] = []
     try:
         for subject in chosen(options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,21 @@ def asked(trainer: Any, n: int, labels: Any = None, *, seed: int = 0, data: Data
         return {"labels": labels}
     _, given = trainer.pairs(n, seed=seed, data=data)
     return {"given": given if labels is None else {**given, LABEL: labels}}
+
+
+def crossing(makers: Iterable[Any], sources: Callable[[], Mapping[str, Dataset]]) -> dict[str, Dataset]:
+    """The further data sets that are conditions of an unpaired game, by the condition's name."""
+    return {name: sources()[m.source] for m in makers for name in m.ports if hasattr(m, "source")}
+
+
+def made_of(trainer: Any, makers: Sequence[Any], inference: Any, x: Array, seed: int) -> dict[str, Array]:
+    """See `AdversarialTrainer.conditions_of`; x: examples that were looked at already."""
+    if not (makers and len(x)):
+        return {}
+    spec, streams = trainer.spec, Streams(seed)
+    noise = [streams.generator(f"given/{i}").random((len(x), m.noise)) for i, m in enumerate(makers)]
+    made = inference.conditions(makers, spec.scaling.to_model(x, trainer.config.dtype), noise)
+    return {name: spec.scaling.to_user(v) if spec.given[name].scaled else v for name, v in made.items()}
 
 
 def pairs(trainer: Any, sources: Any, n: int, seed: int, data: Dataset | None) -> tuple[Array, dict[str, Array]]:

@@ -24,9 +24,16 @@ class Stopped(KeyboardInterrupt):
         super().__init__()
         self.number = int(number)
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows instead of a traceback."""
+        return ["Interrupted between two steps: the game is kept. To go on, call fit again."]
+
 
 class StoppedAtOnce(Stopped):
     """Asked again: the step it fell into may be half done, so the state must not be saved or used."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["Interrupted in the middle of a step: this game cannot go on. Build it anew, or load a checkpoint."]
 
 
 class Asked:

@@ -19,7 +19,7 @@ from gankit.errors import ConfigError
 from gankit.header import of_the_file
 from gankit.interfaces import LATENT, Callback, State
 from gankit.parts.together import workers_of
-from gankit.play.asking import pairs
+from gankit.play.asking import crossing, made_of, pairs
 from gankit.play.assembled import Assembled
 from gankit.play.batches import Batches
 from gankit.play.choosing import latents_by, way
@@ -36,7 +36,9 @@ from gankit.play.players import PlayerView
 from gankit.play.step import algorithm_1
 from gankit.play.streams import Streams
 from gankit.play.workers import writes
+from gankit.runs.listening import History, heard
 from gankit.runs.notebook import as_table
+from gankit.runs.progress import shown
 
 Array = np.ndarray[Any, Any]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -59,10 +61,9 @@ class AdversarialTrainer:
         self._loop = Loop(prepared, self._units, ops, state)
         self._inference = Inference(game.rules, game.config, game.spec, self._units)
         self._places = Places(game, self._inputs, lambda: self._loop.state, self.conditions_of)
+        self.history = History()
         self._last_feed: Feed | StreamFeed | None = None
         self.inferring: Callable[[], Any] | None = None  # opens the run in which an encoder was trained for this G
-
-    # ---- what a user asks for
 
     @property
     def config(self) -> Config:
@@ -105,17 +106,27 @@ class AdversarialTrainer:
     def discriminator(self) -> PlayerView:
         return self._view(D)
 
-    def fit(self, data: Any = None, *, steps: int, callbacks: Iterable[Callback] = ()) -> AdversarialTrainer:
-        """Play `steps` more iterations and return the trainer.
+    def fit(
+        self,
+        data: Any = None,
+        *,
+        steps: int,
+        callbacks: Callback | Callable[..., object] | Iterable[Any] = (),
+        progress: bool | None = None,
+    ) -> AdversarialTrainer:
+        """Play `steps` more iterations and return the trainer. `history` has the log.
 
         data: what to train on, in any form that `gankit.build` takes; by default what the game was built with.
-        callbacks: each called after every `every`-th step, counted from the first step of the run; with `every = 0`,
-            a few times a second.
+        callbacks: functions (trainer, step, terms), called after every 100th step, counted from the first of the run;
+            one with an attribute `every` after every so many, and a few times a second with `every = 0`.
+        progress: whether to show how it goes; by default in a terminal and in a notebook.
 
         Ctrl-C raises KeyboardInterrupt between two steps, so the trainer can be saved and used. The same holds for the
         DataError of an iterable of batches that is used up, or yields one unlike the others (`gankit.data.batches`).
         """
-        self._loop.play(self, self._feed(data), steps, list(callbacks))
+        listeners, feed = heard(callbacks), self._feed(data)
+        with shown(progress if writes(self.backend.ops) else False, self.steps_done + steps, self.steps_done) as bars:
+            self._loop.play(self, feed, steps, [*listeners, self.history, *bars])
         return self
 
     def step(self, real: Any, labels: Any = None, *, given: Any = None) -> dict[str, float]:
@@ -234,16 +245,7 @@ class AdversarialTrainer:
 
         Pictures come in those units too. seed: of what is drawn, such as where a mask lies.
         """
-        spec, makers = self.spec, self._game.makers
-        x = self._inputs.examples(x)
-        if not (makers and len(x)):
-            return {}
-        streams, model = Streams(seed), spec.scaling.to_model(x, self.config.dtype)
-        noise = [streams.generator(f"given/{i}").random((len(x), m.noise)) for i, m in enumerate(makers)]
-        return {
-            name: spec.scaling.to_user(v) if spec.given[name].scaled else v
-            for name, v in self._inference.conditions(makers, model, noise).items()
-        }
+        return made_of(self, self._game.makers, self._inference, self._inputs.examples(x), seed)
 
     def pairs(self, n: int, *, seed: int = 0, data: Dataset | None = None) -> tuple[Array, dict[str, Array]]:
         """(n examples, their conditions), drawn from the data, in its own units: what to ask G for, and the truth.
@@ -251,10 +253,7 @@ class AdversarialTrainer:
         data: instead of the game's own, such as a test split. In an unpaired game the conditions are examples of the
         other source, and no truth is known.
         """
-        crossing = {
-            name: self._own_sources()[m.source] for m in self._game.makers for name in m.ports if hasattr(m, "source")
-        }
-        return pairs(self, crossing, n, seed, data)
+        return pairs(self, crossing(self._game.makers, self._own_sources), n, seed, data)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole state to one file, `.safetensors` at its end, and return its path; of workers, the first."""
@@ -273,6 +272,7 @@ class AdversarialTrainer:
         with of_the_file(path):
             self._loop.state = self._game.unpack(path, arrays, meta)
         self._loop.done = int(meta["steps_done"])
+        self.history.rewind(self._loop.done)
         return self
 
     def from_the_start(self, data: Dataset | None = None) -> AdversarialTrainer:
@@ -290,8 +290,6 @@ class AdversarialTrainer:
         sizes = [f"{shown.get(role, role)} {player.num_parameters:,}" for role, player in self.players.items()]
         size = f"{' + '.join(sizes)} parameters"
         return f"<gankit {c.recipe} on {c.data}, {c.loss.name}, {size}, {self._loop.done:,} steps, {self.backend.name}>"
-
-    # ---- fit, piece by piece
 
     def _feed(self, source: Any) -> Feed | StreamFeed:
         """The way from a data set to the step; the last one is kept, so the data is put on the device once."""

@@ -9,13 +9,17 @@ from typing import Any
 from gankit.config import Part
 from gankit.interfaces import LABEL
 from gankit.play.plans import plans
+from gankit.runs.progress import losses
 
 PLAIN = ("loss", "penalties", "generator_optimizer", "discriminator_optimizer", "batch_size", "seed")
 """Settings that a reader looks for first."""
 
 
 def as_table(trainer: Any) -> str:
-    """HTML of a trainer: what is played on what, parameters of each player, and every setting. All text is escaped."""
+    """HTML of a trainer: what is played on what, parameters of each player, and every setting. All text is escaped.
+
+    Of a game that was played already, one line of how far it is, which opens into the table.
+    """
     config, shape = trainer.config, " x ".join(map(str, trainer.spec.shape))
     settings = {name: _text(value) for name, value in config.to_plain().items()}
     facts = {
@@ -26,10 +30,20 @@ def as_table(trainer: Any) -> str:
         "backend": f"{trainer.backend.name} on {trainer.backend.device}",
     }
     rest = {name: text for name, text in settings.items() if name not in ("recipe", *facts)}
-    return (
-        f"<table><caption>gankit: {escape(config.recipe)}</caption>{_rows(facts)}</table>"
-        f"<details><summary>all other settings</summary><table>{_rows(rest)}</table></details>"
-    )
+    name = f"gankit: {escape(config.recipe)}"
+    table = f"<table><caption>{name}</caption>{_rows(facts)}</table>"
+    if trainer.steps_done:  # `fit` returns the game, and who called it has seen its settings
+        table = f"<details><summary>{name} on {escape(config.data)}{_so_far(trainer)}</summary>{table}</details>"
+    return f"{table}<details><summary>all other settings</summary><table>{_rows(rest)}</table></details>"
+
+
+def _so_far(trainer: Any) -> str:
+    """How far a game is: its steps, and the terms of the last row of its log."""
+    steps, history = f", {trainer.steps_done:,} steps", getattr(trainer, "history", None)
+    if not history:
+        return steps
+    last = dict(history[-1])
+    return f"{steps}; at step {int(last.pop('step')):,}: {escape(losses(last))}"
 
 
 def _classes(trainer: Any) -> str:

@@ -1,15 +1,17 @@
-"""How training goes, for a person: a bar on a terminal, plain lines anywhere else."""
+"""How training goes, for a person: a bar on a terminal, one line in a notebook, plain lines anywhere else."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, Protocol
 
-SECONDS = 5.0
-"""Between two plain lines."""
+SECONDS, GLANCE = 5.0, 0.5
+"""Between two plain lines, and between two that are written over each other."""
 WINDOW = 20
 """The speed shown is that between so many last calls; the first comes after compilation, which is not counted."""
 
@@ -26,9 +28,64 @@ class Progress(Protocol):
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None: ...
 
 
+HUSHED: ContextVar[bool] = ContextVar("hushed", default=False)
+"""Whether somebody else shows how it goes, so that `fit` shows nothing by itself."""
+PATIENCE = 1.0
+"""Seconds that `fit` plays before it shows anything: whoever plays a step at a time wants no bar for each."""
+
+
+def hush() -> None:
+    """From here on, in this context, `fit` shows nothing by itself."""
+    HUSHED.set(True)
+
+
+@contextmanager
+def shown(asked: bool | None, total: int, start: int) -> Iterator[list[Progress]]:
+    """The callbacks that show how a `fit` goes, if any: asked for, or by default where somebody is looking."""
+    if asked is None:
+        asked = not HUSHED.get() and (in_notebook() or sys.stdout.isatty())
+    if not asked:
+        yield []
+        return
+    with Patient(total, start) as patient:
+        yield [patient]
+
+
+def in_notebook() -> bool:
+    """Whether this runs in a kernel of Jupyter, whose output is no terminal."""
+    shell = sys.modules.get("IPython")
+    found = None if shell is None else shell.get_ipython()
+    return found is not None and hasattr(found, "kernel")
+
+
 def progress(total: int, start: int = 0) -> Progress:
     """A bar where stdout is a terminal, plain lines where it is a file or a pipe."""
     return Bar(total, start) if sys.stdout.isatty() else Lines(total)
+
+
+class Patient:
+    """Shows nothing of what is over within a second."""
+
+    every = 0
+
+    def __init__(self, total: int, start: int) -> None:
+        self._total, self._start, self._due = total, start, time.monotonic() + PATIENCE
+        self._shown: Progress | None = None
+        self._stack = ExitStack()
+
+    def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
+        if self._shown is None:
+            if time.monotonic() < self._due:
+                return
+            make = OneLine(self._total) if in_notebook() else progress(self._total, self._start)
+            self._shown = self._stack.enter_context(make)
+        self._shown(trainer, step, terms)
+
+    def __enter__(self) -> Patient:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._stack.close()
 
 
 class Pace:
@@ -83,6 +140,19 @@ class Lines:
         self._print()
 
 
+class OneLine(Lines):
+    """A line that is written over: a notebook shows no bar of a terminal."""
+
+    def _print(self) -> None:
+        if self._last is not None and self._printed != self._last[0]:
+            print(f"\r{self._last[1]:<79}", end="", flush=True)
+            self._printed, self._due = self._last[0], time.monotonic() + GLANCE
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        super().__exit__(kind, error, trace)
+        print(flush=True)
+
+
 class Bar:
     """rich's progress bar with the game's terms beside it."""
 
@@ -102,7 +172,10 @@ class Bar:
         self._rich.update(self._task, completed=step, terms=f"{losses(terms, 2)} {self._pace}")
 
     def __enter__(self) -> Bar:
-        self._rich.start()
+        from rich.errors import LiveError
+
+        with suppress(LiveError):  # a display of somebody else's is there, and shows what it will
+            self._rich.start()
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:

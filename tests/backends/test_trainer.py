@@ -216,3 +216,43 @@ def test_float32_state_is_float32_and_float64_is_float64(backend, tmp_path):
 def test_bad_input_is_one_clear_error(backend, wrong, error, message):
     with pytest.raises(error, match=message):
         wrong(backend)
+
+
+def test_the_history_is_the_log_and_a_checkpoint_goes_back_in_it(backend, tmp_path):
+    seen = {}
+
+    def look(trainer, step, terms):
+        seen[step] = dict(terms)
+
+    g = game(backend).fit(steps=250, callbacks=look)
+    assert list(seen) == [100, 200] == [int(step) for step in g.history["step"][-2:]]
+    assert g.history[-1] == {"step": 200, **seen[200]} and len(g.history) == 11
+    path = g.save(tmp_path / "at-250")
+    g.fit(steps=100)
+    assert g.history[-1]["step"] == 300
+    assert g.restore(path).history[-1]["step"] == 200
+    with pytest.raises(gankit.ConfigError, match="is no function"):
+        g.fit(steps=10, callbacks=[3])
+    assert g.steps_done == 250
+
+
+def test_an_interrupted_fit_is_one_line_in_a_notebook(backend):
+    def interrupt(trainer, step, terms):
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            game(backend).fit(steps=500, callbacks=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert stopped.value._render_traceback_() == [
+        "Interrupted between two steps: the game is kept. To go on, call fit again."
+    ]
+
+
+def test_a_notebook_shows_a_game_in_progress_in_one_line(backend):
+    g = game(backend)
+    assert not g._repr_html_().startswith("<details>")
+    shown = g.fit(steps=105)._repr_html_()
+    assert shown.startswith("<details><summary>gankit: mlp on digits, 105 steps; at step 100: loss D ")
