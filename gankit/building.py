@@ -19,6 +19,7 @@ from gankit.data.stream import BatchStream, examples_of, open_training
 from gankit.errors import ConfigError, DataError
 from gankit.interfaces import LABEL, Trainer
 from gankit.layers import output_range
+from gankit.limits import check_changeable
 from gankit.networks.native import Native
 from gankit.play.assembling import NATIVE, architecture, assemble
 from gankit.play.conditions import bare_spec, data_spec, makers_of, ports, settled, split_by
@@ -137,6 +138,7 @@ def load(
     discriminator: Any = None,
     players: Mapping[str, Any] | None = None,
     sources: Mapping[str, Any] | None = None,
+    **settings: Setting,
 ) -> Trainer:
     """Open a checkpoint, or the latest of a run folder, on any backend.
 
@@ -145,6 +147,8 @@ def load(
     generator, discriminator: modules like those that the game was built with, where it was built with your own.
     players: the same for further players, by role.
     sources: the further data of a game on several, where its names do not say how to open it again.
+    settings: how the game is to be trained from here on, such as `generator_optimizer={"lr": 1e-5}`; and a loss or
+        another object of your own that it was built with, `loss=MyLoss()`. Not what defines the players or the data.
     The data is opened again when it is trained on, where the game's config says how; else pass it to `fit`.
     """
     file, arrays, meta = checkpoint.opened(path)
@@ -156,7 +160,10 @@ def load(
             stacklevel=2,
         )
     modules = {"generator": generator, "discriminator": discriminator, **(players or {})}
-    trainer = opened(file, arrays, meta, backend, device, modules=modules, sources=sources, devices=devices)
+    check_changeable(settings)
+    trainer = opened(
+        file, arrays, meta, backend, device, modules=modules, sources=sources, settings=settings, devices=devices
+    )
     folder = Path(path)
     if folder.is_dir() and hasattr(trainer, "history"):
         trainer.history.take_up(Run(folder).metrics_file, trainer.steps_done)
@@ -188,8 +195,9 @@ def opened(
     header.check(path, meta, shapes)
     header.check_units(path, arrays)
     with header.of_the_file(path):
-        config = Config().with_settings({"penalties": (), **meta["config"], **settings})
+        config = Config().with_settings({"penalties": (), **meta["config"]})
         spec = DataSpec.from_checkpoint(arrays, meta)
+    config = config.with_settings(settings)
     if backend is None and meta["backend"] in registry.names("backends"):
         backend = meta["backend"]
     on = open_backend(backend, device, config.dtype, config.precision, devices)

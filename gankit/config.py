@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from gankit import limits
 from gankit.errors import ConfigError, GankitError, did_you_mean, one_of
 from gankit.interfaces.values import LABEL
 
@@ -15,12 +16,22 @@ Setting = Any
 """What TOML can say: a string, number, boolean, list or table."""
 
 
+OWN = "own"
+"""The name of a part that the user brought as an object; no checkpoint holds it."""
+SPELT = {"beta1": "b1", "beta2": "b2"}
+"""Settings of optimizers as other libraries call them."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """A named piece from the registry with its settings: `Part("adam", {"lr": 2e-4})`."""
+    """A named piece from the registry with its settings: `Part("adam", {"lr": 2e-4})`.
+
+    own: an object of the user's own, which goes by the name "own" and its class.
+    """
 
     name: str
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    own: Any = field(default=None, compare=False, repr=False)
 
     def to_plain(self) -> dict[str, Setting]:
         """`{"name": "adam", "lr": 2e-4}`, the form that a user writes."""
@@ -71,7 +82,7 @@ class Config:
     players: Mapping[str, Any] = field(default_factory=dict)  # players beside G and D, by role; see docs/players.md
 
     def __post_init__(self) -> None:
-        _check(self)
+        limits.check(self)
 
     @property
     def conditional(self) -> bool:
@@ -132,19 +143,48 @@ class Config:
 NAMES: tuple[str, ...] = tuple(f.name for f in fields(Config))
 LABELLED = "labelled"
 """The name of the source that holds the examples with labels."""
+OBJECTS = {
+    **dict.fromkeys(("loss", "loss.base"), "discriminator"),
+    **dict.fromkeys(("generator_optimizer", "discriminator_optimizer"), "numbers"),
+    **dict.fromkeys(("penalties", "constraints"), "__call__"),
+}
+"""The settings that may be objects of the user's own, and what tells such an object."""
+SUCH = {
+    **dict.fromkeys(("loss", "loss.base"), "a name such as 'hinge'"),
+    **dict.fromkeys(("generator_optimizer", "discriminator_optimizer"), "a name such as 'adam'"),
+    **dict.fromkeys(("generator", "discriminator"), "a name such as 'mlp'"),
+    "penalties": "names such as 'r1'",
+    "prior": "a name such as 'normal'",
+}
 LISTS = ("penalties", "constraints", "augmentations", "given")
 TABLES = ("sources", "players", "balance")
+
+
+def spelt(settings: Mapping[str, Setting]) -> dict[str, Setting]:
+    """An optimizer's settings under the names that gankit has for them."""
+    return {SPELT.get(name, name): value for name, value in settings.items()}
 
 
 def _part(field_name: str, old: Part | None, value: Any) -> Part:
     """A Part from what a user may write, on top of the one that a recipe has."""
     if isinstance(value, Part):
+        if value.own is not None:
+            return value
         value = value.to_plain()
+    if field_name in OBJECTS and not isinstance(value, str | Mapping | type) and hasattr(value, OBJECTS[field_name]):
+        from gankit.plug.making import by_name
+
+        return by_name(value) or Part(OWN, {"class": type(value).__name__}, value)
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{field_name}={value!r}: expected a name such as 'adam', or a table with its settings.")
-    settings = {key: _plain(setting) for key, setting in value.items()}
+        such = SUCH.get(field_name, "a name")
+        an_object = ", or an object that has its methods" if field_name in OBJECTS else ""
+        hint = f" Pass an instance: {value.__name__}()." if isinstance(value, type) else ""
+        raise ConfigError(f"{field_name}={value!r}: expected {such}, or a table with its settings{an_object}.{hint}")
+    settings = {key: setting if isinstance(setting, Part) else _plain(setting) for key, setting in value.items()}
+    if field_name.endswith("optimizer"):
+        settings = spelt(settings)
     name = settings.pop("name", old.name if old else None)
     if not isinstance(name, str):
         raise ConfigError(f"{field_name}={dict(value)!r}: the table needs a 'name'.")
@@ -161,15 +201,20 @@ def _merged(name: str, old: Mapping[str, Any], value: Any) -> dict[str, Any]:
     return {**old, **plain, **both}
 
 
-def _is_conditional(loss: str) -> bool:
+def _nested(part: Part) -> Any:
+    return part.to_plain() if part.own is None else part
+
+
+def _is_conditional(loss: Part) -> bool:
     """Whether the loss of that name brings labels into its game, and so needs no other around it. One that is not
     installed is believed not to; the game that asks for it does not come to be."""
-    if loss == "conditional":
+    if loss.name == "conditional":
         return True
     from gankit.plug import registry
 
     try:
-        return getattr(registry.load("losses", loss), "conditional", False) is True
+        found = registry.load("losses", loss.name) if loss.own is None else loss.own
+        return getattr(found, "conditional", False) is True
     except GankitError:
         return False
 
@@ -179,15 +224,15 @@ def _loss(old: Part, value: Any) -> Part:
     new = _part("loss", old, value)
     if new.name == "conditional":
         base = new.settings.get("base", old.to_plain())
-        return Part("conditional", {**new.settings, "base": _part("loss.base", None, base).to_plain()})
-    if old.name == "conditional" and not _is_conditional(new.name):
+        return Part("conditional", {**new.settings, "base": _nested(_part("loss.base", None, base))})
+    if old.name == "conditional" and not _is_conditional(new):
         base = _part("loss", _part("loss.base", None, old.settings["base"]), value)
-        return Part("conditional", {**old.settings, "base": base.to_plain()})
+        return Part("conditional", {**old.settings, "base": _nested(base)})
     return new
 
 
 def _listed(name: str, value: Any) -> list[Any]:
-    if isinstance(value, str | Mapping | Part):
+    if isinstance(value, str | Mapping | Part) or (name in OBJECTS and hasattr(value, OBJECTS[name])):
         return [value]
     if not isinstance(value, list | tuple):
         raise ConfigError(f"{name}={value!r}: expected a list of names, such as ['r1'], or one name.")
@@ -221,128 +266,3 @@ def _toml(value: Setting) -> str:
 
 def _toml_key(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
-
-
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "dtype": ("float32", "float64"),
-    "precision": ("full", "tf32", "bfloat16"),
-    "schedule": ("alternating", "simultaneous", "extra-gradient"),
-    "fake_labels": ("data", "uniform"),
-    "averages": ("generator", "both"),
-}
-MINIMUM: Mapping[str, int] = {
-    "seed": 0,
-    "latent_dim": 1,
-    "batch_size": 1,
-    "k": 1,
-    "accumulate": 1,
-    "num_classes": 1,
-    "labelled": 0,
-}
-MOST: Mapping[str, int] = {"seed": 2**64 - 1}
-"""Of whole numbers; of all others, what counts fit in on every device."""
-MOST_ELSE = 2**31 - 1
-
-
-def check_choice(name: str, value: Any) -> None:
-    """Raises ConfigError unless the setting of that name can have the value."""
-    if value not in (choices := CHOICES[name]):
-        raise ConfigError(
-            f"{name}={value!r} is not possible.{did_you_mean(str(value), choices)} Choose {one_of(choices)}."
-        )
-
-
-def _check(config: Config) -> None:
-    for name in CHOICES:
-        check_choice(name, getattr(config, name))
-    for name, least in MINIMUM.items():
-        value = getattr(config, name)
-        if value is None and name == "num_classes":
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(f"{name}={value!r}: expected a whole number of at least {least}.")
-        if value > (most := MOST.get(name, MOST_ELSE)):
-            raise ConfigError(f"{name}={_short(value)}: expected a whole number of at most {most}.")
-    _check_ema(config.ema)
-    if not _is_number(config.gradient_clip) or not 0 <= config.gradient_clip <= 1e18:  # float32 holds its square
-        raise ConfigError(
-            f"gradient_clip={_short(config.gradient_clip)}: expected a norm above 0, 1e18 at most; 0 switches it off."
-        )
-    if config.batch_size % config.accumulate:
-        raise ConfigError(
-            f"accumulate={config.accumulate} does not divide batch_size={config.batch_size} into equal parts."
-        )
-    if config.precision != "full" and config.dtype != "float32":
-        raise ConfigError(f"precision={config.precision!r} goes with dtype='float32', not {config.dtype!r}.")
-    if config.schedule != "alternating" and config.k != 1:
-        raise ConfigError(
-            f"schedule={config.schedule!r} moves both players together, so k={config.k} cannot hold; use k=1, or "
-            "schedule='alternating'."
-        )
-    if not (_is_number(config.consensus) and 0 <= config.consensus < 1e18):
-        raise ConfigError(f"consensus={_short(config.consensus)}: expected a weight above 0; 0 switches it off.")
-    if config.consensus and (config.schedule == "alternating" or config.accumulate > 1):
-        raise ConfigError(
-            "consensus needs both players' gradients at one point: schedule='simultaneous' (or 'extra-gradient'), and "
-            "accumulate=1."
-        )
-    _check_balance(config)
-    for name in ("recipe", "data", "trainer"):
-        if not _is_text(getattr(config, name)):
-            raise ConfigError(f"{name}={_short(getattr(config, name))}: expected a name.")
-    for name in config.conditions:
-        if not _is_text(name):
-            raise ConfigError(f"conditions={_short(config.conditions)}: expected a list of names.")
-    if not all(map(_is_text, config.frozen)):
-        raise ConfigError(f"frozen={_short(config.frozen)}: expected a list of players, such as ['generator'].")
-    if config.frozen and (config.schedule != "alternating" or config.balance):
-        raise ConfigError("frozen players go with schedule='alternating', and without balance.")
-    for name, source in config.sources.items():
-        if not (_is_text(name) and _is_text(source)):
-            raise ConfigError(
-                f"sources={_short(config.sources)}: expected names of data by name, such as {{'b': 'mnist'}}."
-            )
-
-
-def _check_balance(config: Config) -> None:
-    band = config.balance
-    if not band:
-        return
-    if (
-        set(band) != {"low", "high"}
-        or not all(map(_is_number, band.values()))
-        or not -1 <= band["low"] < band["high"] <= 1
-    ):
-        raise ConfigError(
-            f"balance={_short(dict(band))}: expected a band of D(x) - D(G(z)) inside [-1, 1], such as "
-            '{"low": 0.2, "high": 0.6}.'
-        )
-    if config.schedule != "alternating":
-        raise ConfigError(
-            f"balance chooses how often D moves, and schedule={config.schedule!r} moves all players together; use "
-            "schedule='alternating'."
-        )
-
-
-def _check_ema(ema: Any) -> None:
-    if isinstance(ema, Mapping):
-        if set(ema) != {"half_life"} or not _is_number(ema["half_life"]) or not 0 < ema["half_life"] <= 1e18:
-            raise ConfigError(f'ema={ema!r}: expected {{"half_life": images}}, such as {{"half_life": 50_000}}.')
-    elif not _is_number(ema) or not 0.0 <= ema < 1.0:
-        raise ConfigError(
-            f'ema={ema!r}: expected a decay in [0, 1), such as 0.999, or {{"half_life": images}}; 0 switches it off.'
-        )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_text(value: Any) -> bool:
-    """Whether this is text that a file and a path can hold."""
-    return isinstance(value, str) and not any(char == "\0" or 0xD800 <= ord(char) < 0xE000 for char in value)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -66,8 +66,64 @@ class MissingPartError(CheckpointError, UnknownNameError):
     """A checkpoint of a game with a part that is not installed."""
 
 
+KNOWN_AS = {
+    # settings
+    "lr": "generator_optimizer.lr",
+    "learning_rate": "lr generator_optimizer.lr",
+    "g_lr": "generator_optimizer.lr",
+    "d_lr": "discriminator_optimizer.lr",
+    "beta1": "generator_optimizer.b1",
+    "beta2": "generator_optimizer.b2",
+    "betas": "b1 generator_optimizer.b1",
+    "optimizer": "generator_optimizer",
+    "momentum": "generator_optimizer.momentum",
+    "batch": "batch_size",
+    "bs": "batch_size",
+    "n_critic": "k",
+    "critic_iters": "k",
+    "d_steps": "k",
+    "z_dim": "latent_dim",
+    "nz": "latent_dim",
+    "noise_dim": "latent_dim",
+    "noise": "prior",
+    "clip_grad": "gradient_clip",
+    "n_classes": "num_classes",
+    "weight_clip": "constraints",
+    # metrics
+    "fid": "frechet",
+    "kid": "kernel-distance",
+    "is": "classifier-score",
+    "inception-score": "classifier-score",
+    "swd": "sliced-wasserstein",
+    "prdc": "density-coverage precision-recall",
+    # losses, penalties
+    "bce": "non-saturating",
+    "wgan": "wasserstein",
+    "gp": "gradient-penalty",
+    "wgan-gp": "wasserstein gradient-penalty",
+    "lsgan": "least-squares",
+    "rgan": "relativistic",
+    "ragan": "relativistic-average",
+    # recipes and data
+    "pix2pix": "image-to-image",
+    "cyclegan": "cycle",
+    "srgan": "super-resolution",
+    "inpainting": "masked",
+    "r3gan": "modern",
+    "gan": "gan-2014",
+    "vanilla": "gan-2014 minimax",
+    "cifar": "cifar10",
+    "cifar-10": "cifar10",
+}
+"""What people type, and the names that gankit has for it; the first of them that is there is meant."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`" Did you mean 'hinge'?"`, or an empty string when nothing is close."""
+    known = list(known)
+    for meant in KNOWN_AS.get(name.lower(), "").split():
+        if meant.partition(".")[0] in known:
+            return f" Did you mean {meant!r}?"
     matches = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return f" Did you mean {matches[0]!r}?" if matches else ""
 

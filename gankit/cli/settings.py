@@ -26,6 +26,8 @@ class Options:
     devices: str | None = None
     loss: str | None = None
     penalty: tuple[str, ...] = ()
+    lr: float | None = None
+    batch_size: int | None = None
     given: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
     set: tuple[str, ...] = ()
@@ -39,10 +41,11 @@ class Options:
     keep: int = 3
     on_nan: str = "tell"
     out: Path | None = None
+    resume: bool = False
 
     def names_a_game(self) -> bool:
         """Whether anything was said about the game itself, rather than about how to run it."""
-        named = (self.recipe, self.data, self.seed, self.dtype, self.loss)
+        named = (self.recipe, self.data, self.seed, self.dtype, self.loss, self.lr, self.batch_size)
         return bool(self.penalty or self.set or self.given or self.source) or any(value is not None for value in named)
 
     def command(self) -> str:
@@ -52,7 +55,7 @@ class Options:
             value = getattr(self, f.name)
             if value != f.default:
                 for each in value if isinstance(value, tuple) else (value,):
-                    words += [f"--{f.name.replace('_', '-')}", str(each)]
+                    words += [f"--{f.name.replace('_', '-')}", *([] if each is True else [str(each)])]
         return shlex.join(words)
 
     def without_paths(self) -> Options:
@@ -67,6 +70,10 @@ class Options:
             settings["dtype"] = self.dtype
         if self.loss is not None:
             settings["loss"] = {"name": self.loss}
+        if self.lr is not None:
+            settings |= {f"{role}_optimizer": {"lr": self.lr} for role in ("generator", "discriminator")}
+        if self.batch_size is not None:
+            settings["batch_size"] = self.batch_size
         if self.penalty:
             settings["penalties"] = list(self.penalty)
         if self.given:

@@ -63,13 +63,13 @@ def leading(workers: Workers | None) -> Iterator[None]:
 
 def position(run: Run, trainer: Any) -> dict[str, Any]:
     """Where the game is taken up, to be told: from a checkpoint of the run, or from the start."""
-    from gankit.runs.rollback import rates
+    from gankit.limits import CHANGEABLE
 
     path = run.checkpoint_file(trainer.steps_done)
     return {
         "config": run.config().to_plain(),
         "checkpoint": str(path) if trainer.steps_done else None,
-        "settings": rates(trainer.config),
+        "settings": {key: trainer.config.to_plain()[key] for key in (*CHANGEABLE, "players")},
         "backend": trainer.backend.name,
     }
 

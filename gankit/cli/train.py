@@ -72,6 +72,8 @@ def train(
     ] = None,
     loss: Name = None,
     penalty: Names = None,
+    lr: Annotated[float | None, typer.Option(help="The learning rate of both optimizers.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples in a minibatch.")] = None,
     given: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="A condition made of the examples, such as downsample; repeatable."),
@@ -102,17 +104,20 @@ def train(
         bool, typer.Option("--skip-broken", help="Leave out the pictures of a folder that cannot be read.")
     ] = False,
     new: Annotated[bool, typer.Option("--new", help="Start over, in a fresh folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run of --out, with what is --set from here on.")
+    ] = False,
 ) -> None:
     """Train a game. The same command again goes on where the run was left."""
     if skip_broken:
         data = _skipping(data)
     options = Options(
         backend=backend, recipe=recipe, data=data, steps=steps, seed=seed, dtype=dtype, device=device, devices=devices,
-        loss=loss, penalty=tuple(penalty or ()), given=tuple(given or ()), source=tuple(source or ()),
-        set=tuple(set_ or ()), out=out,
+        loss=loss, penalty=tuple(penalty or ()), lr=lr, batch_size=batch_size,
+        given=tuple(given or ()), source=tuple(source or ()), set=tuple(set_ or ()), out=out,
         log_every=log_every, sample_every=sample_every, checkpoint_every=checkpoint_every,
         evaluate_every=evaluate_every, evaluate=evaluate, logger=tuple(logger or ()), budget=budget,
-        keep=keep, on_nan=on_nan,
+        keep=keep, on_nan=on_nan, resume=resume,
     )  # fmt: skip
     if budget is not None:
         seconds(budget)
@@ -161,6 +166,8 @@ def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tup
     from gankit.runs.folder import Run, fresh
     from gankit.runs.owner import Owner
 
+    if options.resume:
+        return _taken_up(options, new, stack)
     config = configure(options.recipe or "mlp", options.data, **options.settings())
     folder = options.out or Path("runs") / f"{config.recipe}-{Path(config.data).stem}"
     if new:
@@ -183,21 +190,40 @@ def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tup
     return run, trainer
 
 
+def _taken_up(options: Options, new: bool, stack: ExitStack) -> tuple[Run, Any]:
+    """The run folder of --out, which must be one, and its game, trained otherwise from here on."""
+    from gankit.runs.folder import Run
+    from gankit.runs.owner import Owner
+
+    if options.out is None or new or (options.recipe, options.data, options.seed) != (None, None, None):
+        raise ConfigError("--resume goes on with the game of a run: name its folder with --out, and no other game.")
+    if not Run(options.out).exists():
+        raise ConfigError(f"{options.out} holds no run to resume. Leave --resume away to begin one.")
+    run = Run(stack.enter_context(Owner(options.out, warn)).folder)
+    return run, _resumed(run, run.config().with_settings(options.settings()), options)
+
+
 def _resumed(run: Run, config: Config, options: Options) -> Any:
     """The game of a run folder at its latest checkpoint; None when it is done."""
     from gankit import checkpoint
     from gankit.building import opened
+    from gankit.limits import check_changeable
     from gankit.runs.folder import differences
     from gankit.runs.rollback import rates, rollbacks, with_lower_rates
 
     old = run.config()
     if not options.names_a_game():
         config = old  # `gankit train --out RUN --steps 9000` means the game that is there
-    if changes := differences(old, config):
+    changes = differences(old, config)
+    changed = {key: value for key, value in config.to_plain().items() if value != old.to_plain().get(key)}
+    if options.resume:
+        check_changeable(changed)
+    elif changes:
         raise ConfigError(
             f"{run.folder} holds a run with other settings:\n  " + "\n  ".join(changes) + "\n"
             "Add --new to start over in a fresh folder, name another with --out, or go on with the old settings: "
-            f"gankit train --out {_quoted(run.folder)} --steps {options.steps}"
+            f"gankit train --out {_quoted(run.folder)} --steps {options.steps}. To go on with the new ones from here "
+            f"on: --resume --out {_quoted(run.folder)}, and only what changes."
         )
     found = run.usable_checkpoint(warn)
     if found is None:
@@ -209,16 +235,22 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
     path, arrays, meta = found
     done = checkpoint.step_of(path)
     before, now = rollbacks(run, done)
-    run.check_played(path, meta, with_lower_rates(old, before), with_lower_rates(old, now))
+    possible = [old, *run.configs_before(done)]
+    run.check_played(path, meta, *(with_lower_rates(each, n) for n in (before, now) for each in reversed(possible)))
     run.check_data(config)
     if done >= options.steps:
         typer.echo(f"{run.folder} has done {done:,} steps already. To go on, ask for more: --steps {2 * done}")
         return None
     if meta[checkpoint.SEAL] is None:
         warn(f"{path} is from before checkpoints had a hash: whether it is as it was written cannot be told.")
-    settings = rates(with_lower_rates(old, now)) if now else {}
+    current = with_lower_rates(config, now)
+    settings = {key: current.to_plain()[key] for key in {**changed, **run.changed_since(done)}}
+    settings |= rates(current) if now else {}
     device = options.device or "auto"
     trainer = opened(path, arrays, meta, options.backend, device, settings=settings, devices=options.devices)
+    if changes:
+        run.change(done, config)
+        typer.echo(f"Changed from step {done:,} on:\n  " + "\n  ".join(changes))
     across = "" if meta["backend"] == trainer.backend.name else f" (written by {meta['backend']})"
     typer.echo(f"Resuming {run.folder} on {trainer.backend.name} from step {done:,}{across}{_among(trainer)}.")
     run.rewind(done)

@@ -15,8 +15,8 @@ from gankit.interfaces.values import Array, Draw, Given, Key, Port, Scores, Tens
 class Loss(Protocol):
     """D's scores on real and fake to one number for each player, both to be minimised. Pure: it never sees parameters.
 
-    generator_needs_real: G's objective compares fakes with real examples, so G's phase draws some.
-    conditional: the game has labels, which D and G are given.
+    generator_needs_real: G's objective compares fakes with real examples, so G's phase draws some; left out, it is
+        False. conditional: the game has labels, which D and G are given; left out, it is False.
     A loss with `needs_mismatched = True` finds D's logits of real examples with wrong labels in `real.mismatched`.
     A loss with `pairs_examples = True` compares the i-th fake with the i-th real example, so both must have one label.
     A loss around another takes it as `base`, which a user writes as a name or a table.

@@ -96,6 +96,56 @@ class Adam:
         return first, second, first / (1.0 - b1 ** (count + 1.0)) / (corrected + self.eps)
 
 
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam whose weights decay beside its direction, by lr * weight_decay a step. Loshchilov & Hutter 2019."""
+
+    weight_decay: float = 0.01
+
+    name: ClassVar[str] = "adamw"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_between(self.name, "weight_decay", self.weight_decay, 0.0, np.inf)
+
+    def update(
+        self, ops: Ops, p: Array, g: Array, slots: Slots, numbers: Mapping[str, Any], count: Any
+    ) -> tuple[Array, Slots]:
+        """(parameter, slots) after one step down the gradient g; count: how many went before."""
+        first, second, direction = self.moments(ops, g, slots, numbers, count)
+        return p - numbers["lr"] * (direction + self.weight_decay * p), {"first": first, "second": second}
+
+
+@dataclass(frozen=True)
+class RmsProp:
+    """Hinton 2012, lecture 6e: g over the root of a running mean of its square, epsilon outside the root.
+
+    The default rate is that of Wasserstein GANs (Arjovsky et al. 2017), which played with it.
+    """
+
+    lr: Number = 5e-5
+    decay: float = 0.99
+    eps: float = 1e-8
+
+    name: ClassVar[str] = "rmsprop"
+    slots: ClassVar[tuple[str, ...]] = ("second",)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lr", schedule(self.lr))
+        require_between(self.name, "lr", self.lr, 0.0, np.inf)
+        require_between(self.name, "decay", self.decay, 0.0, 1.0)
+
+    def numbers(self, steps: Array) -> dict[str, Array]:
+        return {"lr": at(self.lr, steps)}
+
+    def update(
+        self, ops: Ops, p: Array, g: Array, slots: Slots, numbers: Mapping[str, Any], count: Any
+    ) -> tuple[Array, Slots]:
+        """(parameter, slots) after one step down the gradient g; count: how many went before."""
+        second = self.decay * slots["second"] + (1.0 - self.decay) * (g * g)
+        return p - numbers["lr"] * g / (ops.xp.sqrt(second) + self.eps), {"second": second}
+
+
 class Portable:
     """An optimizer whose mathematics is its spec's own, on any backend."""
 

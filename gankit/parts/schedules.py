@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,12 @@ def schedule(value: Number | Mapping[str, Any]) -> Number:
         return SCHEDULES[name](**settings)  # type: ignore[no-any-return]
     except TypeError as error:
         raise ConfigError(f"The settings of the {name!r} schedule do not fit: {error}.") from error
+
+
+def as_table(value: Any) -> Any:
+    """The setting that a schedule is made from; anything else as it is."""
+    names = {kind: name for name, kind in SCHEDULES.items()}
+    return {"schedule": names[type(value)], **asdict(value)} if type(value) in names else value
 
 
 def at(value: Number, steps: Array) -> Array:

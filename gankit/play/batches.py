@@ -49,7 +49,7 @@ class Wants:
         """What a loss, terms, makers of conditions and encoders ask for."""
         makers, needed = tuple(makers), {need for term in terms for need in getattr(term, "needs", ())}
         return cls(
-            real=bool(loss.generator_needs_real) or bool(makers) or "real" in needed or encoders,
+            real=bool(getattr(loss, "generator_needs_real", False)) or bool(makers) or "real" in needed or encoders,
             mismatched=bool(getattr(loss, "needs_mismatched", False)),
             num_classes=num_classes,
             sources=tuple(sources),

@@ -77,6 +77,7 @@ def generator_gradient(game: Game) -> Gradient:
             players, values, fakes = seated(state, params), list[Array](), dict[str, Array]()
             pairs, encoded = with_latents(game, players, draw, key)
             buffers = {role: players[role].buffers for role in params} | encoded
+            compares = getattr(loss, "generator_needs_real", False)
             for i, match in enumerate(game.matches):
                 own, own_key, d = match.of(pairs), keys.of_match(ops, key, i), match.discriminator
                 fake, moved = generate(game, match, players, draw, own_key)
@@ -85,13 +86,13 @@ def generator_gradient(game: Game) -> Gradient:
                 if not {match.generator, match.encoder} & params.keys():
                     continue  # whoever learns here learns by terms alone
                 real = None
-                if loss.generator_needs_real or match.encoder:
+                if compares or match.encoder:
                     real, of_fake, *_ = judge(game, d, players, own, fake, pass_key, together=False)
                 else:
                     of_fake, _ = scores(game, d, players[d], fake, own.fake_given, pass_key)
-                values.append(loss.generator(ops, real if loss.generator_needs_real else None, of_fake))
+                values.append(loss.generator(ops, real if compares else None, of_fake))
                 if match.encoder and real is not None:
-                    against = turned(of_fake) if loss.generator_needs_real else None
+                    against = turned(of_fake) if compares else None
                     values.append(loss.generator(ops, against, turned(real)))
             value = sum(values[1:], values[0]) if values else 0.0
             moment = moment_of(game, players, pairs, fakes, numbers, key)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gankit.config import Config, Part
+from gankit.config import Config, Part, spelt
 from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.play.game import ENCODER, KINDS, PHASES, D, G
 
@@ -88,7 +88,7 @@ def _like(value: Any, default: Part) -> Part:
     """A part from a name or a table, on top of the one that the player's kind has in this game."""
     table = {"name": value} if isinstance(value, str) else dict(value)
     name = table.pop("name", default.name)
-    return Part(name, {**(default.settings if name == default.name else {}), **table})
+    return Part(name, {**(default.settings if name == default.name else {}), **spelt(table)})
 
 
 def _check_pairs(players: tuple[Plan, ...]) -> None:

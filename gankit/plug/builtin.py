@@ -103,6 +103,8 @@ def gankit_augmentations() -> Iterator[Entry]:
 def gankit_optimizers() -> Iterator[Entry]:
     yield _entry("sgd", "parts.optimizers:Sgd", "gradient descent with momentum")
     yield _entry("adam", "parts.optimizers:Adam", "Adam, betas of DCGAN by default")
+    yield _entry("adamw", "parts.optimizers:AdamW", "Adam with weights that decay beside it")
+    yield _entry("rmsprop", "parts.optimizers:RmsProp", "gradients over their running size, as in WGAN")
     yield _entry("optimistic-sgd", "parts.optimistic:OptimisticSgd", "descent that looks ahead by the last gradient")
     yield _entry("optimistic-adam", "parts.optimistic:OptimisticAdam", "Adam that looks ahead by its last direction")
 

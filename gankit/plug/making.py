@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from numbers import Integral
 from typing import Any, cast
 
-from gankit.config import Part, check_choice
+from gankit.config import OWN, Part
 from gankit.errors import ConfigError, GankitError, did_you_mean, one_of
 from gankit.interfaces import Backend, Prior
+from gankit.limits import check_choice
 from gankit.parts.first_api import as_today
+from gankit.parts.schedules import as_table
 from gankit.parts.together import workers_of
 from gankit.plug import registry
 from gankit.plug.capabilities import FLOAT64, PRECISIONS, demand
@@ -20,6 +23,10 @@ from gankit.plug.spelling import check_spelling
 
 def make(kind: str, part: Part, *arguments: Any) -> Any:
     """The object a Part stands for; raises ConfigError when its settings don't fit."""
+    if part.own is not None:
+        return as_today(kind, part.own)
+    if part.name == OWN:
+        raise ConfigError(_not_brought(kind, part))
     target = cast(Callable[..., Any], registry.load(kind, part.name))
     settings = dict(part.settings)
     if kind == "losses" and "base" in settings:  # a loss around another
@@ -134,7 +141,35 @@ def _of_several(name: str, kind: Callable[..., Backend], devices: int | str | No
     return {"devices": devices}
 
 
+def by_name(value: Any) -> Part | None:
+    """The Part that says the same as an object of a class that is registered; None where no such Part can."""
+    kind = type(value)
+    target = f"{kind.__module__}:{kind.__qualname__}"
+    name = next((row.name for row in registry.listing().rows if row.target == target), None)
+    if name is None or not is_dataclass(kind):
+        return None
+    settings = {}
+    for field in fields(kind):
+        own = getattr(value, field.name)
+        if field.init and own != field.default:
+            settings[field.name] = plain = as_table(own)
+            if not isinstance(plain, int | float | str | bool | Mapping):
+                return None
+    return Part(name, settings)
+
+
+def _not_brought(kind: str, part: Part) -> str:
+    field = {"losses": "loss", "optimizers": "generator_optimizer"}.get(kind, kind)
+    made = f"{part.settings.get('class', 'Own')}(...)"
+    return (
+        f"This game was built with an object of somebody's own among its {kind}, which no checkpoint holds. Open it in "
+        f"Python, with one like it: gankit.load(path, {field}={f'[{made}]' if field == kind else made})."
+    )
+
+
 def _as_part(value: Any) -> Part:
+    if isinstance(value, Part):
+        return value
     value = {"name": value} if isinstance(value, str) else value
     if not isinstance(value, Mapping) or "name" not in value:
         raise ConfigError(f"base={value!r}: expected a loss by its name, or a table with its name and settings.")

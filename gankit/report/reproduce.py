@@ -17,15 +17,22 @@ WIDTH = 100
 
 def commands(story: Story) -> list[str]:
     """What to type: install, train, measure, report."""
-    config, folder = story.config, story.run.folder.resolve().name
+    folder = story.run.folder.resolve().name
+    config = story.changes[0].before if story.changes else story.config
     train = ["gankit", "train", "--recipe", config.recipe, "--data", config.data]
     train += ["--backend", story.backend] if story.backend else []
     train += ["--seed", str(config.seed)] if config.seed else []
-    train += [word for key, value in _overrides(config) for word in ("--set", f"{key}={value}")]
-    train += ["--steps", str(story.steps)] if story.steps else []
+    train += _settings(usual(config), config)
+    ends = [*(change.step for change in story.changes), story.steps]
+    train += ["--steps", str(ends[0])] if ends[0] else []
+    later = [
+        ["gankit", "train", "--resume", *_settings(change.before, change.after), "--steps", str(end), "--out", folder]
+        for change, end in zip(story.changes, ends[1:], strict=True)
+    ]
     lines = (
         ["pip", "install", *_requirements(story)],
         [*train, "--out", folder],
+        *later,
         ["gankit", "evaluate", folder],
         ["gankit", "report", folder],
     )
@@ -42,12 +49,16 @@ def _wrapped(words: list[str]) -> str:
     return " \\\n    ".join(pieces)
 
 
-def _overrides(config: Config) -> Iterator[tuple[str, str]]:
-    """(setting, TOML) of all that `--set` must change of the recipe."""
-    before = usual(config).to_plain()
+def _settings(before: Config, config: Config) -> list[str]:
+    """What `--set` must change of one config to get another."""
+    return [word for key, value in _overrides(before.to_plain(), config) for word in ("--set", f"{key}={value}")]
+
+
+def _overrides(before: Mapping[str, Any], config: Config) -> Iterator[tuple[str, str]]:
+    """(setting, TOML) of each."""
     lines = dict(line.split(" = ", 1) for line in config.to_toml().splitlines())  # one setting a line
     for name, value in config.to_plain().items():
-        if name in ("recipe", "data", "seed") or value == before.get(name):
+        if name in ("recipe", "data", "seed", "conditions") or value == before.get(name):
             continue
         inner = _inside(before.get(name), value)
         if inner is None:

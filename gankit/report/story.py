@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from gankit import checkpoint
 from gankit.alarms.objective import Objective, objective
 from gankit.config import Config
 from gankit.errors import CheckpointError, GankitError
-from gankit.runs.folder import Run, flat, unlike
+from gankit.runs.folder import Run, differences, flat, unlike
 from gankit.runs.lines import LAST, lines, number
 from gankit.runs.reproductions import FILE as PUBLISHED
 
@@ -35,10 +35,21 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Change:
+    """From that step on a run was trained by `after`, not by `before`. what: the differences, in words."""
+
+    step: int
+    before: Config
+    after: Config
+    what: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Story:
     """A run, as plain data.
 
     changed: the settings in which the game differs from its recipe. settings: all of them.
+    changes: where the run went on with other settings.
     objective: what D's loss says of the game; None where the loss is not installed or cannot be asked.
     parameters: how many numbers each player learns. shape: of an example. versions, environment: what it ran on.
     terms, vitals, evaluations: the logs, a line each so many steps. alarms: those that were raised.
@@ -50,6 +61,7 @@ class Story:
     run: Run
     config: Config
     changed: tuple[Setting, ...]
+    changes: tuple[Change, ...]
     settings: tuple[Setting, ...]
     objective: Objective | None
     steps: int
@@ -113,6 +125,7 @@ def read(folder: Path) -> Story:
         run=run,
         config=config,
         changed=changed,
+        changes=tuple(_changes(run, config)),
         settings=settings,
         objective=_objective(config),
         steps=steps,
@@ -154,6 +167,16 @@ def _settings(config: Config) -> tuple[tuple[Setting, ...], tuple[Setting, ...]]
     return tuple(s for s in changed if s.name not in ("recipe", "data", "conditions")), tuple(
         s for s in every if s.name in own
     )
+
+
+def _changes(run: Run, config: Config) -> Iterator[Change]:
+    try:
+        steps = [line["step"] for line in lines(run.changes_file)]
+        configs = [*run.configs_before(0), config]
+    except GankitError:
+        return
+    for step, before, after in zip(steps, configs, configs[1:], strict=False):
+        yield Change(step, before, after, tuple(differences(replace(before, conditions=after.conditions), after)))
 
 
 def _said(settings: Mapping[str, Any], key: str) -> str | None:

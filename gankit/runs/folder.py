@@ -8,6 +8,7 @@
     samples/step-001000.png              the same latents every time
     samples.png                          the latest of them
     checkpoints/step-001000.safetensors  the last few
+    changes.jsonl                        one line each time it went on with other settings, with `--resume`
     rollbacks.jsonl                      one line each time it went back from NaN, with `--on-nan rollback`
     data.json                            what tells the data from other data, where it lies in files
     skipped.txt                          pictures that could not be read, with `--skip-broken`
@@ -35,7 +36,7 @@ from gankit.config import Config
 from gankit.data.broken import SKIP
 from gankit.data.fingerprint import fingerprints
 from gankit.errors import CheckpointError, ConfigError, DataError, RunInUseError
-from gankit.runs.lines import parsed
+from gankit.runs.lines import lines, parsed
 from gankit.runs.owner import NAME as LOCK
 from gankit.runs.owner import Owner
 
@@ -76,6 +77,10 @@ class Run:
     @property
     def rollbacks_file(self) -> Path:
         return self.folder / "rollbacks.jsonl"
+
+    @property
+    def changes_file(self) -> Path:
+        return self.folder / "changes.jsonl"
 
     @property
     def evaluations_file(self) -> Path:
@@ -170,6 +175,22 @@ class Run:
                 + "\n  ".join(first)
                 + "\nPut config.toml back as it was, or start over with --new."
             )
+
+    def change(self, step: int, config: Config) -> None:
+        """From that step on the run is trained otherwise: note how it was until then, and write how it is now."""
+        line = {"step": step, "until_here": self.config().to_plain()}
+        disk.append(self.changes_file, (json.dumps(line) + "\n").encode())
+        checkpoint.write_atomically(self.config_file, config.to_toml().encode())
+
+    def configs_before(self, step: int) -> list[Config]:
+        """How the run was trained before changes that a checkpoint of that step may not have seen."""
+        found = [line.get("until_here") for line in lines(self.changes_file) if line["step"] >= step]
+        return [Config().with_settings({"penalties": (), **plain}) for plain in found if isinstance(plain, Mapping)]
+
+    def changed_since(self, step: int) -> dict[str, Any]:
+        """The settings that changed after a checkpoint of that step, as they are now."""
+        now = self.config().to_plain()
+        return {k: now[k] for old in self.configs_before(step) for k, v in old.to_plain().items() if v != now.get(k)}
 
     def note_data(self, config: Config) -> None:
         """Write what tells the data from other data, where it lies in files."""

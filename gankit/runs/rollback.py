@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gankit import checkpoint
 from gankit.config import Config, Part
 from gankit.errors import CheckpointError
-from gankit.parts.schedules import SCHEDULES
+from gankit.parts.schedules import as_table
 from gankit.plug.making import make
 from gankit.runs.folder import Run
 from gankit.runs.lines import lines
@@ -111,9 +111,7 @@ def _lower(part: Part, scale: float) -> dict[str, Any]:
 
 
 def _scaled(rate: Any, scale: float) -> Any:
-    names = {kind: name for name, kind in SCHEDULES.items()}
-    if type(rate) in names:
-        rate = {"schedule": names[type(rate)], **asdict(rate)}
+    rate = as_table(rate)
     if isinstance(rate, Mapping):
         return {key: value * scale if key in RATES else value for key, value in rate.items()}
     return rate * scale
