@@ -11,7 +11,7 @@ from gankit import GankitError, __version__
 from gankit.cli import complete, evaluate, features, figure, infer, new, report, reproduce, show, train
 from gankit.cli.output import any_encoding
 from gankit.cli.stopping import stoppable
-from gankit.runs.progress import hush
+from gankit.runs.progress import hushed
 
 __all__ = ["app", "main"]
 
@@ -60,8 +60,7 @@ def main() -> None:
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"}
     any_encoding()
-    hush()
-    with stoppable() as asked:
+    with hushed(), stoppable() as asked:
         try:
             _run()
         except SystemExit as ending:

@@ -16,7 +16,7 @@ from gankit.conformance.showing import as_json, heading, line, write_junit
 from gankit.conformance.subject import Candidate, Subject
 from gankit.conformance.suite import GROUPS, run_checks, shortfalls, summary
 from gankit.errors import GankitError
-from gankit.runs.progress import hush
+from gankit.runs.progress import hushed
 
 EXAMPLES = """examples:
   python -m gankit.conformance --backend jax
@@ -32,11 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Threads cost more than they bring on networks this small, many times more where the machine is shared. Set before
     # any framework is imported; a setting of the user's own stays.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    hush()
     results: list[Result] = []
     try:
-        for subject in chosen(options):
-            results += judged(subject, options)
+        with hushed():
+            for subject in chosen(options):
+                results += judged(subject, options)
     except GankitError as error:
         print(error, file=sys.stderr)
         return 2

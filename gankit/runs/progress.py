@@ -34,9 +34,14 @@ PATIENCE = 1.0
 """Seconds that `fit` plays before it shows anything: whoever plays a step at a time wants no bar for each."""
 
 
-def hush() -> None:
-    """From here on, in this context, `fit` shows nothing by itself."""
-    HUSHED.set(True)
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Inside, `fit` shows nothing by itself."""
+    token = HUSHED.set(True)
+    try:
+        yield
+    finally:
+        HUSHED.reset(token)
 
 
 @contextmanager

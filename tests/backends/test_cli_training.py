@@ -195,3 +195,43 @@ def test_a_checkpoint_is_resumed_by_the_other_backend(cli: Cli, backend: str) ->
     assert cli(*arguments(backend, "run", 20)).code == 0
     outcome = cli(*arguments(others[0], "run", 30))
     assert outcome.code == 0 and f"on {others[0]} from step 20 (written by {backend})" in outcome.out
+
+
+def test_a_run_goes_on_with_other_rates_from_where_it_is(backend: str, cli: Cli, tmp_path: Path) -> None:
+    """As one command and as two, of which the second is the plain one; and each says what happened."""
+    rates = ["--set", "generator_optimizer.lr=1e-5", "--loss", "minimax"]
+    for out, later in (("once", []), ("twice", ["--steps", "120"])):
+        assert cli(*arguments(backend, out, 100)).code == 0
+        changed = cli("train", "--out", out, *EVERY, "--resume", *rates, *(later or ["--steps", "200"]))
+        assert changed.code == 0 and "Changed from step 100 on:\n  loss.base.name" in changed.out, changed
+        assert "generator_optimizer.lr: 0.001 → 1e-05" in changed.out
+        if later:
+            assert cli("train", "--out", out, *EVERY, "--steps", "200").code == 0
+    assert traces(Path("once")) == traces(Path("twice"))
+    story = (Path("once") / "report.html").read_text("utf-8")
+    assert "From step 100 on:" in story and "--resume" in story
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "run", "--set", "latent_dim=3"], "latent_dim cannot change from a checkpoint on"),
+        (["--out", "run", "--recipe", "mlp"], "--resume goes on with the game of a run"),
+        (["--lr", "1e-4"], "name its folder with --out"),
+        (["--out", "elsewhere", "--lr", "1e-4"], "elsewhere holds no run to resume"),
+    ],
+)
+def test_what_cannot_change_at_resume_is_refused_before_anything_is(
+    backend: str, cli: Cli, words: list[str], said: str
+) -> None:
+    assert cli(*arguments(backend, "run", 10)).code == 0
+    before = traces(Path("run"))
+    refused = cli("train", "--resume", "--steps", "20", *words)
+    assert refused.code == 2 and said in refused.err
+    assert traces(Path("run")) == before and not Path("elsewhere").exists()
+
+
+def test_both_rates_and_the_batch_have_short_options(backend: str, cli: Cli) -> None:
+    assert cli(*arguments(backend, "run", 10), "--lr", "0.01", "--batch-size", "32").code == 0
+    config = (Path("run") / "config.toml").read_text("utf-8")
+    assert "batch_size = 32" in config and config.count("lr = 0.01,") == 2
