@@ -48,8 +48,8 @@ def open_data(source: Any, *, split: str = "train", num_classes: int | None = No
 
     uint8 examples get value_range (0, 255), and (n, H, W) becomes (n, H, W, 1). Float images (n, H, W, C) with C
     from 1 to 4 get (0, 1) or (-1, 1) when they lie within; other floats are unbounded. float16 and bool become
-    float32, longdouble float64. Labels may be whole numbers of any dtype, or one-hot rows (n, C); they become
-    int64 (n,).
+    float32, longdouble float64. Labels may be whole numbers of any dtype, one-hot rows (n, C), or texts, whose classes
+    are numbered in alphabetical order; they become int64 (n,).
 
     num_classes: overrides what the source says; arrays say nothing.
 
@@ -227,10 +227,16 @@ def labels_apart(given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 def from_arrays(x: Any, labels: Any, name: str, given: Mapping[str, Any] | None = None) -> Dataset:
     """A `Dataset` from what NumPy can view."""
-    examples = native(as_array(x, name))
+    examples, classes = native(as_array(x, name)), None
+    if labels is not None:
+        labels = as_array(labels, name)
+        if is_text(labels):
+            found, labels = np.unique(labels.astype(str), return_inverse=True)
+            classes = len(found)
     return Dataset(
         x=examples,
-        labels=None if labels is None else class_numbers(as_array(labels, name), name),
+        labels=None if labels is None else class_numbers(labels, name),
+        num_classes=classes,
         value_range=told_range(examples, name),
         name=name,
         given={key: _condition(values, f"{name}, {key!r}") for key, values in (given or {}).items()},
@@ -295,6 +301,13 @@ def not_finite(x: Array, name: str) -> DataError:
     return DataError(
         f"{name}: {len(where)} of {len(x)} examples hold NaN or infinity, the first at index {where[0]}. "
         "Drop them with x[np.isfinite(x).reshape(len(x), -1).all(axis=1)], or fill them."
+    )
+
+
+def is_text(labels: Array) -> bool:
+    """Whether these are names of classes."""
+    return labels.ndim == 1 and (
+        labels.dtype.kind in "UT" or (labels.dtype.kind == "O" and all(isinstance(each, str) for each in labels))
     )
 
 
