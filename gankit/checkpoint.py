@@ -131,6 +131,14 @@ def in_folder(run: Path) -> list[Path]:
     return sorted((path for path in found if step_of(path) >= 0), key=step_of)
 
 
+def none_in(folder: Path) -> CheckpointError:
+    """What to raise where a run has no checkpoint."""
+    return CheckpointError(
+        f"{folder} holds no checkpoint: expected {folder / 'checkpoints'}/step-*{SUFFIX}. To train it: gankit train "
+        f"--out {folder}"
+    )
+
+
 def newest(steps: Sequence[Path], say: Callable[[str], None], folder: Path) -> Opened:
     """(file, arrays, header) of the last checkpoint that is whole, and what it says it is.
 
@@ -138,7 +146,7 @@ def newest(steps: Sequence[Path], say: Callable[[str], None], folder: Path) -> O
     gankit does not know.
     """
     if not steps:
-        raise CheckpointError(f"{folder} holds no checkpoint: expected {folder / 'checkpoints'}/step-*{SUFFIX}.")
+        raise none_in(folder)
     passed = list[str]()
     for path in reversed(steps):
         try:

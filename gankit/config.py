@@ -111,9 +111,8 @@ class Config:
         changes: dict[str, Any] = {}
         for name, value in settings.items():
             if name not in NAMES:
-                raise ConfigError(
-                    f"There is no setting {name!r}.{did_you_mean(name, NAMES)} Possible: {one_of(NAMES)}."
-                )
+                hint = f" {ELSEWHERE[name]}" if name in ELSEWHERE else did_you_mean(name, NAMES)
+                raise ConfigError(f"There is no setting {name!r}.{hint} Possible: {one_of(NAMES)}.")
             old = getattr(self, name)
             if name == "loss":
                 value = _loss(old, value)
@@ -141,6 +140,13 @@ class Config:
 
 
 NAMES: tuple[str, ...] = tuple(f.name for f in fields(Config))
+ELSEWHERE = {
+    **dict.fromkeys(
+        ("steps", "epochs", "n_steps", "iterations"), "How long to train is said by --steps N, or gan.fit(steps=N)."
+    ),
+    **dict.fromkeys(("backend", "device", "devices", "out"), "Where to train is an option of its own: see --help."),
+}
+"""What is no setting of the game, and where it is said."""
 LABELLED = "labelled"
 """The name of the source that holds the examples with labels."""
 OBJECTS = {

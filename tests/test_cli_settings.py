@@ -95,3 +95,27 @@ def test_shared_commands_hold_no_paths() -> None:
 def test_only_settings_of_the_game_name_a_game() -> None:
     assert not Options(backend="jax", steps=3, device="cpu", out=Path("x"), log_every=3).names_a_game()
     assert Options(seed=0).names_a_game() and Options(set=("k=2",)).names_a_game()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("64,64", [64, 64]),
+        ("64, 32,16", [64, 32, 16]),
+        ("1e-3,0.5", [1e-3, 0.5]),
+        ('{"schedule": "cosine", "start": 1e-3}', {"schedule": "cosine", "start": 1e-3}),
+        ('{schedule = "cosine", start = 1e-3}', {"schedule": "cosine", "start": 1e-3}),
+        ("null", None),
+        ("a,b", "a,b"),
+        ("mlp", "mlp"),
+    ],
+)
+def test_values_are_read_as_people_type_them(typed, meant):
+    assert assigned([f"x={typed}"]) == {"x": meant}
+
+
+def test_what_begins_as_a_table_and_is_none_says_what_is_missing():
+    with pytest.raises(
+        ConfigError, match=r"--set g.lr: '\{schedule=ramp\}' is no table.*needs quotes: \{schedule = \"ramp\""
+    ):
+        assigned(["g.lr={schedule=ramp}"])

@@ -116,3 +116,9 @@ def test_what_is_wrong_inside_of_a_part_is_not_taken_for_a_setting_of_the_user_s
         make("generators", Part("broken", {}), None)
     with pytest.raises(ConfigError, match=r"does not take \{'width': 4\}: unsupported operand"):
         make("generators", Part("broken", {"width": 4}), None)
+
+
+@pytest.mark.parametrize(("name", "said"), [("epochs", "--steps N"), ("device", "an option of its own")])
+def test_what_is_no_setting_of_the_game_is_said_elsewhere(name, said):
+    with pytest.raises(ConfigError, match=said):
+        configure("mlp", **{name: 3})

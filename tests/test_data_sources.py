@@ -269,3 +269,12 @@ def test_names_of_classes_are_classes_in_alphabetical_order(kind: Any, tmp_path:
     assert data.labels.dtype == np.int64 and data.num_classes == 3
     np.savez(tmp_path / "named.npz", x=X, y=np.asarray(labels, dtype=str))
     assert open_data(tmp_path / "named.npz").labels.tolist() == data.labels.tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(["a", "b"], "examples are texts"), ([{}, {}], "it holds Python objects")]
+)
+def test_a_file_without_numbers_is_told_what_it_holds(content: list[Any], said: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array(content), allow_pickle=True)
+    with pytest.raises(DataError, match=said):
+        open_data(tmp_path / "x.npy")

@@ -17,6 +17,7 @@ from gankit.config import Config
 from gankit.data.dataset import Scaling
 from gankit.errors import CheckpointError, ConfigError, ShapeError
 from gankit.runs.folder import Run, differences, fresh
+from gankit.runs.owner import Owner
 from gankit.runs.records import Checkpoints, MetricsLog, SampleGrid, draw, layout
 
 
@@ -213,3 +214,9 @@ def test_a_resumed_run_adds_to_its_environment(run: Run) -> None:
         "backend": "torch",
         "resumed": [{"from_step": 500, "backend": "jax"}],
     }
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"file/run cannot be made: Not a directory. Name another with --out"):
+        Owner(tmp_path / "file" / "run")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from gankit.errors import ConfigError
+
+SUCH = '{schedule = "ramp", start = 1e-3, stop = 1e-5, begin = 0, end = 5000}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,17 +109,31 @@ def assigned(assignments: Sequence[str], onto: Mapping[str, Any] | None = None) 
             raise ConfigError(f"--set {text!r}: expected key=value, such as k=2 or generator.hidden=[64,64].")
         if path[0] in ("recipe", "data"):
             raise ConfigError(f"--set {text!r}: what to type is --{path[0]} {value.strip()}")
-        _assign(settings, path, parsed(value.strip()), text)
+        try:
+            found = parsed(value.strip())
+        except ConfigError as error:
+            raise ConfigError(f"--set {key.strip()}: {error}") from None
+        _assign(settings, path, found, text)
     return settings
 
 
 def parsed(value: str) -> Any:
-    """The TOML value that a text is, such as 3, 1e-3, true, [64, 64] or {name = "adam"}; else the text itself."""
-    try:
-        document = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
-        return value
-    return document["value"] if list(document) == ["value"] else value
+    """The value that a text is in TOML or JSON, such as 3, 1e-3, true, [64, 64], {name = "adam"} or {"name": "adam"}.
+
+    Numbers with commas between them, 64,64, are a list. Anything else is the text itself; but what begins as a table
+    or a list, and is none, raises ConfigError.
+    """
+    for text, read in ((f"value = {value}", tomllib.loads), (f'{{"value": {value}}}', json.loads)):
+        with suppress(ValueError):
+            if list(document := read(text)) == ["value"]:
+                return document["value"]
+    if re.fullmatch(r"[-+.\de]+(,[-+.\de]+)+", value.replace(" ", "")):
+        return parsed(f"[{value}]")
+    if value.startswith(("{", "[")):
+        raise ConfigError(
+            f"{value!r} is no table and no list as TOML or JSON writes it. Text inside needs quotes: {SUCH}."
+        )
+    return value
 
 
 def _assign(table: dict[str, Any], path: Sequence[str], value: Any, text: str) -> None:

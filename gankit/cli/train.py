@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -222,8 +223,7 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
         raise ConfigError(
             f"{run.folder} holds a run with other settings:\n  " + "\n  ".join(changes) + "\n"
             "Add --new to start over in a fresh folder, name another with --out, or go on with the old settings: "
-            f"gankit train --out {_quoted(run.folder)} --steps {options.steps}. To go on with the new ones from here "
-            f"on: --resume --out {_quoted(run.folder)}, and only what changes."
+            f"gankit train --out {_quoted(run.folder)} --steps {options.steps}{_onwards(run, changed)}"
         )
     found = run.usable_checkpoint(warn)
     if found is None:
@@ -256,6 +256,15 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
     run.rewind(done)
     _note(run, trainer, options)
     return trainer
+
+
+def _onwards(run: Run, changed: Mapping[str, Any]) -> str:
+    """How to go on with other settings, where these can change."""
+    from gankit.limits import CHANGEABLE
+
+    if not changed.keys() <= set(CHANGEABLE):
+        return ""
+    return f". To go on with the new ones from here on: --resume --out {_quoted(run.folder)}, and only what changes."
 
 
 def _built(config: Config, options: Options) -> Any:

@@ -43,6 +43,9 @@ class Dataset:
     skipped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.x.dtype.kind in "USOMm":
+            what = {"U": "texts", "S": "texts", "O": "Python objects"}.get(self.x.dtype.kind, "dates")
+            raise DataError(f"{self.name}: the examples are {what}; gankit takes numbers, uint8 or float.")
         if self.x.ndim < 2 or self.x.size == 0:
             raise DataError(
                 f"{self.name}: expected examples of shape (n, ...) with n >= 1, got shape {self.x.shape}. "

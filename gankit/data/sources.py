@@ -181,7 +181,13 @@ def _from_file(path: Path) -> Dataset:
         x, labels, given = (*_npy(path), {}) if path.suffix == ".npy" else _npz(path)
     except DataError:
         raise
-    except Exception as error:  # a damaged header makes NumPy's reader raise anything: TokenError, SyntaxError, ...
+    except Exception as error:
+        if "Python objects" in str(error) or "allow_pickle" in str(error):
+            raise DataError(
+                f"{path} cannot be read: it holds Python objects, which gankit does not open, since that can run code. "
+                "Save the numbers in them, such as np.save(path, np.stack(list_of_arrays))."
+            ) from error
+        # A damaged header makes NumPy's reader raise anything: TokenError, SyntaxError, ...
         raise DataError(f"{path} cannot be read: {error}. Save it again with np.savez or np.save.") from error
     return from_arrays(x, labels, path.name, given)
 

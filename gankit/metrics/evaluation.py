@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gankit.checkpoint import Opened
+from gankit.checkpoint import Opened, none_in
 from gankit.errors import CheckpointError, ConfigError
 from gankit.metrics.bench import Bench, MetricLike
 from gankit.metrics.rows import Evaluation, Row, Weights
@@ -157,7 +157,7 @@ def checkpoints_of(run: Run, which: str | int | None) -> list[tuple[str, Path]]:
     there = run.checkpoints()
     best = [("best", run.best_checkpoint)] if run.best_checkpoint.is_file() else []
     if not there and not best:
-        raise CheckpointError(f"{run.folder} holds no checkpoint: expected {run.folder / 'checkpoints'}/step-*.")
+        raise none_in(run.folder)
     last = [("last", there[-1])] if there else []
     text = str(which)
     if which is None:

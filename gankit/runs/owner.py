@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gankit import disk
-from gankit.errors import RunInUseError
+from gankit.errors import ConfigError, RunInUseError
 
 try:
     import fcntl
@@ -33,7 +33,12 @@ class Owner:
     def __init__(self, folder: Path, say: Callable[[str], None] = lambda text: None) -> None:
         self.folder, self._say = folder, say
         self._made = [each for each in (folder, *folder.parents) if not each.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"The folder {folder} cannot be made: {error.strerror or error}. Name another with --out."
+            ) from error
         self._path = folder / NAME
         try:
             self._file = self._locked()
