@@ -29,8 +29,8 @@ from gankit.data import open_data
 from gankit.data.dataset import Dataset
 from gankit.data.images import grid
 from gankit.figures.tiles import beside, headed
+from gankit.metrics.cnn import MnistCnn
 from gankit.metrics.frechet import frechet_distance, moments
-from gankit.metrics.mnist_cnn import MnistCnn
 
 Array = np.ndarray[Any, Any]
 Numbers = dict[str, float]

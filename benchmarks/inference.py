@@ -18,7 +18,7 @@ import numpy as np
 import gankit
 from gankit.data import open_data
 from gankit.figures.nearest import nearest
-from gankit.metrics.mnist_cnn import MnistCnn
+from gankit.metrics.cnn import MnistCnn
 
 Array = np.ndarray[Any, Any]
 RESULTS = Path(__file__).parent / "results" / "inference"

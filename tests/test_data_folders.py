@@ -149,7 +149,7 @@ def test_a_data_set_s_name_goes_before_a_folder_and_unknown_names_are_still_told
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write(Path("digits/a.png"), picture())
-    assert "digits" in registry.names("data") and len(open_data("digits")) == 1797
+    assert "digits" in registry.names("data") and len(open_data("digits")) == 1297
     with pytest.raises(UnknownNameError, match="Did you mean 'digits'"):
         open_data("digit")
     with pytest.raises(DataError, match="does not exist"):

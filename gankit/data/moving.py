@@ -21,7 +21,7 @@ def digits(split: str = "train") -> Dataset:
     films in every process; those of "test" show other handwriting.
     """
     check_split("moving-digits", split, COUNT)
-    source = still.load().rows(slice(FOR_TRAINING) if split == "train" else slice(FOR_TRAINING, None))
+    source = still.whole().rows(slice(FOR_TRAINING) if split == "train" else slice(FOR_TRAINING, None))
     rng, n = np.random.default_rng([2014, *split.encode()]), COUNT[split]
     chosen = rng.integers(0, len(source), n)
     pictures, room = source.x[chosen, :, :, 0], SIDE - source.shape[0]

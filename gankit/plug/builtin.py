@@ -141,7 +141,7 @@ def gankit_recipes() -> Iterator[Entry]:
 
 @hookimpl
 def gankit_data() -> Iterator[Entry]:
-    yield _entry("digits", "data.digits:load", "1,797 handwritten digits, 8x8, built in")
+    yield _entry("digits", "data.digits:load", "handwritten digits, 8x8, 1,297 to train on, built in")
     yield _entry("mnist", "data.mnist:load", "70,000 handwritten digits, 28x28, from GANKIT_DATA or fetched")
     yield _entry("cifar10", "data.cifar10:load", "60,000 photos of 10 kinds, 32x32, from GANKIT_DATA or fetched")
     yield _entry("gaussian-1d", "data.toys:gaussian", "one Gaussian on a line, as in the paper's figure 1")
@@ -186,7 +186,8 @@ def gankit_metrics() -> Iterator[Entry]:
 
 @hookimpl
 def gankit_extractors() -> Iterator[Entry]:
-    yield _entry("mnist-cnn", "metrics.mnist_cnn:MnistCnn", "a small network that knows MNIST's digits, 99.5 % of them")
+    yield _entry("digits-cnn", "metrics.cnn:DigitsCnn", "a small network that knows the built-in digits")
+    yield _entry("mnist-cnn", "metrics.cnn:MnistCnn", "a small network that knows MNIST's digits, 99.5 % of them")
     yield _entry("inception-v3-compat", "metrics.inception:Inception", "FID's network, by torch-fidelity; any image")
 
 

@@ -132,13 +132,13 @@ def test_pictures_are_shown_to_the_extractor_as_bytes_and_only_once(backend):
 
     [row] = gankit.evaluate(trainer, n=12, metrics=[Looks()])
     assert row["looks"].label == "looks[features=mnist-cnn]"
-    from gankit.metrics.mnist_cnn import MnistCnn
+    from gankit.metrics.cnn import MnistCnn
 
     np.testing.assert_array_equal(seen[0], MnistCnn().open(trainer.backend)(grey)[0])
 
 
 def test_an_extractor_that_the_backend_has_no_layers_for_is_a_reason_to_skip(backend, monkeypatch):
-    from gankit.metrics.mnist_cnn import MnistCnn
+    from gankit.metrics.cnn import MnistCnn
 
     def refuse(self: Any, opened: Any) -> Any:
         raise gankit.errors.CapabilityError("no convolutions here", "layer:Conv")
@@ -151,7 +151,7 @@ def test_an_extractor_that_the_backend_has_no_layers_for_is_a_reason_to_skip(bac
 
 
 def test_what_is_wrong_with_an_extractor_is_said_at_once_where_it_was_asked_for(backend, monkeypatch):
-    from gankit.metrics.mnist_cnn import MnistCnn
+    from gankit.metrics.cnn import MnistCnn
 
     def refuse(self: Any, opened: Any) -> Any:
         raise gankit.DataError("its weights cannot be fetched")
