@@ -38,7 +38,14 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the samples.")] = 0,
     extractor: Annotated[str | None, typer.Option(help="By default one that fits the data.")] = None,
-    calibrate: Annotated[bool, typer.Option("--calibrate", help="Measure real training examples too.")] = False,
+    calibrate: Annotated[
+        bool | None,
+        typer.Option(
+            "--calibrate/--no-calibrate",
+            help="Measure real training examples too; by default where they are few.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Measure a trained game; exits 1 when a metric breaks."""
     found = measured(
@@ -48,7 +55,7 @@ def evaluate(
     if as_json:
         typer.echo(_json(found), nl=False)
     else:
-        _show(found)
+        _show(found, reasons=bool(metric) or not _numbers(found))
         if (run / FILE).is_file() and _numbers(found):
             known = (run / "config.toml").is_file()
             more = f"; `gankit report {run}` puts them into the report" if known else ""
@@ -102,9 +109,11 @@ def _json(found: Evaluation) -> str:
     return json.dumps(found.to_plain(), indent=2, allow_nan=False) + "\n"
 
 
-def _show(found: Evaluation) -> None:
+def _show(found: Evaluation, reasons: bool) -> None:
     """For each kind of number what it is and depends on, and below it a column for each state of G; as many tables as
     the columns need that the terminal has no room for.
+
+    reasons: whether to say why each of the others does not apply, or only how many they are.
     """
     from rich.console import Console
     from rich.text import Text
@@ -124,6 +133,13 @@ def _show(found: Evaluation) -> None:
         for line in lines:
             console.print(Text(line.metric + ARROWS.get(line.better, ""), "bold").append(f"  {line.protocol}", "dim"))
             console.print("".join(cell.rjust(width) for cell in line.cells[shown]))
+    if not reasons and found.skipped:
+        one = min(found.skipped)
+        console.print(
+            f"{len(found.skipped)} metrics do not apply to this game; to see why: --metric {one}, or {FILE}.",
+            style="dim",
+        )
+        return
     for reason, names in grouped(found.skipped).items():
         console.print(f"skipped {', '.join(names)}: {reason}", style="dim")
 

@@ -39,6 +39,10 @@ def _to_nobody(done: int, what: str) -> None:
     pass
 
 
+FEW = 5_000
+"""Training examples that take no time to speak of to be measured too."""
+
+
 class Bench:
     """What games of one shape and data are measured with: the data, the extractor, the metrics."""
 
@@ -51,7 +55,7 @@ class Bench:
         preferred: str = "test",
         metrics: Sequence[MetricLike] | None = None,
         extractor: str | None = None,
-        calibrate: bool = False,
+        calibrate: bool | None = False,
     ) -> None:
         self.splits = Splits(data if data is not None else source_of(trainer), trainer.config)
         self.split = split or self.splits.first(preferred, "train")
@@ -62,8 +66,17 @@ class Bench:
         # said once, before anything is measured, and not by every metric.
         self._looker = None if extractor is None else self._opened()
         names = registry.names("metrics") if metrics is None else metrics
+        if calibrate is None:
+            calibrate = metrics is None and self._has_few()
         wishes = {**dict.fromkeys(SPLIT_SETTINGS, self.split), **({"calibrate": True} if calibrate else {})}
         self.metrics = [_Contender.of(metric, wishes, asked=metrics is not None) for metric in names]
+
+    def _has_few(self) -> bool:
+        """Whether there are so few examples that to measure them too takes no time to speak of."""
+        try:
+            return len(self.splits("train")) <= FEW
+        except DataError:
+            return False
 
     def measure(self, trainer: Any, n: int, seed: int, weights: Weights, tell: Tell = _to_nobody) -> Row:
         """All metrics on n fresh samples."""

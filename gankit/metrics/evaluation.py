@@ -37,7 +37,7 @@ def evaluate(
     seed: int = 0,
     data: Any = None,
     extractor: str | None = None,
-    calibrate: bool = False,
+    calibrate: bool | None = False,
     backend: str | None = None,
     device: str = "auto",
     watch: Watch | None = None,
@@ -54,7 +54,8 @@ def evaluate(
     seed: of the latents and classes of the samples.
     data: what the game was trained on, where its config cannot name it.
     extractor: by name; by default one that fits the data.
-    calibrate: whether to measure real training examples as well, where a metric can: what its best is worth.
+    calibrate: whether to measure real training examples as well, where a metric can: what its best is worth. None:
+        where they are few, and no metric is named.
     watch: told how far it is.
 
     Raises ConfigError, UnknownNameError, CheckpointError or DataError before anything is measured.

@@ -443,3 +443,18 @@ def test_a_metric_is_checked_before_a_run_is_begun(cli, tmp_path):
     assert outcome.code == 2 and "Did you mean 'parzen'" in outcome.err and not (tmp_path / "runs").exists()
     outcome = cli("train", "--evaluate", "parzen")
     assert outcome.code == 2 and "--evaluate-every STEPS" in outcome.err
+
+
+def test_the_demo_s_game_is_measured_in_full_with_real_digits_beside_it(cli, backend, tmp_path):
+    game = gankit.build(backend, "cgan", data="digits").fit(steps=60)
+    game.save(Run(tmp_path / "run").checkpoint_file(60))
+    outcome = cli("evaluate", "run", "--n", "300", "--weights", "raw")
+    assert outcome.code == 0, outcome
+    found = json.loads((tmp_path / "run" / "metrics.json").read_text())["rows"][0]
+    measured = {each["metric"] for each in found["measurements"]}
+    assert {"frechet", "frechet-of-data", "conditional-accuracy", "precision", "parzen", "parzen-of-data"} <= measured
+    skipped = len(found["skipped"])
+    assert 0 < skipped < 9 and f"{skipped} metrics do not apply to this game" in outcome.out
+    assert "skipped" not in outcome.out
+    without = cli("evaluate", "run", "--n", "300", "--weights", "raw", "--no-calibrate", "--json")
+    assert not any(each["metric"].endswith("-of-data") for each in json.loads(without.out)["rows"][0]["measurements"])
