@@ -105,6 +105,9 @@ def train(
         bool, typer.Option("--skip-broken", help="Leave out the pictures of a folder that cannot be read.")
     ] = False,
     new: Annotated[bool, typer.Option("--new", help="Start over, in a fresh folder.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show sizes and the time of a step; play a few seconds and write nothing.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run of --out, with what is --set from here on.")
     ] = False,
@@ -125,6 +128,11 @@ def train(
     _check_policy(on_nan)
     if evaluate is not None:
         _check_metric(evaluate, evaluate_every)
+    if dry_run:
+        from gankit.cli.dry_run import dry_run as show
+
+        show(options)
+        return
     play(options, new=new)
 
 

@@ -15,6 +15,7 @@ from gankit.data.stream import BatchStream
 from gankit.errors import ConfigError, one_of
 from gankit.interfaces import LABEL, LATENT, Backend, Network, Port, Prior, Trainer
 from gankit.layers import ClassesHead, ClassHead, Layers, buffers, conditions_of, draw, parameters, place
+from gankit.layers.base import Placed
 from gankit.networks.native import Native, wrapped
 from gankit.networks.spec import GameSpec
 from gankit.play.assembled import Assembled, Start
@@ -97,11 +98,19 @@ def assemble(
         own = game_spec(config, spec, plan.source, unpaired if plan.kind == D else ())
         if plan.kind == D and plan.source in encoded and not plan.frozen:
             own = replace(own, given={**own.given, LATENT: Port("vector", (config.latent_dim,))})
-        network, starts[plan.role], takes = _network(plan, own, prior, brought, backend, look)
+        network, starts[plan.role], takes, placed = _network(plan, own, prior, brought, backend, look)
         specs[plan.role] = optimizer = make("optimizers", plan.optimizer)
         averaged = bool(config.ema) and (plan.kind in (G, ENCODER) or config.averages == "both")
         seats[plan.role] = Seat(
-            network, backend.optimizer(optimizer), plan.phase, plan.kind, plan.source, takes, averaged, plan.frozen
+            network,
+            backend.optimizer(optimizer),
+            plan.phase,
+            plan.kind,
+            plan.source,
+            takes,
+            averaged,
+            plan.frozen,
+            placed,
         )
     _check_taken(spec, seats)
     _check_encoders(config, seats)
@@ -129,15 +138,16 @@ def assemble(
 
 def _network(
     plan: Plan, spec: GameSpec, prior: Prior | None, brought: Brought, backend: Backend, look: Look
-) -> tuple[Network, Start, frozenset[str]]:
-    """A player's network on the backend, how its arrays are drawn, and the conditions that it reads; raises ConfigError
-    when its shapes don't fit. prior: what a G is given."""
+) -> tuple[Network, Start, frozenset[str], tuple[Placed, ...]]:
+    """A player's network on the backend, how its arrays are drawn, the conditions that it reads, and its layers; raises
+    ConfigError when its shapes don't fit. prior: what a G is given."""
     inside, outside, what = {
         G: ((prior.width if prior else 0,), spec.shape, "an example"),
         D: (spec.shape, (), "one logit an example"),
         ENCODER: (spec.shape, (spec.latent_dim,), "a latent"),
     }[plan.kind]
     layers, name = architecture(plan, spec, brought), plan.network.name
+    placed: tuple[Placed, ...] = ()
     if isinstance(layers, Native):
         if prior and prior.layers:
             raise ConfigError(
@@ -168,7 +178,7 @@ def _network(
     if got != outside:
         flatten = " Flatten (N, 1) to (N,)." if got == (1,) and plan.kind == D else ""
         raise ConfigError(f"{name!r} ends in shape {got}; it must end in {outside}, {what}.{flatten}")
-    return network, start, takes
+    return network, start, takes, placed
 
 
 def _check_labels(config: Config, spec: DataSpec, loss: Any) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from gankit.interfaces import LATENT, Augmentation, Constraint, Draw, Loss, Network, Ops, Optimizer, Term
+from gankit.layers.base import Placed
 from gankit.play.balance import Balance
 
 D, G = PHASES = "discriminator", "generator"
@@ -26,7 +27,8 @@ class Seat:
     phase: in which it moves. kind: what it does: "generator", latents to examples; "discriminator", examples to scores;
     "encoder", examples to latents. source: whose examples it makes or judges, "" being the game's own data.
     takes: the conditions that its network reads. averaged: whether a moving average of its parameters is kept.
-    frozen: whether it stays as it is; it then plays as in evaluation.
+    frozen: whether it stays as it is; it then plays as in evaluation. layers: of its network, each at its place; none
+    of a module of the user's own.
     """
 
     network: Network
@@ -37,6 +39,7 @@ class Seat:
     takes: frozenset[str] = frozenset()
     averaged: bool = False
     frozen: bool = False
+    layers: tuple[Placed, ...] = ()
 
 
 class Match(NamedTuple):

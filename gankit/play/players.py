@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from gankit.interfaces import Network, Player
+from gankit.layers.base import Placed
 
 
 @dataclass(frozen=True)
 class PlayerView:
-    """One player, always with its current parameters."""
+    """One player, always with its current parameters. layers: each at its place; none of a module of your own."""
 
     network: Network
     current: Callable[[], Player]
+    layers: tuple[Placed, ...] = ()
 
     @property
     def native(self) -> Any:

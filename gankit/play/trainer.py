@@ -332,7 +332,8 @@ class AdversarialTrainer:
         self._loop.state = state
 
     def _view(self, role: str) -> PlayerView:
-        return PlayerView(self._game.rules.seats[role].network, lambda: self._loop.state.players[role])
+        seat = self._game.rules.seats[role]
+        return PlayerView(seat.network, lambda: self._loop.state.players[role], seat.layers)
 
     @cached_property
     def _encoder(self) -> Any:
