@@ -23,10 +23,10 @@ def write(folder: Path) -> list[Path]:
     """
     story = read(folder)
     given = page(story)
-    written = {folder / REPORT: _environment(html=True).get_template("report.html").render(given)}
+    written = {folder / REPORT: environment(html=True).get_template("report.html").render(given)}
     card = folder / CARD
     if not card.exists() or SIGNATURE in card.read_text("utf-8", errors="replace"):
-        written[card] = _environment(html=False).get_template("card.md").render(given, **_for_card(story, folder))
+        written[card] = environment(html=False).get_template("card.md").render(given, **_for_card(story, folder))
     for path, text in written.items():
         write_atomically(path, text.encode())
     return list(written)
@@ -49,7 +49,7 @@ def _for_card(story: Story, folder: Path) -> dict[str, Any]:
     }
 
 
-def _environment(html: bool) -> Any:
+def environment(html: bool) -> Any:
     """Every value is escaped: in HTML by jinja2 itself, in Markdown by the filters of the template."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
