@@ -92,7 +92,8 @@ def test_consistency_is_the_squared_distance_of_both_looks_at_an_example(backend
 def test_it_learns_classes_from_few_labels(backend):
     gan, test = game(backend).fit(steps=400), open_data("digits")
     error = float(np.mean(gan.classify(test.x).argmax(axis=1) != test.labels))
-    found = gankit.evaluate(gan, n=10, metrics=["classification-error"], weights="ema").rows[0]["classification-error"]
+    metric = {"name": "classification-error", "split": "train"}
+    found = gankit.evaluate(gan, n=10, metrics=[metric], weights="ema").rows[0]["classification-error"]
     assert found.value == error < 0.25 and found.protocol == {"n": len(test), "split": "train"}
     # 0.9 before the first step
 
