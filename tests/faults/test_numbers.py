@@ -118,6 +118,37 @@ def test_24_a_divergence_keeps_its_last_finite_checkpoint(cli: Cli, tmp_path: Pa
         count()
 
 
+def test_24_a_loss_that_is_never_finite(
+    backend: str, cli: Cli, tmp_path: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of either player, from the first step on: whatever the policy, it is told, and what was finite stays."""
+    cases = list(itertools.product(VALUES[:2], ("discriminator", "generator"), POLICIES))
+    if backend != "torch" and not FULL:
+        cases = cases[::6]
+    count = counting(24, len(cases), None, f"losses, {backend}")
+    own, load = make("losses", Part("non-saturating")), registry.load
+
+    class Broken:
+        generator_needs_real = conditional = False
+        player, value = "discriminator", float("nan")
+
+        def discriminator(self, ops: Any, real: Any, fake: Any) -> Any:
+            return own.discriminator(ops, real, fake) * (self.value if self.player == "discriminator" else 1.0)
+
+        def generator(self, ops: Any, real: Any, fake: Any) -> Any:
+            return own.generator(ops, real, fake) * (self.value if self.player == "generator" else 1.0)
+
+    monkeypatch.setattr(registry, "load", lambda k, n: Broken if (k, n) == ("losses", "broken") else load(k, n))
+    for i, (Broken.value, Broken.player, policy) in enumerate(cases):
+        run = Run(tmp_path / f"run-{i}")
+        code, _, err = cli(*train(backend, run.folder.name, 20, "--loss", "broken", "--on-nan", policy))
+        assert code == 1 and "not finite" in err, (Broken.player, Broken.value, policy, err)
+        kept = {checkpoint.step_of(path): checkpoint.read(path)[0] for path in run.checkpoints()}
+        if policy != "tell":
+            assert 0 in kept and all(map(checkpoint.is_finite, kept[max(kept)].values()))
+        count()
+
+
 def test_24_data_that_is_not_finite_is_refused(counting: Counting) -> None:
     count = counting(24, 3, None, "data")
     for value in VALUES[:3]:
@@ -176,6 +207,28 @@ def test_25_data_without_variety(backend: str, counting: Counting) -> None:
         try:
             trainer = gankit.build(backend, penalties=[name], **small, **game).fit(steps=3)
         except gankit.GankitError as error:  # a term for other games says so
+            assert str(error)
+        else:
+            broken = [n for p in trainer.players.values() for n, a in p.parameters.items() if not np.isfinite(a).all()]
+            assert not broken, (name, game, broken)
+        count()
+
+
+def test_25_every_loss_on_data_without_variety(backend: str, counting: Counting) -> None:
+    games: list[dict[str, Any]] = [
+        {"data": np.full((16, 2), 0.1, "f4"), "batch_size": 4},
+        {"data": "ring", "batch_size": 1},
+        {"data": np.zeros((16, 8, 8, 1), np.uint8), "batch_size": 4},
+    ]
+    names = [name for name in registry.names("losses") if name != "conditional"]
+    if backend != "torch" and not FULL:
+        names, games = names[:1], games[:2]
+    count = counting(25, len(games) * len(names), None, f"losses in games, {backend}")
+    small = {"generator": {"hidden": [8]}, "discriminator": {"hidden": [8]}, "latent_dim": 4}
+    for game, name in itertools.product(games, names):
+        try:
+            trainer = gankit.build(backend, loss=name, penalties=[], **small, **game).fit(steps=3)
+        except gankit.GankitError as error:  # one that compares features says so
             assert str(error)
         else:
             broken = [n for p in trainer.players.values() for n, a in p.parameters.items() if not np.isfinite(a).all()]
