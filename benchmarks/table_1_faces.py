@@ -4,7 +4,8 @@
 
 FACES.npz holds the 400 ORL faces (`images`: (400, 112, 92) uint8, `subject`: who it is, 40 people of 10 pictures each),
 which are cut to their middle square and reduced to 48 x 48. People are apart, as in TFD's folds: 30 are trained on, 5
-choose sigma, 5 are scored. Writes `name.json` and `name.png` to `results/table-1`.
+choose sigma, 5 are scored. Writes `name.json` to `results/table-1`,
+and samples to --picture: they look like the people they were learnt from, so they are not kept here.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6_000)
     parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     data = faces(options.faces)
     gan = gankit.build(options.backend, recipe="gan-2014-tfd", data=data["train"], seed=options.seed)
@@ -85,7 +87,8 @@ def main() -> None:
         found["curve"].append({"steps": steps, "minutes": round((time.monotonic() - begun) / 60, 1), **row})
         print(found["curve"][-1], flush=True)
         (RESULTS / f"{options.out}.json").write_text(json.dumps(found, indent=1) + "\n")
-        picture(RESULTS / f"{options.out}.png", gan.sample(100, seed=7))
+        if options.picture is not None:
+            picture(options.picture, gan.sample(100, seed=7))
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def read(path: Path) -> tuple[dict[str, Array], Mapping[str, str]]:
     with _opened(path) as file:
         found, head = _outline(path, file)
         # A file may be empty for terabytes and take no room on the disk; the kernel would promise memory for it.
-        if found.size > _memory():
+        if found.size > memory():
             raise DamagedError(f"{path} says that it holds {found.size:,} bytes, more than there is memory.")
         payload = np.empty(found.size, np.uint8)
         told = found.metadata.get(SEAL)
@@ -116,7 +116,7 @@ def read(path: Path) -> tuple[dict[str, Array], Mapping[str, str]]:
     return arrays, found.metadata
 
 
-def _memory() -> float:
+def memory() -> float:
     """Bytes of this machine, as far as it says."""
     try:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 import typer
 
@@ -14,6 +15,8 @@ from gankit.cli.stopping import stoppable
 from gankit.runs.progress import hushed
 
 __all__ = ["app", "main"]
+
+FORMAT = warnings.formatwarning
 
 app = typer.Typer(
     name="gankit",
@@ -61,6 +64,7 @@ def main() -> None:
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"}
     any_encoding()
+    warnings.formatwarning = _one_line
     with hushed(), stoppable() as asked:
         try:
             _run()
@@ -68,6 +72,17 @@ def main() -> None:
             if asked.number is not None and ending.code:  # whoever sent the signal wants to know that it was heard
                 sys.exit(128 + asked.number)
             raise
+
+
+def _one_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning of gankit's own without the line of code that gave it, which is nothing to a user."""
+    return (
+        f"warning: {message}\n"
+        if category.__module__.startswith("gankit")
+        else FORMAT(message, category, filename, lineno, line)
+    )
 
 
 def _run() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from functools import partial
@@ -15,7 +16,7 @@ from gankit.data.stream import BatchStream
 from gankit.errors import ConfigError, one_of
 from gankit.interfaces import LABEL, LATENT, Backend, Network, Port, Prior, Trainer
 from gankit.layers import ClassesHead, ClassHead, Layers, buffers, conditions_of, draw, parameters, place
-from gankit.layers.base import Placed
+from gankit.layers.base import Parameter, Placed
 from gankit.networks.native import Native, wrapped
 from gankit.networks.spec import GameSpec
 from gankit.play.assembled import Assembled, Start
@@ -28,6 +29,7 @@ from gankit.plug import registry
 from gankit.plug.capabilities import demand, needs
 from gankit.plug.making import distinct, make, prior_of
 from gankit.plug.spelling import check_needs, check_spelling
+from gankit.sealed import memory
 
 NATIVE = "native"
 """The name that a module of the user's own goes by in a config."""
@@ -167,6 +169,7 @@ def _network(
         placed = place(layers, inside)
         demand(backend, needs(layers), f"{name!r} ({plan.role})")
         families = {"params": parameters(placed), "buffers": buffers(placed)}
+        _check_size(plan.role, name, families)
         look(plan.role, {f"{kind}/{key}": own.shape for kind, each in families.items() for key, own in each.items()})
         network, got, takes = backend.network(placed), placed[-1].output_shape, conditions_of(layers)
         start = partial(draw, families["params"] | families["buffers"])
@@ -179,6 +182,16 @@ def _network(
         flatten = " Flatten (N, 1) to (N,)." if got == (1,) and plan.kind == D else ""
         raise ConfigError(f"{name!r} ends in shape {got}; it must end in {outside}, {what}.{flatten}")
     return network, start, takes, placed
+
+
+def _check_size(role: str, name: str, families: Mapping[str, Mapping[str, Parameter]]) -> None:
+    """Raise ConfigError for a player that is larger than this machine's memory, before any array is made."""
+    count = sum(math.prod(each.shape) for arrays in families.values() for each in arrays.values())
+    if (asked := 8.0 * count) > (there := memory()):  # what it starts with is drawn in float64
+        raise ConfigError(
+            f"{name!r} ({role}) would have {count:,} parameters, {asked / 1e9:,.0f} GB, and this machine has "
+            f"{there / 1e9:,.0f} GB of memory. Make its layers smaller."
+        )
 
 
 def _check_labels(config: Config, spec: DataSpec, loss: Any) -> None:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tests.broken_plugins import BROKEN, Site
-from tests.cli_runner import COMMAND
+from tests.cli_runner import COMMAND, Cli, run
 from tests.faults.conftest import BACKENDS, Counting
 from tests.faults.processes import SMALL
 
@@ -117,3 +117,20 @@ def test_30_nothing_needs_the_network(tmp_path: Path, counting: Counting) -> Non
         assert done.returncode == 0 and "asked" not in done.stderr, done.stderr[-800:]
         assert (tmp_path / backend / "samples.png").is_file()
         count()
+
+
+def test_a_player_larger_than_memory_is_refused_before_it_is_made(cli: Cli, tmp_path: Path) -> None:
+    code, _, err = cli("train", "--set", "generator.hidden=[1000000000]", "--steps", "3", "--out", "big")
+    assert code == 2 and "'mlp' (generator) would have 97,000,000,064 parameters" in err
+    assert not (tmp_path / "big").exists()
+
+
+def test_a_damaged_latest_is_one_line_that_names_both(cli: Cli, tmp_path: Path) -> None:
+    assert cli("train", "--steps", "20", "--checkpoint-every", "10", "--out", "run").code == 0
+    path = tmp_path / "run" / "checkpoints" / "step-000020.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    found = run("sample", "run", "--n", "2", "--out", "x.npz", cwd=tmp_path)
+    assert found.code == 0 and len(found.err.strip().splitlines()) == 1
+    assert found.err.startswith("warning: ") and path.name in found.err and "step-000010" in found.err
