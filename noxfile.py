@@ -14,6 +14,8 @@ PLUGINS = sorted(path.parent.name for path in HERE.glob("plugins/*/pyproject.tom
 PYTEST = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
 LINT = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lint")
 
+DOCS = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "docs")
+
 SPREAD = ("-n", "auto")
 """Over all cores: each test computes with one thread."""
 
@@ -110,6 +112,13 @@ def plugins(session: nox.Session, plugin: str) -> None:
     """A plugin's own tests on every backend, where no other plugin is installed."""
     install(session, *BACKENDS, plugins=[plugin])
     session.run("pytest", *SPREAD, f"plugins/{plugin}/tests", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site, into `site/`: every link leads somewhere, every page is in the navigation."""
+    session.install("-c", "constraints.txt", "-e", ".", *DOCS)
+    session.run("python", "docs/make_site.py", "--out", "site")
 
 
 @nox.session

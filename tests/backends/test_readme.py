@@ -36,7 +36,7 @@ def python(folder: Path, code: str) -> str:
 
 
 def test_the_readme_s_loss_trains_once_installed(backend, tmp_path):
-    install(tmp_path, "README.md", "class LeastSquares")
+    install(tmp_path, "docs/plugins.md", "class LeastSquares")
     code = f"""
 import gankit
 g = gankit.build({backend!r}, loss="lsgan", generator={{"hidden": [16]}}, discriminator={{"hidden": [16]}})
