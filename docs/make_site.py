@@ -27,7 +27,17 @@ KEPT = (".png", ".json", ".gif")
 OUT = "site"
 NAV: dict[str, list[str]] = {
     "Start": ["index", "install", "first-five-minutes", "tutorial", "faq"],
-    "Use": ["your-data", "recipes", "settings", "parts", "in-python", "conditions", "networks", "reading-a-run"],
+    "Use": [
+        "your-data",
+        "recipes",
+        "settings",
+        "parts",
+        "in-python",
+        "series",
+        "conditions",
+        "networks",
+        "reading-a-run",
+    ],
     "Measure": ["evaluate", "metrics", "figures", "table-1"],
     "Section 7": ["section-7", "inference", "completion", "semi-supervised", "coordination"],
     "Extend": ["plugins", "write-a-loss", "write-a-network", "write-a-backend", "how-it-is-made"],

@@ -55,6 +55,7 @@ GAMES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "bigan": ("mnist", {**both(hidden=[16]), "players": {"encoder": {"network": {"hidden": [16]}}}, "latent_dim": 5}),
     "masked-rows": ("grid", both(hidden=16)),
     "cycle": ("mnist", {"generator": {"width": 2, "blocks": 1}, "discriminator": {"width": 2}, "sources": SLANTED}),
+    "series": ("signals", both(width=2)),
     "spectrum": ("signals", both(hidden=[16])),
     "semi-supervised": (
         "mnist",

@@ -12,6 +12,7 @@ from gankit.figures.class_grid import classes
 from gankit.figures.filled_in import completions
 from gankit.figures.kinds import Figure, applicable, find, names
 from gankit.figures.latent_paths import interpolation
+from gankit.figures.lines import series
 from gankit.figures.one_dimension import game_1d
 from gankit.figures.plane import scatter
 from gankit.figures.reconstructions import reconstructions
@@ -34,4 +35,5 @@ __all__ = [
     "reconstructions",
     "samples",
     "scatter",
+    "series",
 ]

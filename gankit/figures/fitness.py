@@ -85,7 +85,13 @@ def _no_plane(trainer: Any) -> str | None:
     return None if shape == (2,) else f"it shows points of a plane, (2,), and the examples have shape {shape}."
 
 
+def _no_series(trainer: Any) -> str | None:
+    shape = trainer.spec.shape
+    return None if len(shape) == 2 else f"it shows series (steps, channels), and the examples have shape {shape}."
+
+
 UNFIT: Mapping[str, Unfit] = {
+    "series": _no_series,
     "samples": _no_image,
     "interpolation": _no_image,
     "classes": _no_classes,

@@ -14,6 +14,7 @@ from gankit.figures import (
     class_grid,
     filled_in,
     latent_paths,
+    lines,
     one_dimension,
     plane,
     reconstructions,
@@ -53,6 +54,7 @@ CLASSES = Figure(class_grid.classes, UNFIT["classes"])
 CONDITIONS = Figure(answers.conditions, UNFIT["conditions"])
 GAME_1D = Figure(one_dimension.game_1d, UNFIT["game-1d"])
 SCATTER = Figure(plane.scatter, UNFIT["scatter"])
+SERIES = Figure(lines.series, UNFIT["series"])
 CURVES = Figure(training_curves.curves, of="run")
 
 

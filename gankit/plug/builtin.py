@@ -14,6 +14,7 @@ def _entry(name: str, target: str, summary: str) -> Entry:
 @hookimpl
 def gankit_generators() -> Iterator[Entry]:
     yield _entry("mlp", "networks.mlp:generator", "dense relu layers, for any array")
+    yield _entry("series", "networks.series:generator", "convolutions along time, for series")
     yield _entry("gan-2014", "networks.gan_2014:generator", "the paper's MNIST generator")
     yield _entry("gan-2014-tfd", "networks.gan_2014:tfd_generator", "the paper's generator of faces")
     yield _entry(
@@ -32,6 +33,7 @@ def gankit_generators() -> Iterator[Entry]:
 @hookimpl
 def gankit_discriminators() -> Iterator[Entry]:
     yield _entry("mlp", "networks.mlp:discriminator", "dense leaky-relu layers, for any array")
+    yield _entry("series", "networks.series:discriminator", "convolutions along time, for series")
     yield _entry("gan-2014", "networks.gan_2014:discriminator", "the paper's maxout and dropout discriminator")
     yield _entry("convolutional-2014", "networks.gan_2014:convolutional_discriminator", "the paper's for CIFAR-10")
     yield _entry("dcgan", "networks.dcgan:discriminator", "strided convolutions, batch norm, leaky relu")
@@ -136,6 +138,7 @@ def gankit_recipes() -> Iterator[Entry]:
     yield _entry("cycle", "cookbook.pictures:CYCLE", "CycleGAN: two domains, nobody says which belong together")
     yield _entry("next-frame", "cookbook.pictures:NEXT_FRAME", "the next frame of a film, given the two before")
     yield _entry("semi-supervised", "cookbook.semi_supervised:RECIPE", "a classifier from few labels and many examples")
+    yield _entry("series", "cookbook.series:RECIPE", "series (steps, channels) by convolutions along time")
     yield _entry("spectrum", "cookbook.spectrum:RECIPE", "one-dimensional signals, given their spectrum")
 
 
@@ -165,6 +168,10 @@ def gankit_metrics() -> Iterator[Entry]:
         "nearest-training", "metrics.nearest:NearestTraining", "whether training examples were learned by heart"
     )
     yield _entry("sliced-wasserstein", "metrics.sliced:SlicedWasserstein", "how far samples are from the data")
+    yield _entry("spectral-distance", "metrics.series:SpectralDistance", "power at each frequency, of series")
+    yield _entry(
+        "autocorrelation-distance", "metrics.series:AutocorrelationDistance", "how series go on from themselves"
+    )
     yield _entry("ms-ssim", "metrics.msssim:MsSsim", "whether images look alike, as those of a collapsed G do")
     yield _entry("modes", "metrics.toys:Modes", "modes of a toy that are covered, and how well they are hit")
     yield _entry("histogram-jsd", "metrics.toys:HistogramJsd", "divergence of histograms of one or two numbers")
@@ -201,6 +208,7 @@ def gankit_figures() -> Iterator[Entry]:
     yield _entry("completions", "figures.kinds:COMPLETIONS", "pictures with a part hidden, completed, and the truth")
     yield _entry("game-1d", "figures.kinds:GAME_1D", "p_data, p_g, D and G on a line, as they move")
     yield _entry("scatter", "figures.kinds:SCATTER", "samples in green, real points in black, level lines of D")
+    yield _entry("series", "figures.kinds:SERIES", "samples of series beside real ones")
     yield _entry("curves", "figures.kinds:CURVES", "losses, D(x) and D(G(z))")
 
 

@@ -120,3 +120,18 @@ def test_the_guide_can_be_typed(backend: str, tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     exec(code.replace("build(", f"build(backend={backend!r}, ").replace("steps=200", "steps=5"), {})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["game.gif", "samples.png"]
+
+
+def test_series_are_lines_beside_real_ones(backend: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from gankit.figures import series
+
+    trainer = gankit.build(backend, "series", generator={"width": 2}, discriminator={"width": 2}).fit(steps=2)
+    picture = series(trainer, rows=2, columns=3)
+    assert picture.ndim == 3 and picture.shape[1] > picture.shape[0]
+    np.testing.assert_array_equal(series(trainer, rows=2, columns=3), picture)
+    left, right = np.array_split(picture.astype(int), 2, axis=1)
+    green = lambda part: ((part[..., 1] - part[..., 0]) > 80).sum()  # noqa: E731
+    assert green(left) > 100 and green(right) == 0
+    with pytest.raises(gankit.ConfigError, match="it shows series"):
+        series(gankit.build(backend, "mlp"))

@@ -11,9 +11,9 @@ from gankit.conformance.compare import Array, require
 from gankit.conformance.parts.common import imports_no_framework, made
 from gankit.conformance.results import NotApplicable
 from gankit.conformance.subject import Candidate
-from gankit.data import toys
+from gankit.data import signals, toys
 from gankit.data.dataset import Dataset, scaling
-from gankit.data.digits import load as digits
+from gankit.data.digits import whole as digits
 from gankit.data.spec import DataSpec
 from gankit.errors import DataError
 from gankit.interfaces import Backend
@@ -70,6 +70,17 @@ def games(candidate: Candidate) -> Iterator[tuple[str, Evidence, Array]]:
         classify=lambda x: extractor(x)[1],
     )
     yield "digits by class", evidence, np.asarray(rng.integers(0, 256, parts[3].x.shape), np.uint8)
+    whole, unseen = signals.load("train"), signals.load("test")
+    plain = {split: whole.rows(slice(i * N, (i + 1) * N)) for i, split in enumerate(SPLITS)}
+    series = Evidence(
+        backend=backend,
+        spec=DataSpec(whole.shape, None, scaling(whole, "free")),
+        samples=unseen.x[:N],
+        labels=None,
+        split=_from(plain),
+        score=lambda x: 0.0 * x[:, 0, 0],
+    )
+    yield "series", series, np.asarray(rng.uniform(-1, 1, unseen.x[:N].shape), np.float32)
     for name, load in (("ring", toys.ring), ("gaussian-1d", toys.gaussian)):
         plain = {split: load(split, n=N) for split in SPLITS}
         unseen = load("test", n=N, seed=9)

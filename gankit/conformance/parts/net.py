@@ -27,6 +27,7 @@ N, LATENT, CLASSES = 6, 5, 3
 SHAPES: tuple[tuple[Shape, bool], ...] = (
     ((2,), False),
     ((8, 8, 1), True),
+    ((64, 1), True),
     ((28, 28, 1), True),
     ((32, 32, 3), True),
     ((48, 48, 1), True),
