@@ -17,6 +17,7 @@ from gankit.data.sources import data_name, open_data
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream, examples_of, open_training
 from gankit.errors import ConfigError, DataError
+from gankit.hub import located
 from gankit.interfaces import LABEL, Trainer
 from gankit.layers import output_range
 from gankit.networks.native import Native
@@ -137,8 +138,9 @@ def load(
     players: Mapping[str, Any] | None = None,
     sources: Mapping[str, Any] | None = None,
 ) -> Trainer:
-    """Open a checkpoint, or the latest of a run folder, on any backend.
+    """Open a checkpoint, the latest of a run folder, or `hf://user/repo`, on any backend.
 
+    path: of the Hub's files one is fetched, the checkpoint, which is data; nothing of it is executed.
     backend: by default the one that wrote it where it is installed, else the one that is.
     devices: as in `build`; the file is the same whatever their number.
     generator, discriminator: modules like those that the game was built with, where it was built with your own.
@@ -146,6 +148,7 @@ def load(
     sources: the further data of a game on several, where its names do not say how to open it again.
     The data is opened again when it is trained on, where the game's config says how; else pass it to `fit`.
     """
+    path = located(path)
     file, arrays, meta = checkpoint.opened(path)
     if meta[checkpoint.SEAL] is None:
         warnings.warn(

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from gankit import GankitError, __version__
-from gankit.cli import complete, evaluate, features, figure, infer, new, report, reproduce, show, train
+from gankit.cli import complete, evaluate, export, features, figure, infer, new, report, reproduce, show, train
 from gankit.cli.output import any_encoding
 from gankit.cli.stopping import stoppable
 
@@ -31,6 +31,8 @@ app.command()(figure.figure)
 app.command()(features.features)
 app.command()(infer.infer)
 app.command()(report.report)
+app.command()(export.export)
+app.command()(export.push)
 app.command()(reproduce.reproduce)
 app.command()(new.new)
 app.command()(show.plugins)
