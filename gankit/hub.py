@@ -30,7 +30,7 @@ def located(path: str | os.PathLike[str]) -> Path:
     fetch, repo = library().hf_hub_download, found["repo"]
     try:
         return Path(fetch(repo, MODEL, revision=found["revision"], library_name="gankit", library_version=__version__))
-    except (OSError, ValueError) as error:  # whatever the network, or the Hub, has to say
+    except Exception as error:  # whatever the network, or the Hub, has to say
         raise CheckpointError(
             f"hf://{repo}: {MODEL} could not be fetched ({_first_line(error)}). Is it a game that `gankit push` put "
             "there? Of a private one the Hub wants to know who asks: hf auth login."

@@ -20,6 +20,7 @@ from gankit.data.spec import DataSpec
 from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.interfaces import Backend, Network, Port, Prior, Tensors
 from gankit.networks.native import Native
+from gankit.networks.spec import GameSpec
 from gankit.play.assembled import average_of
 from gankit.play.assembling import NATIVE, architecture, game_spec, network_of
 from gankit.play.feed import EXAMPLES
@@ -144,7 +145,13 @@ def open_generator(
         plan = _plan(config, player)
         prior = prior_of(config.prior, config.latent_dim)
         told = game_spec(config, spec, plan.source)
-    _require_layers(plan, told)
+        native = _is_native(plan, told)
+    if native:
+        raise ConfigError(
+            f"The {plan.role} of this game is a module of your own, {plan.network.settings.get('module', '')}, and "
+            "gankit exports networks of its layers. Export it with its framework: gan.generator.native is the module, "
+            "for torch.export.export or jax.export."
+        )
 
     def look(role: str, own: Mapping[str, tuple[int, ...]]) -> None:
         kinds = (f"{role}/params/", f"{role}/buffers/")
@@ -157,7 +164,10 @@ def open_generator(
         network, _, takes = network_of(plan, told, prior, {}, on, look)
     average = checkpoint.under(average_of(player), arrays)
     own = checkpoint.under(f"{player}/params", arrays)
-    weights = own | {name: average[name] for name in own if name in average}
+    if average:
+        shapes = {f"{average_of(player)}/{name}": array.shape for name, array in own.items()}
+        checkpoint.require_same_leaves(path, checkpoint.prefixed(average_of(player), average), shapes)
+    weights = {**own, **average}
     weights |= checkpoint.under(f"{player}/buffers", arrays)
     seen = spec.sources[plan.source] if plan.source else spec
     inputs = tuple(_input(name, told.given[name], seen, config, integers) for name in told.given if name in takes)
@@ -184,20 +194,9 @@ def _plan(config: Config, player: str) -> Plan:
     return possible[player]
 
 
-def _require_layers(plan: Plan, told: Any) -> None:
-    """Raise ConfigError for a G that is no network of layer records."""
-    try:
-        native = isinstance(architecture(plan, told, {}), Native)
-    except ConfigError:
-        if plan.network.name != NATIVE:
-            raise
-        native = True
-    if native:
-        raise ConfigError(
-            f"The {plan.role} of this game is a module of your own, {plan.network.settings.get('module', '')}, and "
-            "gankit exports networks of its layers. Export it with its framework: gan.generator.native is the module, "
-            "for torch.export.export or jax.export."
-        )
+def _is_native(plan: Plan, told: GameSpec) -> bool:
+    """Whether a G is a framework's module instead of layer records."""
+    return plan.network.name == NATIVE or isinstance(architecture(plan, told, {}), Native)
 
 
 def _input(name: str, port: Port, spec: DataSpec, config: Config, integers: str) -> Input:

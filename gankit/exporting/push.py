@@ -32,7 +32,7 @@ def push(source: Any, repo: str, *, private: bool = False, step: int | None = No
             api.upload_folder(
                 repo_id=repo, folder_path=folder, commit_message=f"{found.name} after {exported.steps:,} steps"
             )
-        except (OSError, ValueError) as error:  # whatever the network, or the Hub, has to say
+        except Exception as error:  # whatever the network, or the Hub, has to say
             said = str(error).strip().partition("\n")[0][:200]
             raise GankitError(
                 f"The Hub did not take {repo} ({type(error).__name__}: {said}). Does it know you? hf auth login"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,9 +36,11 @@ GAMES = {
     "super-resolution": {"recipe": "super-resolution", "data": GREY, **PICTURES},
     "rows": {"data": (ROWS, {"the-pose": POSE}), "prior": {"name": "mixture", "components": 3}, **DENSE},
 }
-"""Games of every kind: without conditions, with labels, with batch norm and of floats, from a picture, of floats without
+"""Games of every kind: without conditions, with labels, with batch norm, from a picture; bytes, floats, floats without
 bounds."""
 TARGETS = (*HOMES, "safetensors")
+PLACES = (str(Path(gankit.__file__).parents[1]).encode(), b"site-packages")
+"""Where gankit lies on this machine."""
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +95,8 @@ def test_an_export_opened_without_gankit_gives_the_samples_of_the_game(games, ta
         snippets[folder], want[folder] = done.snippet, gan.sample(7, given=given, seed=5)
         asked[folder] = {"n": 7, "seed": 5, **{key.replace("-", "_"): values for key, values in given.items()}}
         assert done.checked and done.steps == 4
+        written = [path.read_bytes() for path in (folder, *folder.rglob("*")) if path.is_file()]
+        assert not any(place in content for content in written for place in PLACES)  # nobody's business
         # What is compared would tell another game, other weights and other latents.
         others = conditions(gan, 8)
         others = {key: values[1:] for key, values in others.items()}  # G of super-resolution has no z

@@ -76,10 +76,8 @@ class Onnx:
         return "import onnxruntime", opened, f"generator.run(None, {{{table}}})[0]"
 
 
-def model(
-    function: Function, weights: Mapping[str, Tensor], inputs: Mapping[str, Numbers], *, optimize: bool = True
-) -> Any:
-    """The onnx.ModelProto; optimize: whether what depends on no input is computed now."""
+def model(function: Function, weights: Mapping[str, Tensor], inputs: Mapping[str, Numbers]) -> Any:
+    """The onnx.ModelProto."""
     if missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]:
         raise ConfigError(f"Writing ONNX needs {' and '.join(missing)}. To get it: pip install 'gankit[onnx]'")
     with silent():
@@ -89,10 +87,16 @@ def model(
             verbose=False,
             input_names=list(inputs),
             output_names=["examples"],
-            optimize=optimize,
         )
     assert program is not None
-    return program.model_proto
+    proto = program.model_proto
+    values = (*proto.graph.input, *proto.graph.output, *proto.graph.value_info)
+    rows = proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param  # s77 or the like, as torch calls it
+    for value in values:
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param:
+                axis.dim_param = axis.dim_param.replace(rows, "n")
+    return proto
 
 
 def traced(function: Function, weights: Mapping[str, Tensor], inputs: Mapping[str, Numbers]) -> ExportedProgram:
@@ -102,7 +106,10 @@ def traced(function: Function, weights: Mapping[str, Tensor], inputs: Mapping[st
     module = Exported(function, weights, list(inputs)).eval()
     with torch.no_grad():
         shapes = {"inputs": tuple({0: rows} for _ in examples)}
-        return torch.export.export(module, examples, dynamic_shapes=shapes, strict=False)
+        program = torch.export.export(module, examples, dynamic_shapes=shapes, strict=False)
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths of this machine, which are nobody's business
+    return program
 
 
 def running(content: bytes, names: Sequence[str]) -> Callable[[Sequence[Numbers]], Numbers] | None:
