@@ -9,7 +9,7 @@ from typing import Any
 
 from gankit.errors import ConfigError, GankitError
 from gankit.exporting import source_of
-from gankit.exporting.folder import export_folder
+from gankit.exporting.folder import GRAPH, PICTURE, export_folder
 from gankit.hub import library
 from gankit.play.game import G
 
@@ -30,7 +30,10 @@ def push(source: Any, repo: str, *, private: bool = False, step: int | None = No
         try:
             api.create_repo(repo, private=private, exist_ok=True)
             api.upload_folder(
-                repo_id=repo, folder_path=folder, commit_message=f"{found.name} after {exported.steps:,} steps"
+                repo_id=repo,
+                folder_path=folder,
+                commit_message=f"{found.name} after {exported.steps:,} steps",
+                delete_patterns=[GRAPH, PICTURE],  # those of an earlier game, where this one has none
             )
         except Exception as error:  # whatever the network, or the Hub, has to say
             said = str(error).strip().partition("\n")[0][:200]

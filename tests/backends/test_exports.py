@@ -135,6 +135,12 @@ def test_a_run_is_exported_from_the_command_line(backend, target, cli, tmp_path)
     assert not (tmp_path / "new.bin").exists()
 
 
+def test_the_page_shows_the_lines_that_are_written(digits, tmp_path):
+    needs("onnx")
+    page = Path(__file__).parents[2] / "docs" / "export.md"
+    assert gankit.export(digits, "onnx", tmp_path / "digits.onnx").snippet in page.read_text("utf-8")
+
+
 def test_a_game_trained_in_float64_or_bfloat16_is_exported_in_full_precision(backend, tmp_path):
     target = {"torch": "torch", "jax": "stablehlo"}.get(backend)
     if target is None:

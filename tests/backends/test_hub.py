@@ -37,6 +37,9 @@ class LocalHub:
 
     def upload_folder(self, **settings):
         call = inspect.signature(real.HfApi.upload_folder).bind(None, **settings).arguments
+        for pattern in call["delete_patterns"]:
+            for path in (self.folder / call["repo_id"]).glob(pattern):
+                path.unlink()
         shutil.copytree(call["folder_path"], self.folder / call["repo_id"], dirs_exist_ok=True)
 
     def hf_hub_download(self, *args, **settings):
@@ -84,6 +87,14 @@ def test_nothing_that_is_fetched_is_executed(backend, hub, tmp_path):
         (hub.folder / "someone/digits" / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     assert gankit.load("hf://someone/digits", backend).steps_done == 0
     assert {name for _, name, _ in hub.fetched} == {"model.safetensors"} and not (tmp_path / "ran").exists()
+
+
+def test_a_later_push_leaves_nothing_of_the_earlier_game(backend, hub):
+    repo = hub.folder / "someone/digits"
+    repo.mkdir(parents=True)
+    (repo / "samples.png").write_bytes(b"of another game")
+    gankit.push(gankit.build(backend, data="digits", **SMALL), "someone/digits")
+    assert not (repo / "samples.png").exists() and (repo / "model.safetensors").is_file()
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(hub):
