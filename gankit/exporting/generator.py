@@ -20,12 +20,11 @@ from gankit.data.spec import DataSpec
 from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.interfaces import Backend, Network, Port, Prior, Tensors
 from gankit.networks.native import Native
-from gankit.networks.spec import GameSpec
 from gankit.play.assembled import average_of
 from gankit.play.assembling import NATIVE, architecture, game_spec, network_of
 from gankit.play.feed import EXAMPLES
 from gankit.play.game import G
-from gankit.play.plans import Plan, plans
+from gankit.play.plans import plans
 from gankit.play.streams import Streams
 from gankit.plug.making import open_backend, prior_of
 
@@ -142,10 +141,13 @@ def open_generator(
     with header.of_the_file(path):
         config = Config().with_settings({"penalties": (), **meta["config"]})
         spec = DataSpec.from_checkpoint(arrays, meta)
-        plan = _plan(config, player)
-        prior = prior_of(config.prior, config.latent_dim)
-        told = game_spec(config, spec, plan.source)
-        native = _is_native(plan, told)
+        possible = {plan.role: plan for plan in plans(config) if plan.kind == G}
+    if player not in possible:
+        raise ConfigError(f"player={player!r} is no {G}.{did_you_mean(player, possible)} Choose {one_of(possible)}.")
+    plan = possible[player]
+    with header.of_the_file(path):
+        prior, told = prior_of(config.prior, config.latent_dim), game_spec(config, spec, plan.source)
+        native = plan.network.name == NATIVE or isinstance(architecture(plan, told, {}), Native)
     if native:
         raise ConfigError(
             f"The {plan.role} of this game is a module of your own, {plan.network.settings.get('module', '')}, and "
@@ -162,11 +164,11 @@ def open_generator(
     on = open_backend(backend, "cpu", config.dtype)
     with switches.without(*FAST), header.of_the_file(path):
         network, _, takes = network_of(plan, told, prior, {}, on, look)
-    average = checkpoint.under(average_of(player), arrays)
     own = checkpoint.under(f"{player}/params", arrays)
+    averages = checkpoint.under(average_of(player), arrays)  # beside G's there are those of other players
+    average = {name: array for name, array in averages.items() if name in own}
     if average:
-        shapes = {f"{average_of(player)}/{name}": array.shape for name, array in own.items()}
-        checkpoint.require_same_leaves(path, checkpoint.prefixed(average_of(player), average), shapes)
+        checkpoint.require_same_leaves(path, average, {name: array.shape for name, array in own.items()})
     weights = {**own, **average}
     weights |= checkpoint.under(f"{player}/buffers", arrays)
     seen = spec.sources[plan.source] if plan.source else spec
@@ -185,18 +187,6 @@ def open_generator(
         prior=prior,
         steps=int(meta["steps_done"]),
     )
-
-
-def _plan(config: Config, player: str) -> Plan:
-    possible = {plan.role: plan for plan in plans(config) if plan.kind == G}
-    if player not in possible:
-        raise ConfigError(f"player={player!r} is no {G}.{did_you_mean(player, possible)} Choose {one_of(possible)}.")
-    return possible[player]
-
-
-def _is_native(plan: Plan, told: GameSpec) -> bool:
-    """Whether a G is a framework's module instead of layer records."""
-    return plan.network.name == NATIVE or isinstance(architecture(plan, told, {}), Native)
 
 
 def _input(name: str, port: Port, spec: DataSpec, config: Config, integers: str) -> Input:

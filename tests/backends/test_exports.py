@@ -160,7 +160,7 @@ def test_either_generator_of_two_is_exported(backend, tmp_path):
     gan = gankit.build(backend, "cycle", GREY, sources={"b": COLOUR}, batch_size=4, **slim)
     assert "(n, 16, 16, 1) uint8" in gankit.export(gan, target, tmp_path / "a").output
     assert "(n, 16, 16, 3) uint8" in gankit.export(gan, target, tmp_path / "b", player="generator-b").output
-    with pytest.raises(ConfigError, match="Did you mean 'generator-b'"):
+    with pytest.raises(ConfigError, match="^player='generator-c' is no generator. Did you mean 'generator-b'"):
         gankit.export(gan, target, tmp_path / "c", player="generator-c")
 
 
@@ -289,4 +289,17 @@ def test_a_file_that_gives_other_samples_is_not_written(backend, digits, tmp_pat
     monkeypatch.setattr("gankit.exporting.generator.Generator.run", lambda self, inputs: black)
     with pytest.raises(gankit.GankitError, match="other examples than gan.sample for n=1: they differ by"):
         gankit.export(digits, target, tmp_path / "x")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_what_no_graph_can_hold_is_one_line(digits, tmp_path, monkeypatch):
+    if "torch" not in INSTALLED:
+        pytest.skip("a layer that torch cannot trace")
+
+    def untraceable(*arguments, **settings):
+        raise RuntimeError("Constraints violated (n)!\nand a page of advice")
+
+    monkeypatch.setattr("gankit_torch.export.traced", untraceable)
+    with pytest.raises(gankit.GankitError, match=r"as \.pt2: RuntimeError: Constraints violated \(n\)!$"):
+        gankit.export(digits, "torch", tmp_path / "x")
     assert not [*tmp_path.iterdir()]
