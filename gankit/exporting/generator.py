@@ -21,7 +21,7 @@ from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.interfaces import Backend, Network, Port, Prior, Tensors
 from gankit.networks.native import Native
 from gankit.play.assembled import average_of
-from gankit.play.assembling import NATIVE, architecture, game_spec, network_of
+from gankit.play.assembling import NATIVE, _network, architecture, game_spec
 from gankit.play.feed import EXAMPLES
 from gankit.play.game import G
 from gankit.play.plans import plans
@@ -163,7 +163,7 @@ def open_generator(
     # In full precision, whatever the game was trained in: not all that opens the file has bfloat16.
     on = open_backend(backend, "cpu", config.dtype)
     with switches.without(*FAST), header.of_the_file(path):
-        network, _, takes = network_of(plan, told, prior, {}, on, look)
+        network, _, takes, *_ = _network(plan, told, prior, {}, on, look)
     own = checkpoint.under(f"{player}/params", arrays)
     averages = checkpoint.under(average_of(player), arrays)  # beside G's there are those of other players
     average = {name: array for name, array in averages.items() if name in own}
