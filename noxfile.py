@@ -85,7 +85,9 @@ def parity(session: nox.Session) -> None:
     """Same seed, same run, every recipe; open anywhere: every backend beside every other, float64."""
     install(session, *BACKENDS, plugins=PLUGINS)
     across = "tests/backends/test_cli_training.py::test_a_checkpoint_is_resumed_by_the_other_backend"
-    session.run("pytest", *SPREAD, "tests/parity", across, *session.posargs)
+    exports = "tests/backends/test_exports.py::test_an_export_opened_without_gankit_gives_the_samples_of_the_game"
+    crossed = [f"{exports}[{way}]" for way in ("jax-torch", "jax-onnx", "torch-stablehlo", "mlx-onnx")]
+    session.run("pytest", *SPREAD, "tests/parity", across, *crossed, *session.posargs)
 
 
 @nox.session

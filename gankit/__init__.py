@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from gankit.config import Config
     from gankit.data.dataset import Dataset
     from gankit.data.images import grid
+    from gankit.exporting import export
+    from gankit.exporting.push import push
     from gankit.metrics.evaluation import evaluate
     from gankit.networks.native import Native
     from gankit.play.completing import complete
@@ -53,10 +55,12 @@ __all__ = [
     "complete",
     "data",
     "evaluate",
+    "export",
     "grid",
     "hookimpl",
     "load",
     "plugins",
+    "push",
     "recipes",
 ]
 
@@ -69,6 +73,8 @@ _HOMES = {
     "Entry": "gankit.plug.hookspecs",
     "PLUGIN_API": "gankit.plug.hookspecs",
     "hookimpl": "gankit.plug.hookspecs",
+    "export": "gankit.exporting",
+    "push": "gankit.exporting.push",
     "grid": "gankit.data.images",
     "Native": "gankit.networks.native",
     "evaluate": "gankit.metrics.evaluation",

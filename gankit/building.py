@@ -17,6 +17,7 @@ from gankit.data.sources import data_name, open_data
 from gankit.data.spec import DataSpec
 from gankit.data.stream import BatchStream, examples_of, open_training
 from gankit.errors import ConfigError, DataError
+from gankit.hub import located
 from gankit.interfaces import LABEL, Trainer
 from gankit.layers import output_range
 from gankit.limits import check_changeable
@@ -140,8 +141,9 @@ def load(
     sources: Mapping[str, Any] | None = None,
     **settings: Setting,
 ) -> Trainer:
-    """Open a checkpoint, or the latest of a run folder, on any backend.
+    """Open a checkpoint, the latest of a run folder, or `hf://user/repo`, on any backend.
 
+    path: of the Hub's files one is fetched, the checkpoint, which is data; nothing of it is executed.
     backend: by default the one that wrote it where it is installed, else the one that is.
     devices: as in `build`; the file is the same whatever their number.
     generator, discriminator: modules like those that the game was built with, where it was built with your own.
@@ -151,6 +153,7 @@ def load(
         another object of your own that it was built with, `loss=MyLoss()`. Not what defines the players or the data.
     The data is opened again when it is trained on, where the game's config says how; else pass it to `fit`.
     """
+    path = located(path)
     file, arrays, meta = checkpoint.opened(path)
     if meta[checkpoint.SEAL] is None:
         warnings.warn(

@@ -31,6 +31,8 @@ Opened = tuple[Path, Arrays, dict[str, Any]]
 
 FORMAT = 1
 SUFFIX = ".safetensors"
+MODEL = f"model{SUFFIX}"
+"""The one checkpoint of a folder in the Hugging Face Hub's layout: see `gankit.exporting`."""
 SEAL = sealed.SEAL
 """In a header that was read: the hash that the file was found to have; None in files from before there was one."""
 TRIES = 20
@@ -113,6 +115,8 @@ def opened(
     """(file, arrays, header) of the checkpoint meant by a path. Of a run folder it is the latest that is whole; say is
     told, or a warning tells, which were passed over. Raises CheckpointError where there is none."""
     path = Path(path)
+    if path.is_dir() and (path / MODEL).is_file() and not in_folder(path):
+        path = path / MODEL
     if not path.is_dir():
         return (file := _file(path)), *read(file)
     for _ in range(TRIES):

@@ -9,7 +9,20 @@ import warnings
 import typer
 
 from gankit import GankitError, __version__
-from gankit.cli import compare, complete, evaluate, features, figure, infer, new, report, reproduce, show, train
+from gankit.cli import (
+    compare,
+    complete,
+    evaluate,
+    export,
+    features,
+    figure,
+    infer,
+    new,
+    report,
+    reproduce,
+    show,
+    train,
+)
 from gankit.cli.output import any_encoding
 from gankit.cli.stopping import stoppable
 from gankit.runs.progress import hushed
@@ -36,6 +49,8 @@ app.command()(features.features)
 app.command()(infer.infer)
 app.command()(report.report)
 app.command()(compare.compare)
+app.command()(export.export)
+app.command()(export.push)
 app.command()(reproduce.reproduce)
 app.command()(new.new)
 app.command()(show.plugins)

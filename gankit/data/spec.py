@@ -49,6 +49,13 @@ class DataSpec:
         low, high = self.scaling.low, self.scaling.high
         return None if low is None or high is None else (low, high)
 
+    def unit(self, name: str) -> Scaling | None:
+        """The scaling of a condition; None where networks see it as it is."""
+        port = self.given[name]
+        if port.kind == "part" or not port.scaled:
+            return self.scaling if port.scaled else None
+        return self.units.get(name, self.scaling if self.scaling.offset.ndim == 0 else None)
+
     def arrays(self) -> dict[str, Array]:
         """What of it goes into a checkpoint as arrays, by name."""
         scalings = {"data": self.scaling} | {f"data/given/{name}": s for name, s in self.units.items()}

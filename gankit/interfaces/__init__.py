@@ -1,7 +1,8 @@
 """The contracts between the game and everything that plugs into it.
 
 `values` is what travels: arrays, draws, scores, the state. `ops` is what a backend computes with, `backend` the rest of
-it, `parts` what plugs into the game, `trainer` what a user holds, `workers` who else plays. They import nothing else of
+it, `parts` what plugs into the game, `trainer` what a user holds, `workers` who else plays,
+`exporting` how a generator leaves gankit. They import nothing else of
 gankit.
 
 An `Array` is whatever the backend computes with. "In the array-API standard? Use `ops.xp`. Otherwise it is one of
@@ -12,6 +13,8 @@ from gankit.interfaces.backend import Backend as Backend
 from gankit.interfaces.backend import Network as Network
 from gankit.interfaces.backend import Optimizer as Optimizer
 from gankit.interfaces.backend import OptimizerSpec as OptimizerSpec
+from gankit.interfaces.exporting import Exporter as Exporter
+from gankit.interfaces.exporting import Written as Written
 from gankit.interfaces.ops import Ops as Ops
 from gankit.interfaces.parts import Augmentation as Augmentation
 from gankit.interfaces.parts import ConditionMaker as ConditionMaker

@@ -85,14 +85,15 @@ class Truncated(Plain):
     def deviation(self) -> float:
         """Of the normal after it was cut."""
         density = math.exp(-0.5 * self.limit**2) / math.sqrt(2 * math.pi)
-        return math.sqrt(1 - 2 * self.limit * density / (1 - 2 * self._below))
+        return math.sqrt(1 - 2 * self.limit * density / (1 - 2 * self.below))
 
     @property
-    def _below(self) -> float:
+    def below(self) -> float:
+        """The probability of what is cut away on one side."""
         return 0.5 * math.erfc(self.limit / math.sqrt(2))
 
     def draw(self, rng: np.random.Generator, lead: Shape) -> Array:
-        below = self._below
+        below = self.below
         return normal_quantile(below + (1 - 2 * below) * rng.random((*lead, self.width))) / self.deviation
 
     def confined(self, z: Array, start: Array) -> Array:

@@ -171,14 +171,9 @@ class Inputs:
         return {name: self._scaled(name, values) for name, values in given.items()}
 
     def _scaled(self, name: str, values: Array) -> Array:
-        port, spec = self._spec.given[name], self._spec
-        if port.kind == "class":
+        if self._spec.given[name].kind == "class":
             return values
-        if not port.scaled:
-            return values.astype(self._config.dtype)
-        if port.kind == "part":
-            return spec.scaling.to_model(values, self._config.dtype)
-        own = spec.units.get(name, spec.scaling if spec.scaling.offset.ndim == 0 else None)
+        own = self._spec.unit(name)
         return values.astype(self._config.dtype) if own is None else own.to_model(values, self._config.dtype)
 
     # ---- a step of the user's own

@@ -10,7 +10,7 @@ from gankit.report import markdown
 from gankit.report.page import page
 from gankit.report.story import Story, read
 
-__all__ = ["REPORT", "write"]
+__all__ = ["REPORT", "card", "write"]
 
 REPORT, CARD = "report.html", "README.md"
 SIGNATURE = "<!-- Written by gankit report, which writes it anew. Delete this line, and it is yours. -->"
@@ -32,6 +32,16 @@ def write(folder: Path) -> list[Path]:
     return list(written)
 
 
+def card(story: Story, *, load: str, settings: str, picture: str | None = None, more: str = "") -> str:
+    """A model card that is read away from the run's folder.
+
+    load: Python that opens the game. settings: the file beside it that has all of them. picture: a file beside it, of
+    samples. more: Markdown about how else it is opened.
+    """
+    given = {"signature": "", "tags": _tags(story), "picture": picture, "load": load, "settings": settings}
+    return str(environment(html=False).get_template("card.md").render(page(story), **given, more=more, report=None))
+
+
 def _for_card(story: Story, folder: Path) -> dict[str, Any]:
     """What only the model card has."""
     conditional, picture = story.config.conditional, story.latest
@@ -43,10 +53,17 @@ def _for_card(story: Story, folder: Path) -> dict[str, Any]:
     )
     return {
         "signature": SIGNATURE,
-        "tags": [tag for tag in (story.config.recipe, story.config.loss.name, story.backend) if tag],
+        "tags": _tags(story),
         "picture": None if picture is None else picture.relative_to(folder).as_posix(),
         "load": "\n".join(load),
+        "settings": "config.toml",
+        "more": "",
+        "report": REPORT,
     }
+
+
+def _tags(story: Story) -> list[str]:
+    return [tag for tag in (story.config.recipe, story.config.loss.name, story.backend) if tag]
 
 
 def environment(html: bool) -> Any:

@@ -60,3 +60,7 @@ def test_every_recipe_trains_from_the_command_line(backend, recipe, cli, tmp_pat
     samples = trainer.sample(5, given=given)
     assert samples.shape == x.shape == (5, *trainer.spec.shape) and samples.dtype.kind == dataset.x.dtype.kind
     assert np.isfinite(trainer.score(x, given=given if not further else None)).all()
+    target = {"torch": "torch", "jax": "stablehlo"}.get(backend)
+    if target is not None:
+        exported = cli("export", "run", "--to", target)
+        assert exported.code == 0 and "Checked: it gives what" in exported.out, exported.err

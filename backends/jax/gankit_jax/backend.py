@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -49,6 +49,7 @@ class JaxBackend:
     """
 
     name = "jax"
+    exports: ClassVar[Mapping[str, str]] = {"stablehlo": "gankit_jax.export:StableHlo"}
     capabilities = EVERY_LAYER | {FLOAT64, BFLOAT16, TF32, OWN_MODULES, *(() if CPUS_WAIT else (DATA_PARALLEL,))}
 
     def __init__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ class TorchBackend:
     """
 
     name = "torch"
+    exports: ClassVar[Mapping[str, str]] = {"torch": "gankit_torch.export:Program", "onnx": "gankit_torch.export:Onnx"}
 
     def __init__(self, *, device: str = "auto", dtype: str = "float32", precision: str = "full") -> None:
         workers = None if device == "meta" else joined()
