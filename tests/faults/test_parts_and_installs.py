@@ -133,4 +133,4 @@ def test_a_damaged_latest_is_one_line_that_names_both(cli: Cli, tmp_path: Path) 
     path.write_bytes(content)
     found = run("sample", "run", "--n", "2", "--out", "x.npz", cwd=tmp_path)
     assert found.code == 0 and len(found.err.strip().splitlines()) == 1
-    assert found.err.startswith("warning: ") and path.name in found.err and "step-000010" in found.err
+    assert found.err.startswith("CheckpointWarning: ") and path.name in found.err and "step-000010" in found.err
