@@ -21,9 +21,11 @@ for byte. So nothing in them comes from the clock, and what lies beyond the chec
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
+import threading
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -33,7 +35,7 @@ from typing import Any
 from gankit import __version__, checkpoint, disk, header
 from gankit.config import Config
 from gankit.data.broken import SKIP
-from gankit.data.fingerprint import fingerprints
+from gankit.data.fingerprint import Print, changes, contents, fingerprints
 from gankit.errors import CheckpointError, ConfigError, DataError, RunInUseError
 from gankit.runs.lines import parsed
 from gankit.runs.owner import NAME as LOCK
@@ -172,10 +174,27 @@ class Run:
             )
 
     def note_data(self, config: Config) -> None:
-        """Write what tells the data from other data, where it lies in files."""
+        """Write what tells the data from other data, where it lies in files; of very many, the hash of their contents
+        a little later, as training does not wait for it."""
         prints = fingerprints(config)
         if prints:
-            checkpoint.write_atomically(self.data_file, (json.dumps(prints, indent=2) + "\n").encode())
+            self._write_prints(prints)
+        self._note_contents(prints)
+
+    def _note_contents(self, prints: Mapping[str, Any]) -> None:
+        unread = [name for name, own in prints.items() if isinstance(own, dict) and "sha256" not in own]
+
+        def read() -> None:
+            with contextlib.suppress(OSError):  # the names, sizes and times are noted
+                found = {name: {**prints[name], "sha256": contents(name)} for name in unread}
+                if self.config_file.is_file():
+                    self._write_prints({**prints, **found})
+
+        if unread:
+            threading.Thread(target=read, name="gankit-contents", daemon=True).start()
+
+    def _write_prints(self, prints: Mapping[str, Print]) -> None:
+        checkpoint.write_atomically(self.data_file, (json.dumps(prints, indent=2) + "\n").encode())
 
     def note_skipped(self, config: Config, trainer: Any) -> int:
         """Write which pictures the data left out, where it may; how many."""
@@ -188,14 +207,14 @@ class Run:
         """Raise DataError, with the difference, where the data is not what the run began with. Runs from before this
         was noted have nothing to compare with, and are not refused."""
         before = _read_json(self.data_file)
-        for name, now in fingerprints(config).items():
+        for name in (config.data, *config.sources.values()):
             then = before.get(name)
-            if isinstance(then, dict) and then != now:
-                changes = [f"{key}: {then.get(key)} → {now.get(key)}" for key in now if then.get(key) != now.get(key)]
+            if isinstance(then, dict) and (different := changes(name, then)):
                 raise DataError(
-                    f"{name} is not the data that {self.folder} began with:\n  " + "\n  ".join(changes) + "\n"
+                    f"{name} is not the data that {self.folder} began with:\n  " + "\n  ".join(different) + "\n"
                     f"Put it back as it was; or start over with --new; or, to go on with it, remove {self.data_file}."
                 )
+        self._note_contents(before)
 
     def sync_logs(self) -> None:
         """Put the logs on the disk, before a checkpoint: they may lose lines after the last one, but never before."""
