@@ -101,9 +101,14 @@ def train(
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out the pictures of a folder that cannot be read.")
     ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Keep no decoded pictures in the user's cache folder, and read none.")
+    ] = False,
     new: Annotated[bool, typer.Option("--new", help="Start over, in a fresh folder.")] = False,
 ) -> None:
     """Train a game. The same command again goes on where the run was left."""
+    if no_cache:
+        os.environ["GANKIT_CACHE"] = "off"  # wherever in this process data is opened
     if skip_broken:
         data = _skipping(data)
     options = Options(
@@ -187,18 +192,22 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
     """The game of a run folder at its latest checkpoint; None when it is done."""
     from gankit import checkpoint
     from gankit.building import opened
+    from gankit.data.broken import SKIP
     from gankit.runs.folder import differences
     from gankit.runs.rollback import rates, rollbacks, with_lower_rates
 
     old = run.config()
     if not options.names_a_game():
         config = old  # `gankit train --out RUN --steps 9000` means the game that is there
-    if changes := differences(old, config):
+    skips = config.data == old.data + SKIP
+    if changes := differences(replace(old, data=config.data) if skips else old, config):
         raise ConfigError(
             f"{run.folder} holds a run with other settings:\n  " + "\n  ".join(changes) + "\n"
             "Add --new to start over in a fresh folder, name another with --out, or go on with the old settings: "
             f"gankit train --out {_quoted(run.folder)} --steps {options.steps}"
         )
+    if skips:
+        old = run.skip_broken(old)
     found = run.usable_checkpoint(warn)
     if found is None:
         typer.echo(f"{run.folder} was begun, but has no checkpoint yet: starting from step 0.")
@@ -216,7 +225,7 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
         return None
     if meta[checkpoint.SEAL] is None:
         warn(f"{path} is from before checkpoints had a hash: whether it is as it was written cannot be told.")
-    settings = rates(with_lower_rates(old, now)) if now else {}
+    settings = {"data": old.data, **(rates(with_lower_rates(old, now)) if now else {})}
     device = options.device or "auto"
     trainer = opened(path, arrays, meta, options.backend, device, settings=settings, devices=options.devices)
     across = "" if meta["backend"] == trainer.backend.name else f" (written by {meta['backend']})"

@@ -150,6 +150,7 @@ class Store:
     ) -> None:
         self._rows, self._decode, self._units, self._refuse, self._groups = rows, decode, units, refuse, groups
         self._state = np.where(done, DONE, TO_DO).astype(np.uint8)
+        self._taken = np.array(done, bool)  # by a thread, now or before
         self._left = int(len(done) - done.sum())
         self.broken: dict[int, str] = {}
         self._urgent: deque[list[int]] = deque()
@@ -277,16 +278,15 @@ class Store:
             while not self._stopped and self._left and not self._failed:
                 for waiting in (self._urgent, self._later):
                     while waiting:
-                        unit = [row for row in waiting.popleft() if self._state[row] == TO_DO]
+                        unit = [row for row in waiting.popleft() if not self._taken[row]]
                         if unit:
+                            self._taken[unit] = True
                             return unit
                 self._changed.wait(0.5)  # others are at the last ones
         return None
 
     def _settle(self, row: int, state: int, why: str = "") -> None:
         with self._changed:
-            if self._state[row] != TO_DO:  # by another thread, as it was asked for while it was decoded
-                return
             if state == BROKEN:
                 self.broken[row] = why
             self._state[row] = state

@@ -21,11 +21,9 @@ for byte. So nothing in them comes from the clock, and what lies beyond the chec
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import platform
-import threading
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -35,9 +33,9 @@ from typing import Any
 from gankit import __version__, checkpoint, disk, header
 from gankit.config import Config
 from gankit.data.broken import SKIP
-from gankit.data.fingerprint import Print, changes, contents, fingerprints
-from gankit.errors import CheckpointError, ConfigError, DataError, RunInUseError
-from gankit.runs.lines import parsed
+from gankit.errors import CheckpointError, ConfigError, RunInUseError
+from gankit.runs import data_file
+from gankit.runs.lines import parsed, read_json
 from gankit.runs.owner import NAME as LOCK
 from gankit.runs.owner import Owner
 
@@ -141,7 +139,7 @@ class Run:
 
     def note_environment(self, environment: Mapping[str, Any], from_step: int) -> None:
         """Write env.json; a resumed run adds to it."""
-        first = _read_json(self.env_file)
+        first = read_json(self.env_file)
         if from_step and first:
             earlier = first.get("resumed")
             first["resumed"] = [
@@ -174,47 +172,26 @@ class Run:
             )
 
     def note_data(self, config: Config) -> None:
-        """Write what tells the data from other data, where it lies in files; of very many, the hash of their contents
-        a little later, as training does not wait for it."""
-        prints = fingerprints(config)
-        if prints:
-            self._write_prints(prints)
-        self._note_contents(prints)
+        """Write what tells the data from other data, where it lies in files."""
+        data_file.note(self.data_file, config, self.config_file.is_file)
 
-    def _note_contents(self, prints: Mapping[str, Any]) -> None:
-        unread = [name for name, own in prints.items() if isinstance(own, dict) and "sha256" not in own]
+    def check_data(self, config: Config) -> None:
+        """Raise DataError, with the difference, where the data is not what the run began with."""
+        data_file.check(self.data_file, config, self.config_file.is_file)
 
-        def read() -> None:
-            with contextlib.suppress(OSError):  # the names, sizes and times are noted
-                found = {name: {**prints[name], "sha256": contents(name)} for name in unread}
-                if self.config_file.is_file():
-                    self._write_prints({**prints, **found})
-
-        if unread:
-            threading.Thread(target=read, name="gankit-contents", daemon=True).start()
-
-    def _write_prints(self, prints: Mapping[str, Print]) -> None:
-        checkpoint.write_atomically(self.data_file, (json.dumps(prints, indent=2) + "\n").encode())
+    def skip_broken(self, config: Config) -> Config:
+        """The same game, which from now on does without pictures that cannot be read."""
+        changed = replace(config, data=config.data + SKIP)
+        data_file.call_also(self.data_file, config.data, changed.data)
+        self.begin(changed)
+        return changed
 
     def note_skipped(self, config: Config, trainer: Any) -> int:
-        """Write which pictures the data left out, where it may; how many."""
+        """Write which pictures the data did without, where it may; how many."""
         if not config.data.endswith(SKIP) or not trainer.data.skipped:
             return 0
         checkpoint.write_atomically(self.skipped_file, "".join(f"{line}\n" for line in trainer.data.skipped).encode())
         return len(trainer.data.skipped)
-
-    def check_data(self, config: Config) -> None:
-        """Raise DataError, with the difference, where the data is not what the run began with. Runs from before this
-        was noted have nothing to compare with, and are not refused."""
-        before = _read_json(self.data_file)
-        for name in (config.data, *config.sources.values()):
-            then = before.get(name)
-            if isinstance(then, dict) and (different := changes(name, then)):
-                raise DataError(
-                    f"{name} is not the data that {self.folder} began with:\n  " + "\n  ".join(different) + "\n"
-                    f"Put it back as it was; or start over with --new; or, to go on with it, remove {self.data_file}."
-                )
-        self._note_contents(before)
 
     def sync_logs(self) -> None:
         """Put the logs on the disk, before a checkpoint: they may lose lines after the last one, but never before."""
@@ -297,6 +274,8 @@ def unlike(config: Config, played: Config) -> list[str]:
     # Files from before conditions had names say none; a config says neither them nor the classes of named data.
     if not (config.conditions and played.conditions):
         config, played = replace(config, conditions=()), replace(played, conditions=())
+    # What is broken may be skipped from some step on: the number of pictures stays, and so does their order.
+    config, played = (replace(each, data=each.data.removesuffix(SKIP)) for each in (config, played))
     if config.num_classes is None:
         played = replace(played, num_classes=None)
     return differences(config, played)
@@ -337,11 +316,3 @@ def _step_of_best(path: Path) -> float:
     except CheckpointError:
         return float("inf")
     return done if type(done) is int else float("inf")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
