@@ -114,7 +114,7 @@ class OnDisk:
         return np.memmap(self._file, np.uint8, "r", self._start, self._shape)
 
     def settled(self, done: Array) -> None:
-        if self._note is None:
+        if self._note is None or not os.fstat(self._fd).st_nlink:  # somebody cleared the cache
             return
         with contextlib.suppress(OSError):  # a note that cannot be written costs a later run some time, and no more
             os.fsync(self._fd)  # before the note: it must not promise what is not there
