@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import signal
@@ -698,6 +699,18 @@ def test_exchanged_data_is_noticed_in_a_folder_of_very_many(
     whole = {**noted, "sha256": contents(name)}
     change(faces / "003.png")
     assert [line.split(":")[0] for line in changes(name, whole)] == want
+
+
+def test_small_folders_are_told_apart_as_they_always_were(tmp_path: Path) -> None:
+    """By names, sizes and the first bytes, in the order of the paths: as run folders have it."""
+    faces = folder_of(tmp_path / "faces", 6, classes=2)
+    (faces / "class-0 b.png").write_bytes(RNG.bytes(40_000))
+    digest = hashlib.sha256()
+    for file in sorted(each for each in faces.rglob("*") if each.is_file()):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(faces).as_posix()}\0{len(content)}\0".encode() + content[: 2**14])
+    found = fingerprint(f"{faces}@4+pad")
+    assert found is not None and found["files"] == 7 and found["sha256"] == digest.hexdigest()
 
 
 def test_what_runs_of_before_noted_of_a_folder_still_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,8 @@ MANY = 2_000
 """Files from which on their contents are read only when a look at the folder leaves a doubt."""
 
 Print = dict[str, Any]
+Placed = tuple[str, str]
+"""What a file is called, and where it lies."""
 
 
 def fingerprints(config: Config) -> dict[str, Print]:
@@ -68,7 +70,7 @@ def _differences(then: Mapping[str, Any], now: Print) -> list[str]:
     return [f"{key}: {then.get(key)} → {now.get(key)}" for key in then if then.get(key) != now.get(key)]
 
 
-def _looked_at(files: list[tuple[str, Path]]) -> Print:
+def _looked_at(files: list[Placed]) -> Print:
     """By names, sizes and times."""
     listing, times, size = hashlib.sha256(), hashlib.sha256(), 0
     for where, _, about in _regular(files):
@@ -79,32 +81,32 @@ def _looked_at(files: list[tuple[str, Path]]) -> Print:
     return {"files": len(files), "bytes": size, "listing": listing.hexdigest(), "times": times.hexdigest()}
 
 
-def _read(files: list[tuple[str, Path]]) -> Print:
+def _read(files: list[Placed]) -> Print:
     """By names, sizes and some of the bytes."""
     digest, size = hashlib.sha256(), 0
     for where, file, about in _regular(files):
         digest.update(f"{where}\0{about.st_size}\0".encode("utf-8", "surrogateescape"))
-        for piece in _pieces(file, about.st_size, OF_EACH if where != file.suffix else WHOLE):
+        for piece in _pieces(file, about.st_size, WHOLE if where[:1] in ("", ".") else OF_EACH):
             digest.update(piece)
         size += about.st_size
     return {"files": len(files), "bytes": size, "sha256": digest.hexdigest()}
 
 
-def _regular(files: list[tuple[str, Path]]) -> Iterator[tuple[str, Path, os.stat_result]]:
+def _regular(files: list[Placed]) -> Iterator[tuple[str, str, os.stat_result]]:
     for where, file in files:
         try:
-            about = file.stat()
+            about = os.stat(file)
         except OSError:
             continue
         if stat.S_ISREG(about.st_mode):
             yield where, file, about
 
 
-def _all_of(path: Path) -> list[tuple[str, Path]]:
-    """(what it is called, where it lies) of each file: within a folder by its place there, else by its suffix."""
+def _all_of(path: Path) -> list[Placed]:
+    """Each file: within a folder called by its place there, else by its suffix."""
     if path.is_dir():
-        return [(file.relative_to(path).as_posix(), file) for file in sorted(_files(path))]
-    return [(file.suffix, file) for file in (path, *_labels_of(path))]
+        return sorted(_files(os.fspath(path)), key=lambda placed: placed[0].split("/"))
+    return [(file.suffix, os.fspath(file)) for file in (path, *_labels_of(path))]
 
 
 def _paths_of(name: str) -> list[Path]:
@@ -121,14 +123,15 @@ def _labels_of(path: Path) -> list[Path]:
     return [labels] if path.suffix == ".npy" and labels.is_file() else []
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: str) -> Iterator[Placed]:
     """Every file that is not hidden; links to folders are not followed."""
     for where, folders, names in os.walk(folder):
         folders[:] = [each for each in folders if not each.startswith(".")]
-        yield from (Path(where) / name for name in names if not name.startswith("."))
+        below = "" if where == folder else os.path.relpath(where, folder).replace(os.sep, "/") + "/"
+        yield from ((below + name, os.path.join(where, name)) for name in names if not name.startswith("."))
 
 
-def _pieces(file: Path, size: int, most: int) -> Iterator[bytes]:
+def _pieces(file: str, size: int, most: int) -> Iterator[bytes]:
     """A whole file, or as many bytes of it, spread evenly."""
     piece = min(PIECE, most)
     count = max(1, min(most, size) // piece)
