@@ -252,6 +252,6 @@ def test_images_that_do_not_fit_into_memory_say_what_to_do(tmp_path: Path, monke
     def full(*arguments: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr("gankit.data.folders.np.empty", full)
+    monkeypatch.setattr("gankit.data.decoding.np.empty", full)
     with pytest.raises(DataError, match=r"open_memmap"):
         open_data(tmp_path)

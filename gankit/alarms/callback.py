@@ -170,7 +170,8 @@ class Alarms:
         if name == NOT_FINITE:
             parameters = {role: _not_finite(player.parameters) for role, player in trainer.players.items()}
             data = self._data(trainer)
-            broken = data is not None and not np.isfinite(extremes(data.x)).all()
+            floats = data is not None and data.x.dtype.kind == "f"  # bytes are finite, and may still have to be decoded
+            broken = data is not None and floats and not np.isfinite(extremes(data.x)).all()
             return Findings(self._watch.last_finite, parameters, broken)
         if name == COLLAPSE:
             ema = None

@@ -13,7 +13,7 @@ import typer
 from gankit.cli.duration import seconds, spoken
 from gankit.cli.settings import Options
 from gankit.cli.team import part, position, tell
-from gankit.errors import CheckpointError, PluginError
+from gankit.errors import CheckpointError, DataError, PluginError
 
 if TYPE_CHECKING:
     from gankit.interfaces import Logger, Workers
@@ -83,6 +83,10 @@ class Session:
                 typer.echo(
                     f"The {spoken(span)} are over, after {self.trainer.steps_done:,} of {options.steps:,} steps."
                 )
+            except DataError as broken:  # a picture that cannot be read, found while others were played on
+                if self._save():
+                    typer.echo(f"Step {self.trainer.steps_done:,} is saved.", err=True)
+                raise broken
             except StoppedAtOnce as stopped:
                 self.workers = None  # they are in the middle of a step
                 self._interrupted(LEFT, stopped.number)
@@ -93,6 +97,7 @@ class Session:
                 self._interrupted(f"Interrupted at step {self.trainer.steps_done:,}; not all of it is saved.", number)
             break
         self._save()
+        self._say_what_is_skipped()
         self._say_what_is_there()
         if self.asked.number is not None:  # in the last step, or after it
             raise typer.Exit(128 + self.asked.number)
@@ -184,6 +189,13 @@ class Session:
         drawn = self.writing.attempt(self.grid.latest, self.trainer)
         self.report = _report(self.run)
         return saved and drawn
+
+    def _say_what_is_skipped(self) -> None:
+        """Where pictures were found broken since the run began."""
+        before = self.run.skipped_file.read_text("utf-8").count("\n") if self.run.skipped_file.is_file() else 0
+        found = self.run.note_skipped(self.trainer.config, self.trainer)
+        if found > before:
+            warn(f"{found:,} pictures cannot be read; {self.run.skipped_file} lists them.")
 
     def _say_what_is_there(self) -> None:
         shown = f"; look at {self.report or self.run.picture}" if self.report or self.run.picture.exists() else ""

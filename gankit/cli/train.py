@@ -104,6 +104,9 @@ def train(
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out the pictures of a folder that cannot be read.")
     ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Keep no decoded pictures in the user's cache folder, and read none.")
+    ] = False,
     new: Annotated[bool, typer.Option("--new", help="Start over, in a fresh folder.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show sizes and the time of a step; play a few seconds and write nothing.")
@@ -113,6 +116,8 @@ def train(
     ] = False,
 ) -> None:
     """Train a game. The same command again goes on where the run was left."""
+    if no_cache:
+        os.environ["GANKIT_CACHE"] = "off"  # wherever in this process data is opened
     if skip_broken:
         data = _skipping(data)
     options = Options(
@@ -216,6 +221,7 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
     """The game of a run folder at its latest checkpoint; None when it is done."""
     from gankit import checkpoint
     from gankit.building import opened
+    from gankit.data.broken import SKIP
     from gankit.limits import check_changeable
     from gankit.runs.folder import differences
     from gankit.runs.rollback import rates, rollbacks, with_lower_rates
@@ -223,8 +229,10 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
     old = run.config()
     if not options.names_a_game():
         config = old  # `gankit train --out RUN --steps 9000` means the game that is there
-    changes = differences(old, config)
-    changed = {key: value for key, value in config.to_plain().items() if value != old.to_plain().get(key)}
+    skips = config.data == old.data + SKIP
+    before = replace(old, data=config.data) if skips else old
+    changes = differences(before, config)
+    changed = {key: value for key, value in config.to_plain().items() if value != before.to_plain().get(key)}
     if options.resume:
         check_changeable(changed)
     elif changes:
@@ -233,6 +241,8 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
             "Add --new to start over in a fresh folder, name another with --out, or go on with the old settings: "
             f"gankit train --out {_quoted(run.folder)} --steps {options.steps}{_onwards(run, changed)}"
         )
+    if skips:
+        old = run.skip_broken(old)
     found = run.usable_checkpoint(warn)
     if found is None:
         typer.echo(f"{run.folder} was begun, but has no checkpoint yet: starting from step 0.")
@@ -242,9 +252,9 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
         return trainer
     path, arrays, meta = found
     done = checkpoint.step_of(path)
-    before, now = rollbacks(run, done)
+    halved, now = rollbacks(run, done)
     possible = [old, *run.configs_before(done)]
-    run.check_played(path, meta, *(with_lower_rates(each, n) for n in (before, now) for each in reversed(possible)))
+    run.check_played(path, meta, *(with_lower_rates(each, n) for n in (halved, now) for each in reversed(possible)))
     run.check_data(config)
     if done >= options.steps:
         typer.echo(f"{run.folder} has done {done:,} steps already. To go on, ask for more: --steps {2 * done}")
@@ -253,7 +263,7 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
         warn(f"{path} is from before checkpoints had a hash: whether it is as it was written cannot be told.")
     current = with_lower_rates(config, now)
     settings = {key: current.to_plain()[key] for key in {**changed, **run.changed_since(done)}}
-    settings |= rates(current) if now else {}
+    settings |= {"data": old.data, **(rates(current) if now else {})}
     device = options.device or "auto"
     trainer = opened(path, arrays, meta, options.backend, device, settings=settings, devices=options.devices)
     if changes:

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from gankit.data import cifar10
+from gankit.data.archives import is_tar_of_pictures
+from gankit.data.asked import looks_like_path, unmistakable
 from gankit.data.dataset import Array, Dataset, blocks, check_split, extremes, is_memory_mapped
-from gankit.data.folders import folder_by_text, looks_like_path, unmistakable
+from gankit.data.folders import folder_by_text
 from gankit.errors import DataError
 
 X_KEYS = ("x", "images", "data", "arr_0")
@@ -39,7 +41,8 @@ def open_data(source: Any, *, split: str = "train", num_classes: int | None = No
     - pictures in pairs, `pairs:facades@64` and `halves:facades@64`: see `gankit.data.pairs`;
     - a `.npy` file, which stays on disk, memory-mapped, as does `(np.load(path, mmap_mode="r"), labels)`; labels may
       lie beside `faces.npy` in `faces.labels.npy`;
-    - a folder of images, or of a folder for each class; `faces@64` resizes and crops: see `gankit.data.folder`;
+    - a folder of images, or of a folder for each class; `faces@64` resizes and crops; a .zip, .tar or .parquet of
+      them; several, `cats,dogs@64`: see `gankit.data.folder`;
     - an official archive of CIFAR-10, or the folder that it unpacks to: see `gankit.data.cifar10.load`;
     - the name of an installed dataset; only these and CIFAR-10's archives have more splits than "train". A name goes
       before a folder of that name, which is then written `./name`.
@@ -163,7 +166,8 @@ def _registered(name: str, split: str) -> Dataset:
 
 def _from_path(text: str, split: str) -> Dataset:
     path = Path(text).expanduser()
-    if path.name.endswith(ARCHIVES) or (path.is_dir() and cifar10.is_unpacked(path)):
+    packed = path.name.endswith(ARCHIVES) and not is_tar_of_pictures(path)
+    if packed or (path.is_dir() and cifar10.is_unpacked(path)):
         return cifar10.load_from(path, split)
     check_split(str(path), split, ["train"])
     opened = folder_by_text(text)
@@ -175,7 +179,7 @@ def _from_file(path: Path) -> Dataset:
         wrong = "is not a .npz or .npy file" if path.exists() else "does not exist"
         raise DataError(
             f"{path} {wrong}. Possible: a .npz or .npy file, a folder of images (folder, folder@64, folder@48x64), "
-            "an array, or the name of a dataset."
+            "a .zip, .tar or .parquet of images, an array, or the name of a dataset."
         )
     try:
         x, labels, given = (*_npy(path), {}) if path.suffix == ".npy" else _npz(path)

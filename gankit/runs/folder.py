@@ -34,9 +34,9 @@ from typing import Any
 from gankit import __version__, checkpoint, disk, header
 from gankit.config import Config
 from gankit.data.broken import SKIP
-from gankit.data.fingerprint import fingerprints
-from gankit.errors import CheckpointError, ConfigError, DataError, RunInUseError
-from gankit.runs.lines import lines, parsed
+from gankit.errors import CheckpointError, ConfigError, RunInUseError
+from gankit.runs import data_file
+from gankit.runs.lines import lines, parsed, read_json
 from gankit.runs.owner import NAME as LOCK
 from gankit.runs.owner import Owner
 
@@ -144,7 +144,7 @@ class Run:
 
     def note_environment(self, environment: Mapping[str, Any], from_step: int) -> None:
         """Write env.json; a resumed run adds to it."""
-        first = _read_json(self.env_file)
+        first = read_json(self.env_file)
         if from_step and first:
             earlier = first.get("resumed")
             first["resumed"] = [
@@ -194,29 +194,25 @@ class Run:
 
     def note_data(self, config: Config) -> None:
         """Write what tells the data from other data, where it lies in files."""
-        prints = fingerprints(config)
-        if prints:
-            checkpoint.write_atomically(self.data_file, (json.dumps(prints, indent=2) + "\n").encode())
+        data_file.note(self.data_file, config, self.config_file.is_file)
+
+    def check_data(self, config: Config) -> None:
+        """Raise DataError, with the difference, where the data is not what the run began with."""
+        data_file.check(self.data_file, config, self.config_file.is_file)
+
+    def skip_broken(self, config: Config) -> Config:
+        """The same game, which from now on does without pictures that cannot be read."""
+        changed = replace(config, data=config.data + SKIP)
+        data_file.call_also(self.data_file, config.data, changed.data)
+        self.begin(changed)
+        return changed
 
     def note_skipped(self, config: Config, trainer: Any) -> int:
-        """Write which pictures the data left out, where it may; how many."""
+        """Write which pictures the data did without, where it may; how many."""
         if not config.data.endswith(SKIP) or not trainer.data.skipped:
             return 0
         checkpoint.write_atomically(self.skipped_file, "".join(f"{line}\n" for line in trainer.data.skipped).encode())
         return len(trainer.data.skipped)
-
-    def check_data(self, config: Config) -> None:
-        """Raise DataError, with the difference, where the data is not what the run began with. Runs from before this
-        was noted have nothing to compare with, and are not refused."""
-        before = _read_json(self.data_file)
-        for name, now in fingerprints(config).items():
-            then = before.get(name)
-            if isinstance(then, dict) and then != now:
-                changes = [f"{key}: {then.get(key)} → {now.get(key)}" for key in now if then.get(key) != now.get(key)]
-                raise DataError(
-                    f"{name} is not the data that {self.folder} began with:\n  " + "\n  ".join(changes) + "\n"
-                    f"Put it back as it was; or start over with --new; or, to go on with it, remove {self.data_file}."
-                )
 
     def sync_logs(self) -> None:
         """Put the logs on the disk, before a checkpoint: they may lose lines after the last one, but never before."""
@@ -299,6 +295,8 @@ def unlike(config: Config, played: Config) -> list[str]:
     # Files from before conditions had names say none; a config says neither them nor the classes of named data.
     if not (config.conditions and played.conditions):
         config, played = replace(config, conditions=()), replace(played, conditions=())
+    # What is broken may be skipped from some step on: the number of pictures stays, and so does their order.
+    config, played = (replace(each, data=each.data.removesuffix(SKIP)) for each in (config, played))
     if config.num_classes is None:
         played = replace(played, num_classes=None)
     return differences(config, played)
@@ -339,11 +337,3 @@ def _step_of_best(path: Path) -> float:
     except CheckpointError:
         return float("inf")
     return done if type(done) is int else float("inf")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}

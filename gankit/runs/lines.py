@@ -46,3 +46,12 @@ def number(value: Any) -> float | None:
     except OverflowError:
         return None
     return plain if math.isfinite(plain) else None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a file of JSON says; nothing where there is none, or none that can be read."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

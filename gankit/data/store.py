@@ -1,0 +1,322 @@
+"""Rows of bytes that threads fill ahead of whoever reads them: pictures, decoded once, in a file or in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from gankit.data.broken import NAMED, UnreadableError
+from gankit.disk import advice, write_atomically
+from gankit.errors import DataError
+
+Array = np.ndarray[Any, Any]
+Decoded = Iterator[tuple[int, "Array | UnreadableError"]]
+
+TO_DO, DONE, BROKEN = 0, 1, 2
+BETWEEN = 2.0
+"""Seconds between two times that a file is flushed to the disk, with the note of what is in it."""
+MOST_THREADS = 8
+
+
+class Rows(Protocol):
+    """Where rows are kept: (n, width) uint8. All of it is called from several threads, on different rows."""
+
+    def write(self, row: int, content: Array) -> None: ...
+
+    def read(self, rows: Sequence[int] | Array) -> Array:
+        """(len(rows), width)."""
+
+    def whole(self) -> Array:
+        """(n, width), a view."""
+
+    def settled(self, done: Array) -> None:
+        """These, (n,) bool, are written: what has to outlive the process may be put on the disk."""
+
+    def close(self) -> None: ...
+
+
+class InMemory:
+    """Rows in an array."""
+
+    def __init__(self, array: Array) -> None:
+        self._array = array
+
+    def write(self, row: int, content: Array) -> None:
+        self._array[row] = content
+
+    def read(self, rows: Sequence[int] | Array) -> Array:
+        return self._array[rows]
+
+    def whole(self) -> Array:
+        return self._array
+
+    def settled(self, done: Array) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class OnDisk:
+    """Rows in a file behind a header. Read and written as a file, so that a full disk is an error rather than a signal,
+    and what was read does not stay in the process's memory.
+
+    note: the file for the bytes of `settled`; None where nothing outlives the process. close_too: what else ends.
+    """
+
+    def __init__(
+        self, file: Any, start: int, shape: tuple[int, int], note: Path | None, close_too: Callable[[], None]
+    ) -> None:
+        self._file, self._start, self._shape, self._note, self._close_too = file, start, shape, note, close_too
+        self._fd, self._lock = file.fileno(), threading.Lock()
+        self._together = hasattr(os, "preadv") and hasattr(os, "pwrite")
+
+    def write(self, row: int, content: Array) -> None:
+        at, data = self._start + row * self._shape[1], memoryview(content.data)
+        try:
+            while data and self._together:
+                done = os.pwrite(self._fd, data, at)
+                data, at = data[done:], at + done
+            with self._lock:
+                if data:
+                    self._file.seek(at)
+                    self._file.write(data)
+        except OSError as error:
+            raise DataError(
+                f"Decoded pictures cannot be written to {self._file.name} ({error}). {advice(error)}; or choose "
+                "another disk: GANKIT_CACHE=/path for what is kept, TMPDIR for what is not."
+            ) from error
+
+    def read(self, rows: Sequence[int] | Array) -> Array:
+        width = self._shape[1]
+        out = np.empty((len(rows), width), np.uint8)
+        for place, row in zip(out, np.asarray(rows).tolist(), strict=True):
+            at = self._start + row * width
+            if self._together:
+                count = os.preadv(self._fd, [place.data], at)
+            else:
+                with self._lock:
+                    self._file.seek(at)
+                    count = self._file.readinto(place)
+            if count != width:
+                raise DataError(f"{self._file.name} ends at row {row:,}: somebody shortened it. Remove it.")
+        return out
+
+    def whole(self) -> Array:
+        return np.memmap(self._file, np.uint8, "r", self._start, self._shape)
+
+    def settled(self, done: Array) -> None:
+        if self._note is None or not os.fstat(self._fd).st_nlink:  # somebody cleared the cache
+            return
+        with contextlib.suppress(OSError):  # a note that cannot be written costs a later run some time, and no more
+            os.fsync(self._fd)  # before the note: it must not promise what is not there
+            with contextlib.suppress(FileNotFoundError):  # another process may be filling the same file
+                others = np.fromfile(self._note, np.uint8)
+                done = done | (others == DONE) if others.shape == done.shape else done
+            write_atomically(self._note, done.astype(np.uint8).tobytes())
+
+    def close(self) -> None:
+        self._file.close()
+        self._close_too()
+
+
+class Store:
+    """Rows that threads decode once, behind the scenes: first those that are asked for, then the rest in their order.
+
+    rows: where they are kept. done: (n,) bool, those that are there already.
+    decode: rows to (row, its bytes or what is wrong with it). units: rows to portions of them that suit a thread.
+    refuse: raises DataError for what is broken, the reason by row; None where broken rows are replaced.
+    groups: (n,) int; a broken row is replaced by the next one of its group that is whole, so that the number of
+        examples, and with it their order, does not hang on what is found when.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        done: Array,
+        decode: Callable[[Sequence[int]], Decoded],
+        units: Callable[[Iterable[int]], list[list[int]]],
+        refuse: Callable[[dict[int, str]], None] | None,
+        groups: Array | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self._rows, self._decode, self._units, self._refuse, self._groups = rows, decode, units, refuse, groups
+        self._state = np.where(done, DONE, TO_DO).astype(np.uint8)
+        self._taken = np.array(done, bool)  # by a thread, now or before
+        self._left = int(len(done) - done.sum())
+        self.broken: dict[int, str] = {}
+        self._urgent: deque[list[int]] = deque()
+        self._later: deque[list[int]] | None = None
+        self._changed, self._noting = threading.Condition(), threading.Lock()
+        self._failed: dict[int, Exception] = {}
+        self._stopped, self._noted = False, time.monotonic()
+        self._threads = threads or min(MOST_THREADS, usable_cores())
+        self._started, self._running = False, 0
+
+    def __len__(self) -> int:
+        return len(self._state)
+
+    def start(self) -> None:
+        """Begin to decode, if that is not begun."""
+        with self._changed:
+            if self._started or self._stopped or not self._left:
+                return
+            self._started, self._running = True, self._threads
+        for i in range(self._threads):
+            # A daemon: the end of a program does not wait for pictures that nobody asked for.
+            threading.Thread(target=self._work, name=f"gankit-pictures-{i}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Decode no more, note what is there, and let go of the files."""
+        with self._changed:
+            if self._stopped:
+                return
+            self._stopped = True
+            self._changed.notify_all()
+            running = self._running
+        with self._noting:
+            if self._started:
+                self._rows.settled(self._state == DONE)
+            if not running:  # else the last thread does: what one of them writes to must not be closed
+                self._rows.close()
+
+    def read(self, rows: Sequence[int] | Array) -> Array:
+        """(len(rows), width) uint8, once they are decoded. Raises DataError where one, or any before it, is broken."""
+        return self._rows.read(self.whole_rows(np.asarray(rows, np.int64)))
+
+    def kept(self, rows: Array) -> Array:
+        """(len(rows), width) uint8 of rows that are decoded; not copied where they are all, and in memory."""
+        everything = len(rows) == len(self) and isinstance(self._rows, InMemory)
+        return self._rows.whole() if everything else self._rows.read(rows)
+
+    def view(self, start: int, stop: int) -> Array | None:
+        """(stop - start, width), not copied, once they are decoded; None where one of them is replaced."""
+        rows = np.arange(start, stop)
+        whole = self.whole_rows(rows)
+        return self._rows.whole()[start:stop] if (whole == rows).all() else None
+
+    def whole_rows(self, rows: Array) -> Array:
+        """(n,) the rows in whose place these are read: themselves, but for broken ones; all of them decoded."""
+        self.ensure(rows)
+        if not (self.broken and (self._state[rows] == BROKEN).any()):
+            return rows
+        return np.array([self._instead(int(row)) if self._state[row] == BROKEN else row for row in rows], np.int64)
+
+    def ensure(self, rows: Iterable[int] | Array, *, all_at_once: bool = False) -> None:
+        """Wait until these rows are decoded, or found broken; before all others. Raises DataError as `read` does.
+
+        all_at_once: nothing is read before all is known, so that broken rows are named together.
+        """
+        if not (self._left or self._failed or (self.broken and self._refuse)):
+            return
+        wanted = np.unique(np.asarray(rows, np.int64))
+        missing = wanted[self._state[wanted] == TO_DO]
+        if missing.size:
+            with self._changed:
+                self._urgent.extend(self._units(missing.tolist()))
+                self._changed.notify_all()
+            self.start()
+        with self._changed:
+            while (self._state[missing] == TO_DO).any() and not self._failed:
+                if self._refuse is not None and len(self.broken) >= (NAMED if all_at_once else 1):
+                    break
+                if self._stopped:
+                    raise DataError("These pictures were closed.")
+                self._changed.wait(0.5)  # not for ever: Ctrl-C is heard in between
+            failed, broken = dict(self._failed), dict(sorted(self.broken.items()))
+        if failed:
+            raise failed[min(failed)]
+        if broken and self._refuse is not None:
+            self._refuse(broken)
+
+    # ---- what threads do
+
+    def _work(self) -> None:
+        try:
+            self._decode_on()
+        finally:
+            with self._changed:
+                self._running -= 1
+                last = self._stopped and not self._running
+            if last:
+                with self._noting:
+                    self._rows.close()
+
+    def _decode_on(self) -> None:
+        while (unit := self._next()) is not None:
+            try:
+                for row, found in self._decode(unit):
+                    if isinstance(found, UnreadableError):
+                        self._settle(row, BROKEN, str(found))
+                    else:
+                        self._rows.write(row, found)
+                        self._settle(row, DONE)
+                    if self._stopped:
+                        return
+            except Exception as error:  # shown to whoever waits
+                if self._stopped:
+                    return
+                with self._changed:
+                    self._failed[unit[0]] = error
+                    self._changed.notify_all()
+                return
+            self._note_now_and_then()
+
+    def _next(self) -> list[int] | None:
+        """The portion to be decoded next; None where there is nothing left."""
+        with self._changed:
+            if self._later is None:
+                self._later = deque(self._units(np.flatnonzero(self._state == TO_DO).tolist()))
+            while not self._stopped and self._left and not self._failed:
+                for waiting in (self._urgent, self._later):
+                    while waiting:
+                        unit = [row for row in waiting.popleft() if not self._taken[row]]
+                        if unit:
+                            self._taken[unit] = True
+                            return unit
+                self._changed.wait(0.5)  # others are at the last ones
+        return None
+
+    def _settle(self, row: int, state: int, why: str = "") -> None:
+        with self._changed:
+            if state == BROKEN:
+                self.broken[row] = why
+            self._state[row] = state
+            self._left -= 1
+            self._changed.notify_all()
+
+    def _note_now_and_then(self) -> None:
+        if not (self._left == 0 or time.monotonic() - self._noted > BETWEEN):
+            return
+        if self._noting.acquire(blocking=False):
+            try:
+                if not self._stopped:
+                    self._rows.settled(self._state == DONE)
+                    self._noted = time.monotonic()
+            finally:
+                self._noting.release()
+
+    def _instead(self, row: int) -> int:
+        """The next row of the same group that is whole, from the first again after the last."""
+        same = np.arange(len(self)) if self._groups is None else np.flatnonzero(self._groups == self._groups[row])
+        at = int(np.searchsorted(same, row))
+        for other in (*same[at + 1 :].tolist(), *same[:at].tolist()):
+            self.ensure([other])
+            if self._state[other] == DONE:
+                return int(other)
+        raise DataError(
+            f"No picture to put in the place of a broken one: all {len(same):,} of its class are. {self.broken[row]}"
+        )
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
