@@ -29,6 +29,7 @@ NAV: dict[str, list[str]] = {
     "Start": ["index", "install", "first-five-minutes", "tutorial", "faq"],
     "Use": [
         "your-data",
+        "your-images",
         "recipes",
         "settings",
         "parts",

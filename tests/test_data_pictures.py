@@ -13,6 +13,7 @@ import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -513,7 +514,8 @@ def test_without_a_cache_nothing_is_left_behind(
         case "read-only":
             (tmp_path / "file").write_text("")
             monkeypatch.setenv("GANKIT_CACHE", str(tmp_path / "file"))
-    data = folder(faces, cache=how != "keyword")
+    with pytest.warns(cache.CacheWarning, match="GANKIT_CACHE_LIMIT=1GB") if how == "limit" else nullcontext():
+        data = folder(faces, cache=how != "keyword")
     np.testing.assert_array_equal(np.asarray(data.x), small(faces).x)
     assert not own_cache.exists()
 

@@ -41,6 +41,7 @@ def examine(say: Say) -> bool:
         return _workers(say)
     healthy = _backends(say)
     _data(say)
+    _pictures(say)
     for problem in problems:
         say(f"plugin    BROKEN  {problem}")
     if broken := list(dict.fromkeys(problem.distribution for problem in problems)):
@@ -132,6 +133,18 @@ def _workers(say: Say) -> bool:
     if not found:
         say(f"{launched()} processes were started together, and no backend that is installed plays with several.")
     return healthy
+
+
+def _pictures(say: Say) -> None:
+    """Where decoded pictures are kept, and how many bytes of them."""
+    from gankit.data import cache
+
+    root = cache.place()
+    if root is None:
+        say(f"cache     off ({cache.PLACE}); decoded pictures are not kept")
+        return
+    held = cache.taken(root) if root.is_dir() else 0
+    say(f"cache     {root}: {held / 1e9:.1f} of {cache.limit() / 1e9:,.0f} GB of decoded pictures")
 
 
 def _data(say: Say) -> None:

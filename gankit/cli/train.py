@@ -58,7 +58,7 @@ def demo(
 def train(
     backend: Backend = None,
     recipe: Annotated[str | None, typer.Option(help="A named game; see `gankit recipes`.  [default: mlp]")] = None,
-    data: Annotated[str | None, typer.Option(help="A name, .npz, .npy, or a folder of images: faces@64.")] = None,
+    data: Annotated[str | None, typer.Option(help="A name, .npz, .npy, or images: faces@64, faces.zip@64.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="How many in all, those of an earlier run included.")] = 5_000,
     seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.  [default: 0]")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,

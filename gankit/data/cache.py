@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,10 @@ DEFAULT_LIMIT = 20 * 10**9
 """Bytes of all entries together."""
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 IN_USE = "in-use"
+
+
+class CacheWarning(UserWarning):
+    """What is decoded cannot be kept."""
 
 
 def place() -> Path | None:
@@ -82,7 +87,14 @@ def entry(key: str, needs: int) -> Entry | None:
     None where there is no cache, it cannot be written to, or the entry would be larger than all of it may be.
     """
     root = place()
-    if root is None or needs > limit():
+    if root is None:
+        return None
+    if needs > limit():
+        text = (
+            f"The decoded pictures take {needs / 1e9:,.1f} GB, and the cache may take {limit() / 1e9:,.1f} GB: they "
+            f"are decoded again at each start. To keep them: {LIMIT}={-(-needs * 11 // 10**10)}GB"
+        )
+        warnings.warn_explicit(text, CacheWarning, "gankit", 0, module="gankit")
         return None
     folder = root / key
     try:
