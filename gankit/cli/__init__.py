@@ -94,7 +94,7 @@ def _one_line(
 ) -> str:
     """A warning of gankit's own without the line of code that gave it, which is nothing to a user."""
     return (
-        f"warning: {message}\n"
+        f"{category.__name__}: {message}\n"
         if category.__module__.startswith("gankit")
         else FORMAT(message, category, filename, lineno, line)
     )
