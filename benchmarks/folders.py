@@ -62,7 +62,7 @@ class Resized:
         from PIL import Image, ImageOps
 
         with Image.open(self.files[i]) as image:
-            return np.asarray(ImageOps.fit(image.convert("RGB"), (self.size, self.size), Image.Resampling.LANCZOS))
+            return np.array(ImageOps.fit(image.convert("RGB"), (self.size, self.size), Image.Resampling.LANCZOS))
 
 
 def by_loader(folder: Path, size: int, workers: int) -> Iterator[Any]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -158,12 +161,12 @@ def test_the_examples_are_the_same_for_any_number_of_workers(tmp_path: Path, wor
 
 def test_what_is_asked_for_is_decoded_before_the_rest() -> None:
     """The first minibatch of a shuffled order waits for itself alone."""
-    order: list[int] = []
+    order, gate = list[int](), threading.Semaphore(3)
 
     def decode(rows: Any) -> Iterator[tuple[int, Array]]:
         for row in rows:
             order.append(row)
-            time.sleep(0.002)
+            assert gate.acquire(timeout=30)
             yield row, np.full(1, row, np.uint8)
 
     def units(rows: Any) -> list[list[int]]:
@@ -171,15 +174,23 @@ def test_what_is_asked_for_is_decoded_before_the_rest() -> None:
 
     store = Store(InMemory(np.zeros((200, 1), np.uint8)), np.zeros(200, bool), decode, units, None, threads=1)
     store.start()
-    while len(order) < 3:
-        time.sleep(0.001)
-    begun = len(order)
-    assert store.read([150, 20, 180]).ravel().tolist() == [150, 20, 180]
-    assert set(order[begun : begun + 4]) >= {150, 20, 180}
-    while len(order) < 200:
-        time.sleep(0.01)
+    with ThreadPoolExecutor(1) as reader:
+        until(lambda: order == [0, 1, 2, 3])  # and at the last it waits
+        found = reader.submit(store.read, [150, 20, 180, 3])
+        until(lambda: bool(store._urgent))
+        gate.release(200)
+        assert found.result(30).ravel().tolist() == [150, 20, 180, 3]
+        assert order[:7] == [0, 1, 2, 3, 20, 150, 180]
+        until(lambda: len(order) == 200)
     assert sorted(order) == list(range(200)), "each once"
     store.stop()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 @pytest.mark.usefixtures("large")
@@ -215,6 +226,21 @@ def test_a_game_on_a_large_folder_is_begun_without_decoding_all_of_it(
     monkeypatch.setattr(Store, "ensure", lambda store, rows, **how: asked_for.extend(np.asarray(rows).tolist()))
     feature_mean(data, scaling(data, "symmetric"))
     assert asked_for == [0, 10, 20, 30, 40]
+
+
+@pytest.mark.usefixtures("large")
+def test_data_may_be_dropped_at_any_moment(tmp_path: Path, own_cache: Path) -> None:
+    """Its threads end, its files are closed once, and what was decoded by then is kept."""
+    faces = folder_of(tmp_path / "faces", 24)
+    want = small(faces).x
+    for i in range(60):
+        x = folder(faces, workers=3).x
+        np.testing.assert_array_equal(x[i % 24], want[i % 24])
+        time.sleep(0.0003 * i)
+        del x
+        if i % 6 == 5:
+            shutil.rmtree(own_cache)  # under their hands, too
+    until(lambda: not any(each.name.startswith("gankit-pictures") for each in threading.enumerate()))
 
 
 # ---- what they are made into

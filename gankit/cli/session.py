@@ -97,7 +97,6 @@ class Session:
                 self._interrupted(f"Interrupted at step {self.trainer.steps_done:,}; not all of it is saved.", number)
             break
         self._save()
-        self._say_what_is_skipped()
         self._say_what_is_there()
         if self.asked.number is not None:  # in the last step, or after it
             raise typer.Exit(128 + self.asked.number)
@@ -187,6 +186,7 @@ class Session:
         """Whether the state, its pictures and the report are written."""
         saved = self.writing.attempt(self.checkpoints.save, self.trainer)
         drawn = self.writing.attempt(self.grid.latest, self.trainer)
+        self.writing.attempt(self._say_what_is_skipped)
         self.report = _report(self.run)
         return saved and drawn
 

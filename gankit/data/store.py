@@ -159,7 +159,7 @@ class Store:
         self._failed: dict[int, Exception] = {}
         self._stopped, self._noted = False, time.monotonic()
         self._threads = threads or min(MOST_THREADS, usable_cores())
-        self._started, self._running = False, 0
+        self._started, self._finished, self._running = False, False, 0
 
     def __len__(self) -> int:
         return len(self._state)
@@ -181,12 +181,13 @@ class Store:
                 return
             self._stopped = True
             self._changed.notify_all()
-            running = self._running
-        with self._noting:
-            if self._started:
+        if self._started:
+            with self._noting:
                 self._rows.settled(self._state == DONE)
-            if not running:  # else the last thread does: what one of them writes to must not be closed
-                self._rows.close()
+        with self._changed:
+            self._finished, close = True, not self._running
+        if close:  # else the last thread does: what one of them writes to must not be closed
+            self._rows.close()
 
     def read(self, rows: Sequence[int] | Array) -> Array:
         """(len(rows), width) uint8, once they are decoded. Raises DataError where one, or any before it, is broken."""
@@ -245,10 +246,9 @@ class Store:
         finally:
             with self._changed:
                 self._running -= 1
-                last = self._stopped and not self._running
-            if last:
-                with self._noting:
-                    self._rows.close()
+                close = self._finished and not self._running
+            if close:
+                self._rows.close()
 
     def _decode_on(self) -> None:
         while (unit := self._next()) is not None:
@@ -268,6 +268,8 @@ class Store:
                     self._failed[unit[0]] = error
                     self._changed.notify_all()
                 return
+            with self._changed:  # once for all: whoever waits takes the interpreter from those who decode
+                self._changed.notify_all()
             self._note_now_and_then()
 
     def _next(self) -> list[int] | None:
@@ -291,7 +293,6 @@ class Store:
                 self.broken[row] = why
             self._state[row] = state
             self._left -= 1
-            self._changed.notify_all()
 
     def _note_now_and_then(self) -> None:
         if not (self._left == 0 or time.monotonic() - self._noted > BETWEEN):
