@@ -97,12 +97,25 @@ def _data(name: str, plain: Mapping[str, Any], shapes: Mapping[str, Shape], deep
             raise ValueError(f"{name}.units has {condition[:80]!r}, which is no condition")
         _bounds(f"{name}.units.{condition}", _mapping(f"{name}.units.{condition}", bounds))
         _mapping_of_units(f"{prefix}/given/{condition}", shapes, _shape("", given[condition]["shape"], 0))
+    if "table" in plain:
+        _table(f"{name}.table", _mapping(f"{name}.table", plain["table"]), shape)
     sources = _mapping(f"{name}.sources", plain.get("sources", {}))
     if sources and not deep:
         raise ValueError(f"{name} has sources of its own")
     for source, own in sources.items():
         _text(f"{name}.sources", source)
         _data(f"{name}.{source}", _mapping(f"{name}.{source}", own), shapes, deep - 1)
+
+
+def _table(name: str, plain: Mapping[str, Any], shape: Shape) -> None:
+    from gankit.data.tables.codec import Codec
+
+    try:
+        width = Codec.from_plain(plain).width
+    except TypeError as error:
+        raise ValueError(f"{name}: {str(error)[:200]}") from error
+    if shape != (width,):
+        raise ValueError(f"{name} makes rows of {width} numbers, and an example has shape {shape}")
 
 
 def _port(name: str, port: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from gankit.config import Config
 from gankit.data.broken import SKIP
 from gankit.data.folders import SIZED, looks_like_path
+from gankit.data.tables.table import is_table_file, told_beside
 
 WHOLE = 64 * 2**20
 """Bytes of one file that are hashed: all of a smaller one, else pieces spread over it."""
@@ -31,7 +32,7 @@ def fingerprint(name: str) -> dict[str, Any] | None:
     path = _path_of(name)
     if path is None:
         return None
-    files = sorted(_files(path)) if path.is_dir() else [path, *_labels_of(path)]
+    files = sorted(_files(path)) if path.is_dir() else [path, *_beside(path)]
     digest, size = hashlib.sha256(), 0
     for file in files:
         try:
@@ -62,9 +63,10 @@ def _path_of(name: str) -> Path | None:
     return None
 
 
-def _labels_of(path: Path) -> list[Path]:
-    labels = path.with_suffix(".labels.npy")
-    return [labels] if path.suffix == ".npy" and labels.is_file() else []
+def _beside(path: Path) -> list[Path]:
+    """What belongs to a file: labels of an array, settings of a table."""
+    beside = told_beside(path) if is_table_file(path) else path.with_suffix(".labels.npy")
+    return [beside] if path.suffix != ".npz" and beside.is_file() else []
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -30,6 +30,7 @@ from gankit.interfaces.values import LABEL as LABEL
 from gankit.interfaces.values import LATENT as LATENT
 from gankit.interfaces.values import Array as Array
 from gankit.interfaces.values import Batch as Batch
+from gankit.interfaces.values import Choice as Choice
 from gankit.interfaces.values import Draw as Draw
 from gankit.interfaces.values import Given as Given
 from gankit.interfaces.values import Key as Key

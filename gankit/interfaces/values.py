@@ -55,6 +55,22 @@ class Port:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A place in an example that is a vector where one of several numbers is 1 and the others are 0.
+
+    start, stop: of the place. shares: how often each of them is the one in the training data.
+    position, modes: of a number, where in an example it says how far it is from the mean of the mode that was chosen,
+    and how many of the first places are modes; beside the others it is 0. None and 0 for what is no number.
+    """
+
+    start: int
+    stop: int
+    shares: tuple[float, ...]
+    position: int | None = None
+    modes: int = 0
+
+
+@dataclass(frozen=True)
 class Scores:
     """What D says of a batch.
 

@@ -71,7 +71,7 @@ class Inputs:
 
     def examples(self, x: Any) -> Array:
         """(n, *shape), uint8 or float."""
-        x = np.asarray(x)
+        x = np.asarray(self._spec.as_array(x))
         known = x.dtype == np.uint8 or x.dtype.kind == "f"
         if x.shape[1:] != self._spec.shape or not known:
             raise DataError(

@@ -139,8 +139,8 @@ class AdversarialTrainer:
         ema: bool | None = None,
         player: str = G,
         by: Any = None,
-    ) -> Array:
-        """n examples from G, (n, *shape) in the data's own units and dtype.
+    ) -> Any:
+        """n examples from G, (n, *shape) in the data's own units and dtype; of a table, a DataFrame.
 
         labels: (n,) classes, or one class for all; by default every class in turn. Games with labels only.
         given: the game's other conditions by name, each n rows, or one for all; pictures in the units of the data.
@@ -165,7 +165,7 @@ class AdversarialTrainer:
             out = self._inference.in_bytes(player, g, z, n, conditions, size)
             return out.reshape(n, *spec.shape).astype(np.uint8, copy=False)
         out = self._inference.generated(player, g, z, n, conditions, size)
-        return np.asarray(scaling.to_user(out.reshape(n, *spec.shape)))
+        return spec.to_user(out.reshape(n, *spec.shape))
 
     def generate(
         self,
@@ -224,10 +224,10 @@ class AdversarialTrainer:
         slopes = partial(self._inference.slopes, G, self._places.player(G, ema), model, conditions, size)
         return np.asarray(refined(slopes, z, refine))
 
-    def reconstruct(self, x: Any, labels: Any = None, *, given: Any = None, **how: Any) -> Array:
+    def reconstruct(self, x: Any, labels: Any = None, *, given: Any = None, **how: Any) -> Any:
         """G(E(x)), (n, *shape) in the data's own units and dtype; how: as in `encode`."""
         z = self.encode(x, labels, given=given, **how)
-        return np.asarray(self.spec.scaling.to_user(self.generate(z, labels, given=given, ema=how.get("ema"))))
+        return self.spec.to_user(self.generate(z, labels, given=given, ema=how.get("ema")))
 
     def conditions_of(self, x: Any, *, seed: int = 0) -> dict[str, Array]:
         """The conditions that the game makes of examples, by name, from (n, *shape) in the data's own units.

@@ -1,0 +1,106 @@
+"""A whole table as a matrix of numbers, and back: plain data, which a checkpoint's header holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gankit.data.tables.column import Column, fitted
+from gankit.data.tables.columns import CATEGORY, LEFT_OUT, Found, pandas
+from gankit.errors import DataError, did_you_mean, one_of
+from gankit.interfaces.values import Choice
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How rows become numbers.
+
+    columns: in the order of the table. target: the column that others are to predict; None where there is none.
+    """
+
+    columns: tuple[Column, ...]
+    target: str | int | None = None
+
+    @classmethod
+    def fit(cls, frame: Any, found: Sequence[Found], target: str | int | None, where: str) -> Codec:
+        """The codec of a DataFrame's rows. Raises DataError where no column is left that varies."""
+        columns = tuple(
+            fitted(each, frame[each.name], f"{where}, column {each.name!r}") for each in found if each.kind != LEFT_OUT
+        )
+        codec = cls(columns, target)
+        if not codec.width:
+            raise DataError(f"{where}: no column varies, so there is nothing to learn.")
+        return codec
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row is."""
+        return sum(column.width for column in self.columns)
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """Where in a row one of several numbers is 1."""
+        found, at = [], 0
+        for column in self.columns:
+            position = at if column.modes else None
+            start = at + bool(column.modes)
+            at += column.width
+            if column.slots > 1:
+                found.append(Choice(start, at, column.shares, position, len(column.modes)))
+        return tuple(found)
+
+    def choice_of(self, name: Any) -> tuple[Column, Choice]:
+        """A column, by name, and where its choice lies. Raises DataError for a column without."""
+        choosing = [column for column in self.columns if column.slots > 1]
+        for column, choice in zip(choosing, self.choices, strict=True):
+            if str(column.name) == str(name):
+                return column, choice
+        names = [str(column.name) for column in choosing if not column.modes]
+        raise DataError(
+            f"No column {name!r} has categories.{did_you_mean(str(name), names)} Possible: {one_of(names)}."
+        )
+
+    def encode(self, frame: Any, where: str = "table", *, known: bool = True) -> Array:
+        """(n, width) float64. known: whether a category that is new is an error; else none is chosen."""
+        if not isinstance(frame, pandas().DataFrame):
+            raise DataError(f"{where} is a {type(frame).__name__}; this game's rows are a pandas DataFrame.")
+        names = [column.name for column in self.columns]
+        if missing := [name for name in names if name not in frame.columns]:
+            hint = did_you_mean(str(missing[0]), map(str, frame.columns))
+            raise DataError(
+                f"{where} has no column {missing[0]!r}.{hint} There are: {one_of(map(str, frame.columns))}."
+            )
+        parts = [c.encode(frame[c.name], f"{where}, column {c.name!r}", known=known) for c in self.columns]
+        return np.concatenate(parts, axis=1)
+
+    def decode(self, x: Array) -> Any:
+        """(n, width) to a DataFrame with the columns, dtypes and kinds of values that the codec was fitted on."""
+        cells, at = [], 0
+        for column in self.columns:
+            cells.append(column.decode(x[:, at : at + column.width]))
+            at += column.width
+        frame = pandas().concat(cells, axis=1)
+        frame.columns = [column.name for column in self.columns]
+        return frame
+
+    def to_plain(self) -> dict[str, Any]:
+        """For a checkpoint's header."""
+        return {"columns": [column.to_plain() for column in self.columns], "target": self.target}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Codec:
+        """The inverse of `to_plain`; raises ValueError for what is none."""
+        columns = plain.get("columns")
+        if not isinstance(columns, list) or not all(isinstance(column, Mapping) for column in columns):
+            raise ValueError("the table has no columns")
+        return cls(tuple(map(Column.from_plain, columns)), plain.get("target"))
+
+
+def default_target(columns: Sequence[Column]) -> str | int | None:
+    """The last column with categories."""
+    return next((c.name for c in reversed(columns) if c.kind in (CATEGORY, "boolean") and c.slots > 1), None)
