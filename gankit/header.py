@@ -31,7 +31,7 @@ MOST_STEPS, MOST_UPDATES = 2**53, 2**31 - 1
 """Frameworks count the updates of an optimizer in 32 bits."""
 MOST_NUMBERS, MOST_CLASSES, MOST_DIMENSIONS, LONGEST_LIST = 2**31, 2**31, 8, 4096
 DTYPES = ("uint8", "float16", "float32", "float64", "float128")
-KINDS = ("class", "vector", "image", "part", "mask")
+KINDS = ("class", "vector", "image", "part", "mask", "column", "chance")
 NAME = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 """Of roles, sources and conditions; they become parts of arrays' names."""
 

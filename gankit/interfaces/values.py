@@ -25,7 +25,8 @@ class Port:
 
     kind: "class", (m,) integers; "vector", (m, n) floats; "image", (m, h, w, c) floats, scaled like the examples;
         "part", (m, n) floats, what is known of an example that is a vector, scaled like the examples; "mask", (m, h, w,
-        1) or (m, n) floats, 1 where an image or a vector is known.
+        1) or (m, n) floats, 1 where an image or a vector is known; "column", (m, n) floats, 1 for a category that a row
+        of a table is told, 0 for all others; "chance", (m, n) uniform numbers.
     shape: of one example's; () for a class.
     num_classes: of a class.
     """
@@ -38,6 +39,11 @@ class Port:
     def scaled(self) -> bool:
         """Whether it is in the units of the examples."""
         return self.kind in ("image", "part")
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is drawn by its maker outside training, where nobody tells it."""
+        return self.kind in ("column", "chance")
 
     def to_plain(self) -> dict[str, Any]:
         """For a checkpoint's header."""

@@ -13,7 +13,8 @@ from gankit.data.sources import can_reopen, open_data
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream, examples_of, open_training
 from gankit.errors import ConfigError, DataError, did_you_mean, one_of
-from gankit.interfaces import LABEL, Batch, Given, Port
+from gankit.interfaces import LABEL, Batch, ConditionMaker, Given, Port
+from gankit.play.asking import own_draws
 from gankit.play.batches import Batches
 from gankit.play.conditions import split_by
 
@@ -23,11 +24,12 @@ Array = np.ndarray[Any, Any]
 class Inputs:
     """The checks of one game: examples of its shape, its conditions and no others.
 
-    made: the names of the conditions that are made of the examples, in training.
+    makers: of the conditions that are made of the examples, in training.
     """
 
-    def __init__(self, config: Config, spec: DataSpec, made: frozenset[str] = frozenset()) -> None:
-        self._config, self._spec, self._made = config, spec, made
+    def __init__(self, config: Config, spec: DataSpec, makers: tuple[ConditionMaker, ...] = ()) -> None:
+        self._config, self._spec, self._makers = config, spec, makers
+        self._made = frozenset(name for maker in makers for name in maker.ports)
 
     # ---- data
 
@@ -153,8 +155,12 @@ class Inputs:
             )
         return y.astype(np.int32)
 
-    def sample_given(self, n: int, labels: Any, given: Any) -> dict[str, Array]:
-        """The conditions of n samples: those given, one for all, and by default every class in turn."""
+    def sample_given(self, n: int, labels: Any, given: Any, seed: int = 0) -> dict[str, Array]:
+        """The conditions of n samples: those given, one for all, and by default every class in turn.
+
+        seed: of those that can be drawn as often as they occur.
+        """
+        given = {**own_draws(self._makers, n, seed), **(given or {})}
         if LABEL in self._spec.given and labels is None and LABEL not in (given or {}):
             labels = np.arange(n, dtype=np.int32) % (self._spec.num_classes or 1)
         if labels is not None and np.ndim(labels) == 0:

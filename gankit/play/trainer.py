@@ -52,7 +52,7 @@ class AdversarialTrainer:
         self._dataset, self._sources = dataset, dict(sources)
         ops = game.backend.ops
         self._batches = Batches(game.config, game.optimizer_specs, game.rules.terms, game.wants, workers_of(ops))
-        self._inputs = Inputs(game.config, game.spec, frozenset(name for m in game.makers for name in m.ports))
+        self._inputs = Inputs(game.config, game.spec, game.makers)
         self._units = units_on_device(game.spec, ops)
         prepared = on_examples_in_user_units(algorithm_1(game.rules), ops, game.makers, Seen.of(game.spec))
         state = game.initial_state(None if dataset is None else examples_of(dataset))
@@ -154,7 +154,7 @@ class AdversarialTrainer:
         config, source = self.config, self._places.seat(player, G).source
         spec, inputs = self._places.spec(source), self._places.inputs_of(source)
         size = at_once(spec.shape)
-        conditions = inputs.in_model_units(inputs.sample_given(n, labels, given))
+        conditions = inputs.in_model_units(inputs.sample_given(n, labels, given, seed))
         g, scaling = self._places.player(player, ema), spec.scaling
         # A part at a time, while the device is busy with the part before.
         z: Iterable[Array] = Streams(seed).first_latents_in_parts("sample", n, config.latent_dim, config.prior, size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,25 +43,35 @@ class Codec:
         """How many numbers a row is."""
         return sum(column.width for column in self.columns)
 
+    @cached_property
+    def places(self) -> dict[Any, tuple[int | None, int, int]]:
+        """By column, where its position lies in a row, and the start and stop of its choice: positions come first, then
+        the choices of columns that have them, then those that are choices alone."""
+        numbers = [column for column in self.columns if column.modes]
+        at, found = len(numbers), dict[Any, tuple[int | None, int, int]]()
+        for column in [*numbers, *(column for column in self.columns if not column.modes)]:
+            position, size = len(found) if column.modes else None, column.width - bool(column.modes)
+            found[column.name] = position, at, at + size
+            at += size
+        return found
+
     @property
     def choices(self) -> tuple[Choice, ...]:
-        """Where in a row one of several numbers is 1."""
-        found, at = [], 0
-        for column in self.columns:
-            position = at if column.modes else None
-            start = at + bool(column.modes)
-            at += column.width
-            if column.slots > 1:
-                found.append(Choice(start, at, column.shares, position, len(column.modes)))
-        return tuple(found)
+        """Where in a row one of several numbers is 1, from left to right."""
+        by_name = {column.name: column for column in self.columns}
+        return tuple(
+            Choice(start, stop, by_name[name].shares, position, len(by_name[name].modes))
+            for name, (position, start, stop) in self.places.items()
+            if stop > start
+        )
 
-    def choice_of(self, name: Any) -> tuple[Column, Choice]:
-        """A column, by name, and where its choice lies. Raises DataError for a column without."""
-        choosing = [column for column in self.columns if column.slots > 1]
-        for column, choice in zip(choosing, self.choices, strict=True):
+    def choice_of(self, name: Any) -> tuple[Column, int, int]:
+        """A column of categories, by name, and where its choice lies. Raises DataError for another column."""
+        there = [column for column in self.columns if not column.modes and column.slots > 1]
+        for column in there:
             if str(column.name) == str(name):
-                return column, choice
-        names = [str(column.name) for column in choosing if not column.modes]
+                return column, *self.places[column.name][1:]
+        names = [str(column.name) for column in there]
         raise DataError(
             f"No column {name!r} has categories.{did_you_mean(str(name), names)} Possible: {one_of(names)}."
         )
@@ -75,18 +86,21 @@ class Codec:
             raise DataError(
                 f"{where} has no column {missing[0]!r}.{hint} There are: {one_of(map(str, frame.columns))}."
             )
-        parts = [c.encode(frame[c.name], f"{where}, column {c.name!r}", known=known) for c in self.columns]
-        return np.concatenate(parts, axis=1)
+        x = np.empty((len(frame), self.width))
+        for column in self.columns:
+            x[:, self._own(column)] = column.encode(frame[column.name], f"{where}, column {column.name!r}", known=known)
+        return x
 
     def decode(self, x: Array) -> Any:
         """(n, width) to a DataFrame with the columns, dtypes and kinds of values that the codec was fitted on."""
-        cells, at = [], 0
-        for column in self.columns:
-            cells.append(column.decode(x[:, at : at + column.width]))
-            at += column.width
-        frame = pandas().concat(cells, axis=1)
+        frame = pandas().concat([column.decode(x[:, self._own(column)]) for column in self.columns], axis=1)
         frame.columns = [column.name for column in self.columns]
         return frame
+
+    def _own(self, column: Column) -> list[int]:
+        """The places of a column in a row."""
+        position, start, stop = self.places[column.name]
+        return [*([] if position is None else [position]), *range(start, stop)]
 
     def to_plain(self) -> dict[str, Any]:
         """For a checkpoint's header."""
