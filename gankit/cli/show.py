@@ -30,7 +30,10 @@ def sample(
     labels: Annotated[str | None, typer.Option(help="A class, or several in turn: 3, or 0,1,2.")] = None,
     given: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="What to answer to: a picture or .npy; of several conditions, NAME=FILE."),
+        typer.Option(
+            metavar="FILE",
+            help="What to answer to: a picture, .npy, NAME=FILE; of a table, COLUMN=VALUE.",
+        ),
     ] = None,
     backend: Annotated[str | None, typer.Option(help="By default the one that wrote the run.")] = None,
     device: Annotated[str, typer.Option()] = "auto",

@@ -26,6 +26,8 @@ from gankit.interfaces.trainer import Discriminator as Discriminator
 from gankit.interfaces.trainer import Generator as Generator
 from gankit.interfaces.trainer import Logger as Logger
 from gankit.interfaces.trainer import Trainer as Trainer
+from gankit.interfaces.values import CHANCE as CHANCE
+from gankit.interfaces.values import COLUMN as COLUMN
 from gankit.interfaces.values import LABEL as LABEL
 from gankit.interfaces.values import LATENT as LATENT
 from gankit.interfaces.values import Array as Array

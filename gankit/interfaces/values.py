@@ -17,6 +17,8 @@ Given = Mapping[str, Array]
 game has none."""
 LABEL, LATENT = "label", "latent"
 """The name of the condition that `labels=` is the short form of."""
+COLUMN, CHANCE = "column", "chance"
+"""Conditions of rows of a table: a category of one column, and a uniform number for each choice. Kinds, too."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Port:
     @property
     def drawn(self) -> bool:
         """Whether it is drawn by its maker outside training, where nobody tells it."""
-        return self.kind in ("column", "chance")
+        return self.kind in (COLUMN, CHANCE)
 
     def to_plain(self) -> dict[str, Any]:
         """For a checkpoint's header."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gankit.errors import ShapeError
-from gankit.interfaces.values import Choice
+from gankit.interfaces.values import COLUMN, Choice
 from gankit.layers.base import Array, Portable, Shape, require_flat
 
 EVEN = 1e-6
@@ -77,7 +77,7 @@ class KeepColumn(Portable):
     """
 
     choices: tuple[Choice, ...]
-    name: str = "column"
+    name: str = COLUMN
 
     @property
     def condition(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gankit.interfaces.values import Choice
+from gankit.interfaces.values import CHANCE, COLUMN, Choice
 from gankit.layers import (
     BatchNorm,
     Choose,
@@ -23,9 +23,6 @@ from gankit.layers import (
 )
 from gankit.networks.spec import GameSpec
 from gankit.parts.initializers import HeNormal
-
-COLUMN, CHANCE = "column", "chance"
-"""The conditions: a category of one column; a uniform number for each slot of a row."""
 
 
 def generator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256), temperature: float = 0.2) -> Layers:

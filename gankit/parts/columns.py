@@ -13,7 +13,7 @@ import numpy as np
 
 from gankit.data.dataset import Dataset
 from gankit.errors import ConfigError
-from gankit.interfaces import Array, Given, Ops, Port
+from gankit.interfaces import CHANCE, COLUMN, Array, Given, Ops, Port
 from gankit.interfaces.values import Choice
 from gankit.networks.spec import GameSpec
 
@@ -49,11 +49,11 @@ class Column:
     def __call__(self, ops: Ops, x: Array, noise: Array | None) -> Given:
         xp, chance = ops.xp, noise[:, DRAWS:]  # type: ignore[index]
         if not self.told:
-            return {"chance": chance}
+            return {CHANCE: chance}
         columns, first = len(self.told), self.told[0].start
         of_slot = np.repeat(np.arange(columns), [c.stop - c.start for c in self.told]).astype(np.float64)
         drawn = xp.floor(noise[:, :1] * columns)  # type: ignore[index]
-        return {"column": x[:, first:] * ops.to_float(drawn == ops.asarray(of_slot)), "chance": chance}
+        return {COLUMN: x[:, first:] * ops.to_float(drawn == ops.asarray(of_slot)), CHANCE: chance}
 
     def rows(self, dataset: Dataset) -> Callable[[HostArray], HostArray] | None:
         """Which rows of the data belong to numbers that were drawn: (..., noise) to (...) int32; None where no column
@@ -87,7 +87,7 @@ class Column:
 
     def drawn(self, noise: HostArray) -> dict[str, HostArray]:
         """Conditions that nobody told, as often as they occur: (n, noise) uniform numbers to each of them."""
-        out = {"chance": noise[:, DRAWS:]}
+        out = {CHANCE: noise[:, DRAWS:]}
         if self.told:
             first = self.told[0].start
             own = np.zeros((len(noise), self.told[-1].stop - first))
@@ -97,7 +97,7 @@ class Column:
                 category = np.minimum(np.searchsorted(table, noise[:, 1], side="right"), len(table) - 1)
                 mine = np.flatnonzero(column == i)
                 own[mine, choice.start - first + category[mine]] = 1.0
-            out["column"] = own
+            out[COLUMN] = own
         return {name: out[name] for name in self.ports}
 
 
@@ -109,5 +109,5 @@ def column(spec: GameSpec, *, even: bool = True) -> Column:
         )
     told = tuple(choice for choice in spec.choices if choice.position is None)
     slots = spec.choices[-1].stop - spec.choices[0].start
-    ports = {"column": Port("column", (told[-1].stop - told[0].start,))} if told else {}
-    return Column({**ports, "chance": Port("chance", (slots,))}, spec.choices, told, even)
+    ports = {COLUMN: Port(COLUMN, (told[-1].stop - told[0].start,))} if told else {}
+    return Column({**ports, CHANCE: Port(CHANCE, (slots,))}, spec.choices, told, even)

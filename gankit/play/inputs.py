@@ -13,7 +13,7 @@ from gankit.data.sources import can_reopen, open_data
 from gankit.data.spec import DataSpec
 from gankit.data.stream import Stream, examples_of, open_training
 from gankit.errors import ConfigError, DataError, did_you_mean, one_of
-from gankit.interfaces import LABEL, Batch, ConditionMaker, Given, Port
+from gankit.interfaces import COLUMN, LABEL, Batch, ConditionMaker, Given, Port
 from gankit.play.asking import own_draws
 from gankit.play.batches import Batches
 from gankit.play.conditions import split_by
@@ -160,7 +160,7 @@ class Inputs:
 
         seed: of those that can be drawn as often as they occur.
         """
-        given = {**own_draws(self._makers, n, seed), **(given or {})}
+        given = {**own_draws(self._makers, n, seed), **self._told(given or {}, n)}
         if LABEL in self._spec.given and labels is None and LABEL not in (given or {}):
             labels = np.arange(n, dtype=np.int32) % (self._spec.num_classes or 1)
         if labels is not None and np.ndim(labels) == 0:
@@ -171,6 +171,18 @@ class Inputs:
             if values.shape == self._spec.given[name].shape:  # one for all
                 asked[name] = np.broadcast_to(values, (n, *values.shape))
         return self.given(labels, asked, (n,))
+
+    def _told(self, given: Given, n: int) -> dict[str, Any]:
+        """Conditions by name; a column of a table may be named, with the category that it is to have."""
+        codec, asked = self._spec.codec, dict(given)
+        columns = [name for name in asked if name not in self._spec.given]
+        if codec is None or COLUMN not in self._spec.given or not columns:
+            return asked
+        if len(columns) > 1:
+            raise ConfigError(
+                f"Rows can be told one column, and {one_of(columns)} are asked for. Draw more, and choose."
+            )
+        return asked | {COLUMN: codec.told(columns[0], asked.pop(columns[0]), n)}
 
     def in_model_units(self, given: Given) -> dict[str, Array]:
         """Conditions as networks see them: pictures in the range of the examples."""

@@ -183,6 +183,12 @@ def gankit_metrics() -> Iterator[Entry]:
         "conditional-accuracy", "metrics.classes:ConditionalAccuracy", "samples judged to be what was asked for"
     )
 
+    yield _entry(
+        "train-on-synthetic", "metrics.tables:TrainOnSynthetic", "what a classifier learns from samples of a table"
+    )
+    yield _entry("column-shapes", "metrics.tables:ColumnShapes", "columns, and pairs of them, beside held-out rows")
+    yield _entry("closest-record", "metrics.tables:ClosestRecord", "whether rows of a table were learned by heart")
+
     yield _entry("classification-error", "metrics.classes:ClassificationError", "how often D is wrong about classes")
     yield _entry("paired-error", "metrics.given:PairedError", "distance of answers to the examples that they should be")
     yield _entry("consistency", "metrics.given:Consistency", "conditions made of answers, beside those asked for")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gankit.data.tables.column import Column, fitted
+from gankit.data.tables.column import SCALARS, Column, fitted
 from gankit.data.tables.columns import CATEGORY, LEFT_OUT, Found, pandas
 from gankit.errors import DataError, did_you_mean, one_of
 from gankit.interfaces.values import Choice
@@ -75,6 +75,25 @@ class Codec:
         raise DataError(
             f"No column {name!r} has categories.{did_you_mean(str(name), names)} Possible: {one_of(names)}."
         )
+
+    def told(self, name: Any, values: Any, n: int) -> Array:
+        """(n, slots of all columns of categories): 1 for the category that each of n rows is told, a value for each or
+        one for all. Raises DataError for another column or value; None is an empty cell."""
+        column, start, _ = self.choice_of(name)
+        first = min(
+            start for c in self.columns if not c.modes for _, start, stop in [self.places[c.name]] if stop > start
+        )
+        out = np.zeros((n, self.width - first))
+        each = [values] * n if isinstance(values, SCALARS) or values is None else list(values)
+        if len(each) != n:
+            raise DataError(f"{name!r}: {len(each)} values for {n} rows; pass one for each, or one for all.")
+        known = [str(value) for value in column.values] + ([str(None)] if column.missing else [])
+        for row, value in zip(out, each, strict=True):
+            if str(value) not in known:
+                hint = did_you_mean(str(value), known)
+                raise DataError(f"The column {name!r} is never {value!r}.{hint} Possible: {one_of(known)}.")
+            row[start - first + known.index(str(value))] = 1.0
+        return out
 
     def encode(self, frame: Any, where: str = "table", *, known: bool = True) -> Array:
         """(n, width) float64. known: whether a category that is new is an error; else none is chosen."""

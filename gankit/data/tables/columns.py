@@ -31,15 +31,15 @@ ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?"
 
 def pandas() -> Any:
     """The library; raises PluginError, saying how it is installed, where it is not."""
-    return _needed("pandas")
+    return needed("pandas")
 
 
 def mixture_model() -> Any:
     """scikit-learn's mixtures, as `pandas`."""
-    return _needed("sklearn.mixture")
+    return needed("sklearn.mixture")
 
 
-def _needed(module: str) -> Any:
+def needed(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:

@@ -42,6 +42,7 @@ class Table(Dataset):
 
     _: KW_ONLY
     frame: Any
+    codec: Codec
     found: tuple[Found, ...] = ()
     held_out: Mapping[str, Table] = field(default_factory=dict)
 
@@ -113,6 +114,33 @@ def table(
             codec.encode(held, f"{where}, test rows", known=False), name=where, codec=codec, frame=held
         )
     return Table(codec.encode(train, where), name=where, codec=codec, frame=train, found=found, held_out=held_out)
+
+
+def described(data: Table) -> str:
+    """What each column was taken for, as a small table of text."""
+    by_name = {column.name: column for column in data.codec.columns}
+    lines = [("column", "kind", "empty", "as")]
+    for each in data.found:
+        column = by_name.get(each.name)
+        if column is None or not column.width:
+            lines.append((str(each.name), "left out" if column is None else "constant", "", each.why))
+            continue
+        empty = f"{column.shares[-1]:.1%}" if column.missing else ""
+        parts = [_counted(len(column.modes), "mode"), _counted(len(column.values), "value")]
+        lines.append((str(each.name), column.kind, empty, " and ".join(filter(None, parts))))
+    wide = [max(len(line[i]) for line in lines) for i in range(3)]
+    held = "".join(f", {len(other):,} held out to {name}" for name, other in data.held_out.items())
+    target = "no target" if data.codec.target is None else f"target {data.codec.target}"
+    return "\n".join(
+        [
+            f"{data.name}: {len(data):,} rows to train on{held}; {target}",
+            *(f"  {a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}  {d}".rstrip() for a, b, c, d in lines),
+        ]
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return "" if not count else f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _target(codec: Codec, asked: str | None, where: str) -> str | int | None:
