@@ -31,7 +31,7 @@ MOST_STEPS, MOST_UPDATES = 2**53, 2**31 - 1
 """Frameworks count the updates of an optimizer in 32 bits."""
 MOST_NUMBERS, MOST_CLASSES, MOST_DIMENSIONS, LONGEST_LIST = 2**31, 2**31, 8, 4096
 DTYPES = ("uint8", "float16", "float32", "float64", "float128")
-KINDS = ("class", "vector", "image", "part", "mask")
+KINDS = ("class", "vector", "image", "part", "mask", "column", "chance")
 NAME = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 """Of roles, sources and conditions; they become parts of arrays' names."""
 
@@ -97,12 +97,25 @@ def _data(name: str, plain: Mapping[str, Any], shapes: Mapping[str, Shape], deep
             raise ValueError(f"{name}.units has {condition[:80]!r}, which is no condition")
         _bounds(f"{name}.units.{condition}", _mapping(f"{name}.units.{condition}", bounds))
         _mapping_of_units(f"{prefix}/given/{condition}", shapes, _shape("", given[condition]["shape"], 0))
+    if "table" in plain:
+        _table(f"{name}.table", _mapping(f"{name}.table", plain["table"]), shape)
     sources = _mapping(f"{name}.sources", plain.get("sources", {}))
     if sources and not deep:
         raise ValueError(f"{name} has sources of its own")
     for source, own in sources.items():
         _text(f"{name}.sources", source)
         _data(f"{name}.{source}", _mapping(f"{name}.{source}", own), shapes, deep - 1)
+
+
+def _table(name: str, plain: Mapping[str, Any], shape: Shape) -> None:
+    from gankit.data.tables.codec import Codec
+
+    try:
+        width = Codec.from_plain(plain).width
+    except TypeError as error:
+        raise ValueError(f"{name}: {str(error)[:200]}") from error
+    if shape != (width,):
+        raise ValueError(f"{name} makes rows of {width} numbers, and an example has shape {shape}")
 
 
 def _port(name: str, port: Mapping[str, Any]) -> None:

@@ -10,11 +10,15 @@ import numpy as np
 
 from gankit.data.folders import picture
 from gankit.errors import ConfigError, DataError, did_you_mean, one_of
+from gankit.interfaces import COLUMN
 from gankit.play.asking import further
 
 
 def read(files: Sequence[str], trainer: Any) -> dict[str, Any]:
-    """Conditions by name, each of the shape of one, from pictures and `.npy` files: FILE, or NAME=FILE of several."""
+    """Conditions by name, each of the shape of one, from pictures and `.npy` files: FILE, or NAME=FILE of several; of
+    tables, COLUMN=CATEGORY."""
+    if COLUMN in trainer.spec.given:
+        return dict(_column(text) for text in files)
     names = further(trainer)
     if not names:
         raise ConfigError("--given: this game has no conditions but labels, if any; for these there is --labels.")
@@ -31,6 +35,14 @@ def read(files: Sequence[str], trainer: Any) -> dict[str, Any]:
             )
         found[name] = _condition(name, Path(file), trainer)
     return found
+
+
+def _column(text: str) -> tuple[str, str | None]:
+    """(column, category) of "income=>50K"; None for an empty cell."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--given {text}: say which category of which column: --given COLUMN=CATEGORY.")
+    return name, value or None
 
 
 def _condition(name: str, path: Path, trainer: Any) -> Any:

@@ -12,7 +12,7 @@ import typer
 
 from gankit.errors import CheckpointError, ConfigError
 
-ARRAYS = (".npy", ".npz")
+ARRAYS, TABLES = (".npy", ".npz"), (".csv", ".parquet")
 FIRST = "modern-small"
 """What a newcomer should meet first, where it is installed: good pictures in minutes."""
 
@@ -21,11 +21,19 @@ def sample(
     run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint.")],
     n: Annotated[int, typer.Option("--n", min=1, help="How many.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Of the latents.")] = 0,
-    out: Annotated[Path, typer.Option(help="A picture (.png), or numbers (.npy, .npz).")] = Path("grid.png"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="A picture (.png), numbers (.npy, .npz), a table (.csv, .parquet).  [default: grid.png or samples.csv]"
+        ),
+    ] = None,
     labels: Annotated[str | None, typer.Option(help="A class, or several in turn: 3, or 0,1,2.")] = None,
     given: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="What to answer to: a picture or .npy; of several conditions, NAME=FILE."),
+        typer.Option(
+            metavar="FILE",
+            help="What to answer to: a picture, .npy, NAME=FILE; of a table, COLUMN=VALUE.",
+        ),
     ] = None,
     backend: Annotated[str | None, typer.Option(help="By default the one that wrote the run.")] = None,
     device: Annotated[str, typer.Option()] = "auto",
@@ -34,11 +42,18 @@ def sample(
     by: Annotated[str | None, typer.Option(help="With D's help: rejection, latent-optimisation.")] = None,
 ) -> None:
     """Draw samples from a trained game."""
-    if out.suffix not in (*ARRAYS, ".png"):
-        raise ConfigError(f"--out {out}: samples are written as .png, .npy or .npz.")
+    if out is not None and out.suffix not in (*ARRAYS, *TABLES, ".png"):
+        raise ConfigError(
+            f"--out {out}: samples are written as .png, .npy or .npz; those of a table as .csv or .parquet."
+        )
     from gankit.building import load
 
     trainer: Any = load(_checkpoint(run, step), backend, device)
+    rows = trainer.spec.codec is not None
+    out = out or Path("samples.csv" if rows else "grid.png")
+    if rows != (out.suffix in TABLES):
+        what = "rows of a table: write .csv or .parquet" if rows else "no table: write .png, .npy or .npz"
+        raise ConfigError(f"--out {out}: this game's samples are {what}.")
     classes = _classes(labels, n, trainer)
     if given:
         from gankit.cli.conditions import read
@@ -53,7 +68,11 @@ def sample(
 
         conditions = {**conditions, "by": parsed(by)}
     samples = trainer.sample(n, seed=seed, ema=False if no_ema else None, **conditions)
-    if out.suffix in ARRAYS:
+    if rows:
+        from gankit.data.tables.table import write_frame
+
+        write_frame(out, samples)
+    elif out.suffix in ARRAYS:
         _write_arrays(out, samples, classes)
     else:
         from gankit.runs.records import draw, reference

@@ -58,7 +58,9 @@ def demo(
 def train(
     backend: Backend = None,
     recipe: Annotated[str | None, typer.Option(help="A named game; see `gankit recipes`.  [default: mlp]")] = None,
-    data: Annotated[str | None, typer.Option(help="A name, .npz, .npy, or images: faces@64, faces.zip@64.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="A name, .npz, .npy, a table (.csv), or images: faces@64, faces.zip@64.")
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="How many in all, those of an earlier run included.")] = 5_000,
     seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.  [default: 0]")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
@@ -177,6 +179,7 @@ def play(options: Options, *, new: bool = False, quietly: bool = False) -> Path:
 def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tuple[Run, Any]:
     """The run folder, now ours, and its game at the step where it goes on; no game where nothing is left to do."""
     from gankit.building import configure
+    from gankit.data.tables.table import described
     from gankit.runs.folder import Run, fresh
     from gankit.runs.owner import Owner
 
@@ -199,6 +202,8 @@ def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tup
     run.note_data(config)
     _note(run, trainer, options)
     typer.echo(f"{run.folder}: {trainer!r}{_among(trainer)}")
+    if trainer.spec.codec is not None:
+        typer.echo(described(trainer.data))
     if skipped := run.note_skipped(config, trainer):
         warn(f"{skipped:,} pictures cannot be read and are left out; {run.skipped_file} lists them.")
     return run, trainer

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from gankit.data.lazy import Pictures
 from gankit.errors import DataError, did_you_mean, one_of
-from gankit.interfaces.values import Port
+from gankit.interfaces.values import Choice, Port
 
 Array = np.ndarray[Any, Any]
 
@@ -19,6 +19,25 @@ BLOCK_BYTES = 1 << 23
 """How much is held as float64 at a time when statistics are taken, so memory-mapped data stays on disk."""
 FOR_THE_MEAN = 512
 """Pictures: of bytes, their mean is within some 3 levels of that of all."""
+
+
+class Codec(Protocol):
+    """Rows of numbers, and what the user knows them as. `gankit.data.tables.codec` is the one for tables.
+
+    choices: the places in a row where one of several numbers is 1.
+    """
+
+    @property
+    def choices(self) -> tuple[Choice, ...]: ...
+
+    def encode(self, frame: Any, where: str = ...) -> Array:
+        """(n, width) float64; raises DataError for what does not fit."""
+
+    def decode(self, x: Array) -> Any:
+        """The inverse, of (n, width) floats of which the greatest number of a choice is the one that is chosen."""
+
+    def to_plain(self) -> dict[str, Any]:
+        """For a checkpoint's header."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +52,8 @@ class Dataset:
     given: further conditions of the examples, by name, a row for each: classes (n,), vectors (n, k) and images
         (n, h, w, c).
     skipped: files that could not be read and were left out, each with the reason.
+    codec: how rows of numbers were made of what the user knows, such as rows of a table, and are made into it again;
+        None where x is what the user knows.
 
     Raises DataError when a field contradicts another, or the examples leave `value_range`.
     """
@@ -44,6 +65,7 @@ class Dataset:
     name: str = "array"
     given: Mapping[str, Array] = field(default_factory=dict)
     skipped: Sequence[str] = ()
+    codec: Codec | None = None
 
     def __post_init__(self) -> None:
         if self.x.dtype.kind in "USOMm":
@@ -184,11 +206,13 @@ def scaling(dataset: Dataset, output: str) -> Scaling:
     Data with a `value_range` is mapped by that range, the same for every feature (offset and scale are 0-d),
     and "free" is then the same as "symmetric". Data without one is mapped feature by feature (offset and scale
     have the shape of one example): "free" by mean and standard deviation, the others by least and greatest
-    value; a constant feature keeps scale 1. Raises DataError for another `output`.
+    value; a constant feature keeps scale 1. What has a codec is left as it is. Raises DataError for another `output`.
     """
     if output not in ("unit", "symmetric", "free"):
         known = ("unit", "symmetric", "free")
         raise DataError(f"No output range {output!r}; possible: {one_of(known)}.{did_you_mean(output, known)}")
+    if dataset.codec is not None:  # it has brought them into units that networks can work in
+        return Scaling(np.zeros(()), np.ones(()), dtype=dataset.x.dtype.name)
     dtype = "float32" if dataset.x.dtype == np.float16 else dataset.x.dtype.name  # float16 where memory-mapped
     if dataset.value_range is not None:
         low, high = dataset.value_range

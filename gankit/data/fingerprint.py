@@ -11,6 +11,7 @@ from typing import Any
 
 from gankit.config import Config
 from gankit.data.asked import asked, looks_like_path
+from gankit.data.tables.table import is_table_file, told_beside
 
 WHOLE = 64 * 2**20
 """Bytes of one file that are hashed: all of a smaller one, else pieces spread over it."""
@@ -106,7 +107,7 @@ def _all_of(path: Path) -> list[Placed]:
     """Each file: within a folder called by its place there, else by its suffix."""
     if path.is_dir():
         return sorted(_files(os.fspath(path)), key=lambda placed: placed[0].split("/"))
-    return [(file.suffix, os.fspath(file)) for file in (path, *_labels_of(path))]
+    return [(file.suffix, os.fspath(file)) for file in (path, *_beside(path))]
 
 
 def _paths_of(name: str) -> list[Path]:
@@ -118,9 +119,10 @@ def _paths_of(name: str) -> list[Path]:
     return [path] if looks_like_path(name) and path.exists() else []
 
 
-def _labels_of(path: Path) -> list[Path]:
-    labels = path.with_suffix(".labels.npy")
-    return [labels] if path.suffix == ".npy" and labels.is_file() else []
+def _beside(path: Path) -> list[Path]:
+    """What belongs to a file: labels of an array, settings of a table."""
+    beside = told_beside(path) if is_table_file(path) else path.with_suffix(".labels.npy")
+    return [beside] if path.suffix != ".npz" and beside.is_file() else []
 
 
 def _files(folder: str) -> Iterator[Placed]:

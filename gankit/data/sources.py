@@ -14,8 +14,9 @@ import numpy as np
 from gankit.data import cifar10
 from gankit.data.archives import is_tar_of_pictures
 from gankit.data.asked import looks_like_path, unmistakable
-from gankit.data.dataset import Array, Dataset, blocks, check_split, extremes, is_memory_mapped
+from gankit.data.dataset import Array, Codec, Dataset, blocks, check_split, extremes, is_memory_mapped
 from gankit.data.folders import folder_by_text
+from gankit.data.tables.table import TABLE, Table, is_frame, is_table_file, table
 from gankit.errors import DataError
 
 X_KEYS = ("x", "images", "data", "arr_0")
@@ -29,7 +30,9 @@ LARGE, MOST_TIMES = 2**28, 100
 ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
 
-def open_data(source: Any, *, split: str = "train", num_classes: int | None = None) -> Dataset:
+def open_data(
+    source: Any, *, split: str = "train", num_classes: int | None = None, codec: Codec | None = None
+) -> Dataset:
     """A `Dataset` from any of these sources.
 
     - a `Dataset`;
@@ -44,8 +47,10 @@ def open_data(source: Any, *, split: str = "train", num_classes: int | None = No
     - a folder of images, or of a folder for each class; `faces@64` resizes and crops; a .zip, .tar or .parquet of
       them; several, `cats,dogs@64`: see `gankit.data.folder`;
     - an official archive of CIFAR-10, or the folder that it unpacks to: see `gankit.data.cifar10.load`;
-    - the name of an installed dataset; only these and CIFAR-10's archives have more splits than "train". A name goes
-      before a folder of that name, which is then written `./name`.
+    - a table: a pandas DataFrame, or a .csv, .csv.gz, .tsv or .parquet file: see `gankit.data.table`;
+    - the name of an installed dataset. A name goes before a folder of that name, which is then written `./name`.
+
+    Named datasets, CIFAR-10's archives and tables have more splits than "train".
 
     What yields batches, such as a torch DataLoader, goes to `gankit.build` or `Trainer.fit`: see `gankit.data.batches`.
 
@@ -55,10 +60,11 @@ def open_data(source: Any, *, split: str = "train", num_classes: int | None = No
     are numbered in alphabetical order; they become int64 (n,).
 
     num_classes: overrides what the source says; arrays say nothing.
+    codec: what made rows of numbers of the table that a game was built on, for more rows of its kind.
 
     Raises DataError for missing or unreadable files, NaN or infinity, and labels that do not fit.
     """
-    dataset = _open(source, split)
+    dataset = _open(source, split, codec)
     if num_classes is None:
         return dataset
     if dataset.labels is None:
@@ -68,7 +74,7 @@ def open_data(source: Any, *, split: str = "train", num_classes: int | None = No
 
 def can_reopen(name: str) -> bool:
     """Whether `open_data` finds again, from here, what a config calls by that name."""
-    if name in NAMELESS:
+    if name in (*NAMELESS, TABLE):
         return False
     from gankit.plug.registry import names
 
@@ -83,6 +89,8 @@ def data_name(source: Any) -> str:
         return unmistakable(Path(source))
     if isinstance(source, Dataset):
         return source.name
+    if is_frame(source):
+        return TABLE
     return BATCHES if yields_batches(source) else ARRAY
 
 
@@ -97,11 +105,15 @@ def yields_batches(source: Any) -> bool:
     )
 
 
-def _open(source: Any, split: str) -> Dataset:
+def _open(source: Any, split: str, codec: Codec | None) -> Dataset:
     if isinstance(source, str) and _is_name(source):
         return _registered(source, split)
     if isinstance(source, (str, os.PathLike)):
-        return _from_path(os.fspath(source), split)
+        return _from_path(os.fspath(source), split, codec)
+    if is_frame(source):
+        return table(source, codec=codec).split(split)
+    if isinstance(source, Table):
+        return source.split(split)
     check_split(source.name if isinstance(source, Dataset) else "An array", split, ["train"])
     if isinstance(source, Dataset):
         return source
@@ -164,8 +176,10 @@ def _registered(name: str, split: str) -> Dataset:
     return dataset
 
 
-def _from_path(text: str, split: str) -> Dataset:
+def _from_path(text: str, split: str, codec: Codec | None) -> Dataset:
     path = Path(text).expanduser()
+    if is_table_file(path):
+        return table(path, codec=codec).split(split)
     packed = path.name.endswith(ARCHIVES) and not is_tar_of_pictures(path)
     if packed or (path.is_dir() and cifar10.is_unpacked(path)):
         return cifar10.load_from(path, split)
@@ -178,8 +192,8 @@ def _from_file(path: Path) -> Dataset:
     if not path.is_file() or path.suffix not in (".npz", ".npy"):
         wrong = "is not a .npz or .npy file" if path.exists() else "does not exist"
         raise DataError(
-            f"{path} {wrong}. Possible: a .npz or .npy file, a folder of images (folder, folder@64, folder@48x64), "
-            "a .zip, .tar or .parquet of images, an array, or the name of a dataset."
+            f"{path} {wrong}. Possible: a .npz or .npy file, a table (.csv, .parquet), a folder of images (folder, "
+            "folder@64, folder@48x64), a .zip, .tar or .parquet of images, an array, or the name of a dataset."
         )
     try:
         x, labels, given = (*_npy(path), {}) if path.suffix == ".npy" else _npz(path)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gankit.data.dataset import Scaling
-from gankit.interfaces.values import LABEL, Port
+from gankit.data.dataset import Codec, Scaling
+from gankit.data.tables.codec import Codec as TableCodec
+from gankit.interfaces.values import LABEL, Choice, Port
 
 Array = np.ndarray[Any, Any]
 NOTHING: Mapping[str, Any] = {}
@@ -24,6 +25,7 @@ class DataSpec:
     given: what the conditions are, by name, labels included.
     units: the scalings of those conditions that have units of their own.
     sources: the same of the further sources, by name.
+    codec: what makes rows of numbers into what the user knows, such as rows of a table; None where they are that.
     """
 
     shape: tuple[int, ...]
@@ -32,6 +34,7 @@ class DataSpec:
     given: Mapping[str, Port] = field(default_factory=dict)
     units: Mapping[str, Scaling] = field(default_factory=dict)
     sources: Mapping[str, DataSpec] = field(default_factory=dict)
+    codec: Codec | None = None
 
     def __post_init__(self) -> None:
         if self.num_classes is not None and LABEL not in self.given:
@@ -56,6 +59,21 @@ class DataSpec:
             return self.scaling if port.scaled else None
         return self.units.get(name, self.scaling if self.scaling.offset.ndim == 0 else None)
 
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The places in an example where one of several numbers is 1."""
+        return () if self.codec is None else self.codec.choices
+
+    def to_user(self, model: Array) -> Any:
+        """Examples (n, *shape) in model units as the user knows them: an array, or what a codec makes of it."""
+        x = self.scaling.to_user(model)
+        return x if self.codec is None else self.codec.decode(x)
+
+    def as_array(self, examples: Any) -> Any:
+        """What the user knows as an array (n, *shape), where there is a codec; an array stays what it is."""
+        coded = self.codec is not None and not isinstance(examples, np.ndarray)
+        return self.codec.encode(examples) if coded and self.codec is not None else examples
+
     def arrays(self) -> dict[str, Array]:
         """What of it goes into a checkpoint as arrays, by name."""
         scalings = {"data": self.scaling} | {f"data/given/{name}": s for name, s in self.units.items()}
@@ -70,7 +88,9 @@ class DataSpec:
         further = {name: port.to_plain() for name, port in self.given.items() if name != LABEL}
         units = {name: _bounds(scaling) for name, scaling in self.units.items()}
         sources = {source: spec.to_plain() for source, spec in self.sources.items()}
-        return plain | {k: v for k, v in {"given": further, "units": units, "sources": sources}.items() if v}
+        codec = None if self.codec is None else self.codec.to_plain()
+        own = {"given": further, "units": units, "sources": sources, "table": codec}
+        return plain | {k: v for k, v in own.items() if v}
 
     @classmethod
     def from_checkpoint(cls, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> DataSpec:
@@ -93,6 +113,7 @@ class DataSpec:
                 source: cls._from_plain(f"{prefix}/{source}", arrays, own)
                 for source, own in plain.get("sources", NOTHING).items()
             },
+            TableCodec.from_plain(plain["table"]) if "table" in plain else None,
         )
 
 

@@ -202,7 +202,7 @@ def open_training(
     """Whatever a game can be trained on: `open_data`, and iterables of batches; spec: of a game already built."""
     if yields_batches(source):
         return BatchStream(source, conditional=conditional, num_classes=num_classes, spec=spec)
-    return open_data(source, num_classes=num_classes)
+    return open_data(source, num_classes=num_classes, codec=None if spec is None else spec.codec)
 
 
 def examples_of(data: Dataset | BatchStream) -> Dataset:

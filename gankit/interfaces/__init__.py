@@ -29,10 +29,13 @@ from gankit.interfaces.trainer import Discriminator as Discriminator
 from gankit.interfaces.trainer import Generator as Generator
 from gankit.interfaces.trainer import Logger as Logger
 from gankit.interfaces.trainer import Trainer as Trainer
+from gankit.interfaces.values import CHANCE as CHANCE
+from gankit.interfaces.values import COLUMN as COLUMN
 from gankit.interfaces.values import LABEL as LABEL
 from gankit.interfaces.values import LATENT as LATENT
 from gankit.interfaces.values import Array as Array
 from gankit.interfaces.values import Batch as Batch
+from gankit.interfaces.values import Choice as Choice
 from gankit.interfaces.values import Draw as Draw
 from gankit.interfaces.values import Given as Given
 from gankit.interfaces.values import Key as Key

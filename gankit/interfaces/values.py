@@ -17,6 +17,8 @@ Given = Mapping[str, Array]
 game has none."""
 LABEL, LATENT = "label", "latent"
 """The name of the condition that `labels=` is the short form of."""
+COLUMN, CHANCE = "column", "chance"
+"""Conditions of rows of a table: a category of one column, and a uniform number for each choice. Kinds, too."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Port:
 
     kind: "class", (m,) integers; "vector", (m, n) floats; "image", (m, h, w, c) floats, scaled like the examples;
         "part", (m, n) floats, what is known of an example that is a vector, scaled like the examples; "mask", (m, h, w,
-        1) or (m, n) floats, 1 where an image or a vector is known.
+        1) or (m, n) floats, 1 where an image or a vector is known; "column", (m, n) floats, 1 for a category that a row
+        of a table is told, 0 for all others; "chance", (m, n) uniform numbers.
     shape: of one example's; () for a class.
     num_classes: of a class.
     """
@@ -38,6 +41,11 @@ class Port:
     def scaled(self) -> bool:
         """Whether it is in the units of the examples."""
         return self.kind in ("image", "part")
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is drawn by its maker outside training, where nobody tells it."""
+        return self.kind in (COLUMN, CHANCE)
 
     def to_plain(self) -> dict[str, Any]:
         """For a checkpoint's header."""
@@ -52,6 +60,22 @@ class Port:
         if self.kind == "class":
             return f"integers below {self.num_classes}"
         return f"{self.kind} of shape {self.shape}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A place in an example that is a vector where one of several numbers is 1 and the others are 0.
+
+    start, stop: of the place. shares: how often each of them is the one in the training data.
+    position, modes: of a number, where in an example it says how far it is from the mean of the mode that was chosen,
+    and how many of the first places are modes; beside the others it is 0. None and 0 for what is no number.
+    """
+
+    start: int
+    stop: int
+    shares: tuple[float, ...]
+    position: int | None = None
+    modes: int = 0
 
 
 @dataclass(frozen=True)

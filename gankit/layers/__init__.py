@@ -22,6 +22,7 @@ from gankit.layers.base import (
     parameters,
     place,
 )
+from gankit.layers.choices import Choose, KeepColumn, Pack, Unpack
 from gankit.layers.composite import AsCondition, MinibatchStddev, Residual, Skip, SpectralNorm, largest_singular_value
 from gankit.layers.conditioning import (
     ClassesHead,
@@ -50,6 +51,7 @@ __all__ = [
     "AvgPool",
     "BatchNorm",
     "Bias",
+    "Choose",
     "ClassHead",
     "ClassesHead",
     "ConcatCondition",
@@ -66,6 +68,7 @@ __all__ = [
     "Flatten",
     "GlobalPool",
     "InstanceNorm",
+    "KeepColumn",
     "KeepKnown",
     "LabelAffine",
     "Layer",
@@ -76,6 +79,7 @@ __all__ = [
     "MaxPool",
     "Maxout",
     "MinibatchStddev",
+    "Pack",
     "Parameter",
     "PixelShuffle",
     "Placed",
@@ -91,6 +95,7 @@ __all__ = [
     "SpectralNorm",
     "TakeCondition",
     "Tanh",
+    "Unpack",
     "Upsample",
     "buffers",
     "condition_of",

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from gankit.config import Config, Part
-from gankit.data.dataset import Dataset
+from gankit.data.dataset import Codec, Dataset
 from gankit.data.sources import can_reopen, open_data
 from gankit.data.stream import examples_of
 from gankit.errors import CapabilityError, ConfigError, DataError, DeviceError, GankitError
@@ -57,7 +57,7 @@ class Bench:
         extractor: str | None = None,
         calibrate: bool | None = False,
     ) -> None:
-        self.splits = Splits(data if data is not None else source_of(trainer), trainer.config)
+        self.splits = Splits(data if data is not None else source_of(trainer), trainer.config, trainer.spec.codec)
         self.split = split or self.splits.first(preferred, "train")
         self.backend = _in_full_precision(trainer)
         self.extractor: Extractor | None = find_extractor(trainer.spec, extractor)
@@ -107,7 +107,7 @@ class Bench:
         return Evidence(
             backend=self.backend,
             spec=trainer.spec,
-            samples=trainer.sample(n, seed=seed, **conditions, **chosen),
+            samples=trainer.spec.as_array(trainer.sample(n, seed=seed, **conditions, **chosen)),
             labels=labels,
             split=self.splits,
             extractor=self.extractor,
@@ -146,8 +146,8 @@ class Bench:
 class Splits:
     """The splits of a data source by name, each opened once. `Evidence.split`."""
 
-    def __init__(self, source: Any, config: Config) -> None:
-        self._source, self._config, self._opened = source, config, dict[str, Dataset]()
+    def __init__(self, source: Any, config: Config, codec: Codec | None = None) -> None:
+        self._source, self._config, self._codec, self._opened = source, config, codec, dict[str, Dataset]()
 
     def __call__(self, name: str) -> Dataset:
         """Raises DataError where there is no such split, or nothing says where the data is."""
@@ -156,7 +156,7 @@ class Splits:
                 "The game was trained on data that its config cannot name. Pass it: gankit.evaluate(game, data=...)."
             )
         if name not in self._opened:
-            opened = open_data(self._source, split=name)
+            opened = open_data(self._source, split=name, codec=self._codec)
             # The game's own data, which a trainer hands over, is cut in two already.
             whole = not isinstance(self._source, Dataset)
             self._opened[name] = examples_of(split_by(self._config, opened)) if whole else opened

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gankit.errors import ConfigError
-from gankit.interfaces.values import LABEL, Port
+from gankit.interfaces.values import LABEL, Choice, Port
 from gankit.layers import ConcatCondition, ConcatLabels, Layers, Shape
 
 
@@ -20,6 +20,7 @@ class GameSpec:
     bounded: whether examples have a known least and greatest value, as images have.
     given: what the conditions are, by name, labels included.
     sources: what the examples of further sources are, by name.
+    choices: the places in an example where one of several numbers is 1; () of most data, in order of tables.
     """
 
     shape: Shape
@@ -28,6 +29,7 @@ class GameSpec:
     bounded: bool = True
     given: Mapping[str, Port] = field(default_factory=dict)
     sources: Mapping[str, Port] = field(default_factory=dict)
+    choices: tuple[Choice, ...] = ()
 
     def __post_init__(self) -> None:
         if self.num_classes is None and LABEL in self.given:

@@ -9,15 +9,24 @@ import numpy as np
 
 from gankit.data.dataset import Dataset
 from gankit.errors import DataError
-from gankit.interfaces import LABEL
+from gankit.interfaces import LABEL, ConditionMaker
 from gankit.play.streams import Streams
 
 Array = np.ndarray[Any, Any]
 
 
 def further(trainer: Any) -> list[str]:
-    """The names of a game's conditions beside labels, which everybody can make up."""
-    return [name for name in trainer.spec.given if name != LABEL]
+    """The names of a game's conditions beside labels, which everybody can make up, and those that draw themselves."""
+    return [name for name, port in trainer.spec.given.items() if name != LABEL and not port.drawn]
+
+
+def own_draws(makers: Iterable[ConditionMaker], n: int, seed: int) -> dict[str, Array]:
+    """n conditions of each maker that can draw them without an example."""
+    found: dict[str, Array] = {}
+    for i, maker in enumerate(makers):
+        if (drawn := getattr(maker, "drawn", None)) is not None:
+            found |= drawn(Streams(seed).generator(f"given/{i}").random((n, maker.noise)))
+    return found
 
 
 def asked(trainer: Any, n: int, labels: Any = None, *, seed: int = 0, data: Dataset | None = None) -> dict[str, Any]:

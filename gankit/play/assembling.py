@@ -60,7 +60,9 @@ def game_spec(config: Config, spec: DataSpec, source: str = "", without: Contain
     # Labels of a further source are there for terms, unless the whole game is played with labels.
     told = {name: port for name, port in own.given.items() if name != LABEL or config.conditional}
     given = {name: port for name, port in told.items() if name not in without}
-    return GameSpec(own.shape, config.latent_dim, bounded=own.bounded, given=given, sources=sources)
+    return GameSpec(
+        own.shape, config.latent_dim, bounded=own.bounded, given=given, sources=sources, choices=own.choices
+    )
 
 
 def assemble(

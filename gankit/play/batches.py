@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from gankit.config import Config
+from gankit.data.dataset import Dataset
 from gankit.interfaces import LABEL, Batch, ConditionMaker, Draw, Given, Loss, OptimizerSpec, Term, Workers
 from gankit.parts.schedules import at
 from gankit.play.game import D, G
@@ -26,7 +27,7 @@ class Wants:
 
     real: whether G's phase sees real examples too. mismatched: whether D's sees them under labels that are not theirs.
     num_classes: of the labels; None where there are none. sources: names of further sources.
-    noise: how many numbers each maker of conditions draws for an example.
+    noise: how many numbers each maker of conditions draws for an example. rows: of a maker that chooses examples too.
     """
 
     real: bool = False
@@ -34,6 +35,7 @@ class Wants:
     num_classes: int | None = None
     sources: tuple[str, ...] = ()
     noise: tuple[int, ...] = ()
+    rows: Callable[[Dataset], Callable[[Array], Array] | None] | None = None
 
     @classmethod
     def of(
@@ -54,6 +56,7 @@ class Wants:
             num_classes=num_classes,
             sources=tuple(sources),
             noise=tuple(maker.noise for maker in makers),
+            rows=next((maker.rows for maker in makers[:1] if hasattr(maker, "rows")), None),
         )
 
 
@@ -62,12 +65,14 @@ class Stock:
     """A data set as draws are made from it.
 
     size: how many examples it has. labels: (size,) int32, None in a game without. placed: the names of conditions that
-    lie where the examples do, and are taken from there.
+    lie where the examples do, and are taken from there. rows: which examples belong to what the first maker of
+    conditions draws from, (..., noise) to (...); None where all are walked through.
     """
 
     size: int
     labels: Array | None = None
     placed: tuple[str, ...] = field(default=())
+    rows: Callable[[Array], Array] | None = None
 
 
 class Batches:
@@ -110,6 +115,8 @@ class Batches:
             purpose = f"order/{phase}" + (f"/{source}" if source else "")
             order = self._streams.order(purpose, start, stop, int(np.prod(lead)), own.size)
             order = order.reshape(count, *lead)
+            if own.rows is not None and not source:
+                order = own.rows(self._noise(phase, 0, start, stop, lead))
             given = dict.fromkeys(own.placed, order)
             return order, given if own.labels is None else {LABEL: own.labels[order], **given}
 
@@ -165,6 +172,14 @@ class Batches:
         d, g = self._own(d, 2), self._own(g, 1)
         return Batch(d, g, self.numbers(start, stop), key=(words[:, 0], words[:, 1]))
 
+    def _noise(self, phase: str, i: int, start: int, stop: int, lead: tuple[int, ...]) -> Array:
+        """What the i-th maker of conditions draws from, for each example."""
+        return self._streams.uniform(f"given/{phase}/{i}", start, stop, (*lead, self._wants.noise[i]))
+
+    def rows_of(self, data: Dataset) -> Callable[[Array], Array] | None:
+        """`Stock.rows` of a data set, where a maker of conditions chooses its examples."""
+        return None if self._wants.rows is None else self._wants.rows(data)
+
     def _own(self, draw: Draw, axis: int) -> Draw:
         """This worker's rows of a draw, which lie along that axis."""
         workers = self._workers
@@ -178,7 +193,7 @@ class Batches:
         z = streams.latents(f"z/{phase}", start, stop, (*lead, c.latent_dim), c.prior)
         for i, noise in enumerate(wants.noise):
             if noise:
-                given = {**given, f"{NOISE}{i}": streams.uniform(f"given/{phase}/{i}", start, stop, (*lead, noise))}
+                given = {**given, f"{NOISE}{i}": self._noise(phase, i, start, stop, lead)}
         fake_given, others = given, {}
         if c.fake_labels == "uniform" and LABEL in given:
             uniform = streams.labels(f"labels/{phase}", start, stop, lead, wants.num_classes or 1)

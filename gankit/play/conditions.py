@@ -42,7 +42,8 @@ def bare_spec(config: Config, dataset: Dataset, others: Mapping[str, Dataset]) -
     """What is known of a game before its conditions are."""
     sources = {source: Port("image", data.shape, classes_of(data)) for source, data in others.items()}
     bounded = dataset.value_range is not None
-    return GameSpec(dataset.shape, config.latent_dim, bounded=bounded, sources=sources)
+    choices = () if dataset.codec is None else dataset.codec.choices
+    return GameSpec(dataset.shape, config.latent_dim, bounded=bounded, sources=sources, choices=choices)
 
 
 def classes_of(data: Dataset) -> int | None:
@@ -96,7 +97,7 @@ def data_spec(
         alike = source not in outputs and data.value_range is None
         own_scaling = scaling(dataset if alike else data, outputs.get(source, ends))
         sources[source] = DataSpec(data.shape, classes_of(data), own_scaling, {**own, **crossed}, own_units)
-    return DataSpec(dataset.shape, num_classes, scaling(dataset, ends), given, units, sources)
+    return DataSpec(dataset.shape, num_classes, scaling(dataset, ends), given, units, sources, dataset.codec)
 
 
 def ports(config: Config, dataset: Dataset, makers: Makers, num_classes: int | None) -> dict[str, Port]:

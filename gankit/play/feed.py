@@ -46,7 +46,7 @@ class Feed:
         self.dataset = dataset
         self._batches = batches
         self._sources = {"": dataset, **(others or {})}
-        self._stocks = {"": _stock(dataset, conditions)} | {
+        self._stocks = {"": _stock(dataset, conditions, batches.rows_of(dataset))} | {
             source: _stock(data, frozenset({LABEL, *data.given})) for source, data in (others or {}).items()
         }
         shared = {
@@ -145,10 +145,10 @@ def staging(ops: Ops) -> tuple[Callable[[Batch, int], Any], bool]:
     return stage or (lambda batches, capacity: batches), stage is not None
 
 
-def _stock(data: Dataset, conditions: frozenset[str]) -> Stock:
+def _stock(data: Dataset, conditions: frozenset[str], rows: Callable[[Any], Any] | None = None) -> Stock:
     # int32: the integers that every backend has, whatever else its process has switched on.
     labels = data.labels.astype(np.int32) if LABEL in conditions and data.labels is not None else None
-    return Stock(len(data), labels, tuple(name for name in data.given if name in conditions))
+    return Stock(len(data), labels, tuple(name for name in data.given if name in conditions), rows)
 
 
 def _fits(data: Dataset) -> bool:

@@ -13,7 +13,8 @@ from gankit.data.sources import can_reopen, open_data
 from gankit.data.spec import DataSpec
 from gankit.data.stream import BatchStream, examples_of, open_training
 from gankit.errors import ConfigError, DataError, did_you_mean, one_of
-from gankit.interfaces import LABEL, Batch, Given, Port
+from gankit.interfaces import COLUMN, LABEL, Batch, ConditionMaker, Given, Port
+from gankit.play.asking import own_draws
 from gankit.play.batches import Batches
 from gankit.play.conditions import split_by
 
@@ -23,11 +24,12 @@ Array = np.ndarray[Any, Any]
 class Inputs:
     """The checks of one game: examples of its shape, its conditions and no others.
 
-    made: the names of the conditions that are made of the examples, in training.
+    makers: of the conditions that are made of the examples, in training.
     """
 
-    def __init__(self, config: Config, spec: DataSpec, made: frozenset[str] = frozenset()) -> None:
-        self._config, self._spec, self._made = config, spec, made
+    def __init__(self, config: Config, spec: DataSpec, makers: tuple[ConditionMaker, ...] = ()) -> None:
+        self._config, self._spec, self._makers = config, spec, makers
+        self._made = frozenset(name for maker in makers for name in maker.ports)
 
     # ---- data
 
@@ -71,7 +73,7 @@ class Inputs:
 
     def examples(self, x: Any) -> Array:
         """(n, *shape), uint8 or float."""
-        x = np.asarray(x)
+        x = np.asarray(self._spec.as_array(x))
         known = x.dtype == np.uint8 or x.dtype.kind == "f"
         if x.shape[1:] != self._spec.shape or not known:
             raise DataError(
@@ -153,8 +155,12 @@ class Inputs:
             )
         return y.astype(np.int32)
 
-    def sample_given(self, n: int, labels: Any, given: Any) -> dict[str, Array]:
-        """The conditions of n samples: those given, one for all, and by default every class in turn."""
+    def sample_given(self, n: int, labels: Any, given: Any, seed: int = 0) -> dict[str, Array]:
+        """The conditions of n samples: those given, one for all, and by default every class in turn.
+
+        seed: of those that can be drawn as often as they occur.
+        """
+        given = {**own_draws(self._makers, n, seed), **self._told(given or {}, n)}
         if LABEL in self._spec.given and labels is None and LABEL not in (given or {}):
             labels = np.arange(n, dtype=np.int32) % (self._spec.num_classes or 1)
         if labels is not None and np.ndim(labels) == 0:
@@ -165,6 +171,18 @@ class Inputs:
             if values.shape == self._spec.given[name].shape:  # one for all
                 asked[name] = np.broadcast_to(values, (n, *values.shape))
         return self.given(labels, asked, (n,))
+
+    def _told(self, given: Given, n: int) -> dict[str, Any]:
+        """Conditions by name; a column of a table may be named, with the category that it is to have."""
+        codec, asked = self._spec.codec, dict(given)
+        columns = [name for name in asked if name not in self._spec.given]
+        if codec is None or COLUMN not in self._spec.given or not columns:
+            return asked
+        if len(columns) > 1:
+            raise ConfigError(
+                f"Rows can be told one column, and {one_of(columns)} are asked for. Draw more, and choose."
+            )
+        return asked | {COLUMN: codec.told(columns[0], asked.pop(columns[0]), n)}
 
     def in_model_units(self, given: Given) -> dict[str, Array]:
         """Conditions as networks see them: pictures in the range of the examples."""

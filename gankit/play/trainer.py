@@ -54,7 +54,7 @@ class AdversarialTrainer:
         self._dataset, self._sources = dataset, dict(sources)
         ops = game.backend.ops
         self._batches = Batches(game.config, game.optimizer_specs, game.rules.terms, game.wants, workers_of(ops))
-        self._inputs = Inputs(game.config, game.spec, frozenset(name for m in game.makers for name in m.ports))
+        self._inputs = Inputs(game.config, game.spec, game.makers)
         self._units = units_on_device(game.spec, ops)
         prepared = on_examples_in_user_units(algorithm_1(game.rules), ops, game.makers, Seen.of(game.spec))
         state = game.initial_state(None if dataset is None else examples_of(dataset))
@@ -150,8 +150,8 @@ class AdversarialTrainer:
         ema: bool | None = None,
         player: str = G,
         by: Any = None,
-    ) -> Array:
-        """n examples from G, (n, *shape) in the data's own units and dtype.
+    ) -> Any:
+        """n examples from G, (n, *shape) in the data's own units and dtype; of a table, a DataFrame.
 
         labels: (n,) classes, or one class for all; by default every class in turn. Games with labels only.
         given: the game's other conditions by name, each n rows, or one for all; pictures in the units of the data.
@@ -165,7 +165,7 @@ class AdversarialTrainer:
         config, source = self.config, self._places.seat(player, G).source
         spec, inputs = self._places.spec(source), self._places.inputs_of(source)
         size = at_once(spec.shape)
-        conditions = inputs.in_model_units(inputs.sample_given(n, labels, given))
+        conditions = inputs.in_model_units(inputs.sample_given(n, labels, given, seed))
         g, scaling = self._places.player(player, ema), spec.scaling
         # A part at a time, while the device is busy with the part before.
         z: Iterable[Array] = Streams(seed).first_latents_in_parts("sample", n, config.latent_dim, config.prior, size)
@@ -176,7 +176,7 @@ class AdversarialTrainer:
             out = self._inference.in_bytes(player, g, z, n, conditions, size)
             return out.reshape(n, *spec.shape).astype(np.uint8, copy=False)
         out = self._inference.generated(player, g, z, n, conditions, size)
-        return np.asarray(scaling.to_user(out.reshape(n, *spec.shape)))
+        return spec.to_user(out.reshape(n, *spec.shape))
 
     def generate(
         self,
@@ -235,10 +235,10 @@ class AdversarialTrainer:
         slopes = partial(self._inference.slopes, G, self._places.player(G, ema), model, conditions, size)
         return np.asarray(refined(slopes, z, refine))
 
-    def reconstruct(self, x: Any, labels: Any = None, *, given: Any = None, **how: Any) -> Array:
+    def reconstruct(self, x: Any, labels: Any = None, *, given: Any = None, **how: Any) -> Any:
         """G(E(x)), (n, *shape) in the data's own units and dtype; how: as in `encode`."""
         z = self.encode(x, labels, given=given, **how)
-        return np.asarray(self.spec.scaling.to_user(self.generate(z, labels, given=given, ema=how.get("ema"))))
+        return self.spec.to_user(self.generate(z, labels, given=given, ema=how.get("ema")))
 
     def conditions_of(self, x: Any, *, seed: int = 0) -> dict[str, Array]:
         """The conditions that the game makes of examples, by name, from (n, *shape) in the data's own units.

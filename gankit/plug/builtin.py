@@ -27,6 +27,7 @@ def gankit_generators() -> Iterator[Entry]:
     yield _entry("u-net", "networks.pictures:u_net", "a picture to one of its size, by a U-Net")
     yield _entry("super-resolution", "networks.pictures:super_resolution", "a picture to a larger one, by residuals")
     yield _entry("completion", "networks.completion:generator", "what a mask hides of a picture, by a modulated U-Net")
+    yield _entry("tabular", "networks.tabular:generator", "rows of a table: dense layers, a choice for each column")
     yield _entry("translation", "networks.pictures:translation", "a picture to one of another domain")
 
 
@@ -40,6 +41,7 @@ def gankit_discriminators() -> Iterator[Entry]:
     yield _entry("k-class", "networks.k_class:discriminator", "a classifier of images, real if of any class")
     yield _entry("k-class-mlp", "networks.k_class:dense_discriminator", "the same of dense layers, for any array")
     yield _entry("completion", "networks.completion:discriminator", "a logit for a picture, of which a part was hidden")
+    yield _entry("tabular", "networks.tabular:discriminator", "rows of a table, singly or in packs")
     yield _entry("patches", "networks.pictures:patches", "a logit for each patch of a picture beside its condition")
 
 
@@ -75,6 +77,7 @@ def gankit_conditions() -> Iterator[Entry]:
     yield _entry("grey", "parts.conditions:grey", "the example without its colours")
     yield _entry("edges", "parts.conditions:edges", "where the example turns from dark to light")
     yield _entry("mask", "parts.conditions:mask", "the example with a part hidden, and which")
+    yield _entry("column", "parts.columns:column", "a category of one column of a table, and chance for the others")
     yield _entry("spectrum", "parts.conditions:spectrum", "amplitudes of a series' lowest frequencies")
     yield _entry("previous", "parts.conditions:previous", "the frames before the last one of a short film")
     yield _entry("unpaired", "parts.conditions:unpaired", "examples of a further source, in no relation")
@@ -139,6 +142,9 @@ def gankit_recipes() -> Iterator[Entry]:
     yield _entry("next-frame", "cookbook.pictures:NEXT_FRAME", "the next frame of a film, given the two before")
     yield _entry("semi-supervised", "cookbook.semi_supervised:RECIPE", "a classifier from few labels and many examples")
     yield _entry("series", "cookbook.series:RECIPE", "series (steps, channels) by convolutions along time")
+    yield _entry(
+        "tabular", "cookbook.tabular:RECIPE", "rows of a table with numbers, categories and dates: a .csv file"
+    )
     yield _entry("spectrum", "cookbook.spectrum:RECIPE", "one-dimensional signals, given their spectrum")
 
 
@@ -185,6 +191,12 @@ def gankit_metrics() -> Iterator[Entry]:
     yield _entry(
         "conditional-accuracy", "metrics.classes:ConditionalAccuracy", "samples judged to be what was asked for"
     )
+
+    yield _entry(
+        "train-on-synthetic", "metrics.tables:TrainOnSynthetic", "what a classifier learns from samples of a table"
+    )
+    yield _entry("column-shapes", "metrics.tables:ColumnShapes", "columns, and pairs of them, beside held-out rows")
+    yield _entry("closest-record", "metrics.tables:ClosestRecord", "whether rows of a table were learned by heart")
 
     yield _entry("classification-error", "metrics.classes:ClassificationError", "how often D is wrong about classes")
     yield _entry("paired-error", "metrics.given:PairedError", "distance of answers to the examples that they should be")

@@ -14,6 +14,7 @@ import numpy as np
 from gankit import checkpoint
 from gankit.data.images import save_png, scatter
 from gankit.data.sources import open_data
+from gankit.data.tables.table import write_frame
 from gankit.errors import CheckpointError, DataError, ShapeError
 from gankit.play.asking import asked
 from gankit.runs.folder import Run
@@ -46,7 +47,10 @@ class MetricsLog:
 
 @dataclass
 class SampleGrid:
-    """A picture of the same latents after every `every`-th step. That examples are no picture is said once."""
+    """A picture of the same latents after every `every`-th step; of a table a .csv of 100 rows.
+
+    That examples are no picture is said once.
+    """
 
     run: Run
     every: int
@@ -61,6 +65,9 @@ class SampleGrid:
         return self._write(trainer, self.run.picture)
 
     def _write(self, trainer: Any, path: Any) -> bool:
+        if trainer.spec.codec is not None:
+            write_frame(path.with_suffix(".csv"), trainer.sample(ROWS * ROWS, seed=SEED))
+            return True
         if not is_picture(trainer.spec.shape):
             if "said" not in self._reference:
                 self.say(f"Examples of shape {trainer.spec.shape} are no picture: none are drawn.")
