@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import gankit
-from gankit.data import digits, open_data
+from gankit.data import digits, open_data, table
 
 ENOUGH = 64
 FILES = {
@@ -33,6 +33,27 @@ def paper(**settings: Any) -> dict[str, Any]:
 
 SLANTED = {"b": np.random.default_rng(7).integers(0, 256, (30, 28, 28, 1), dtype=np.uint8)}
 """The other domain of `cycle`; what is in the pictures does not matter here."""
+
+
+def mixed_rows(n: int) -> Any:
+    """A DataFrame with numbers, categories, a date, booleans and empty cells, which depend on one another."""
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("sklearn")
+    rng = np.random.default_rng(0)
+    city = rng.choice(["Köln", "東京", "Oslo"], n, p=[0.9, 0.08, 0.02])
+    income = np.where(city == "Köln", rng.normal(20, 3, n), rng.normal(90, 20, n)).round(1)
+    return pd.DataFrame(
+        {
+            "income": income,
+            "city": np.where(rng.random(n) < 0.1, None, city),
+            "day": pd.to_datetime("2021-03-01") + pd.to_timedelta(rng.integers(0, 300, n), unit="D"),
+            "children": np.where(rng.random(n) < 0.2, np.nan, rng.integers(0, 4, n)),
+            "owns": income + rng.normal(0, 10, n) > 30,
+        }
+    )
+
+
+TABULAR = {"generator": {"hidden": [16]}, "discriminator": {"hidden": [16], "pack": 2}}
 
 GAMES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "mlp": ("digits", {}),
@@ -57,6 +78,7 @@ GAMES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "cycle": ("mnist", {"generator": {"width": 2, "blocks": 1}, "discriminator": {"width": 2}, "sources": SLANTED}),
     "series": ("signals", both(width=2)),
     "spectrum": ("signals", both(hidden=[16])),
+    "tabular": ("table", TABULAR),
     "semi-supervised": (
         "mnist",
         {"generator": {"hidden": [16]}, "discriminator": {"width": 2, "units": 8}, "labelled": 20},
@@ -77,6 +99,8 @@ def examples(data: str) -> gankit.Dataset:
     """The first few, with labels. Without the files the test is skipped, but not in CI, which must have them."""
     if data == "digits":
         return digits.whole()
+    if data == "table":
+        return table(mixed_rows(ENOUGH))
     if data not in FILES:
         return open_data(data)
     path = Path(os.environ.get("GANKIT_DATA") or "nowhere", FILES[data])

@@ -16,6 +16,7 @@ from gankit.data.archives import is_tar_of_pictures
 from gankit.data.asked import looks_like_path, unmistakable
 from gankit.data.dataset import Array, Codec, Dataset, blocks, check_split, extremes, is_memory_mapped
 from gankit.data.folders import folder_by_text
+from gankit.data.labels import class_numbers, is_text
 from gankit.data.tables.table import TABLE, Table, is_frame, is_table_file, table
 from gankit.errors import DataError
 
@@ -326,26 +327,3 @@ def not_finite(x: Array, name: str) -> DataError:
         f"{name}: {len(where)} of {len(x)} examples hold NaN or infinity, the first at index {where[0]}. "
         "Drop them with x[np.isfinite(x).reshape(len(x), -1).all(axis=1)], or fill them."
     )
-
-
-def is_text(labels: Array) -> bool:
-    """Whether these are names of classes."""
-    return labels.ndim == 1 and (
-        labels.dtype.kind in "UT" or (labels.dtype.kind == "O" and all(isinstance(each, str) for each in labels))
-    )
-
-
-def class_numbers(labels: Array, name: str) -> Array:
-    """(n,) int64 from whole numbers of any dtype, or from one-hot rows."""
-    if labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "buif":
-        if not (np.isin(labels, (0, 1)).all() and (np.count_nonzero(labels, axis=1) == 1).all()):
-            raise DataError(f"{name}: labels of shape {labels.shape} are not one-hot: each row must hold a single 1.")
-        return np.asarray(labels.argmax(axis=1), np.int64)
-    if labels.ndim != 1 or labels.dtype.kind not in "buif":
-        raise DataError(
-            f"{name}: labels must be (n,) whole numbers or (n, C) one-hot rows with C >= 2; "
-            f"got shape {labels.shape}, dtype {labels.dtype}. Write a column as labels[:, 0]."
-        )
-    if labels.dtype.kind == "f" and not (np.isfinite(labels) & (np.rint(labels) == labels)).all():
-        raise DataError(f"{name}: labels of dtype {labels.dtype} are not all whole numbers. Classes count from 0.")
-    return labels.astype(np.int64, copy=False)

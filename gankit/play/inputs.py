@@ -179,9 +179,7 @@ class Inputs:
         if codec is None or COLUMN not in self._spec.given or not columns:
             return asked
         if len(columns) > 1:
-            raise ConfigError(
-                f"Rows can be told one column, and {one_of(columns)} are asked for. Draw more, and choose."
-            )
+            raise ConfigError(f"Rows are told one column, not {one_of(columns)}. Draw more, and choose.")
         return asked | {COLUMN: codec.told(columns[0], asked.pop(columns[0]), n)}
 
     def in_model_units(self, given: Given) -> dict[str, Array]:

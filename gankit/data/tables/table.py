@@ -116,7 +116,7 @@ def table(
     test = told.get("test") if test is None else test
     train, held = _divided(frame, test, path, missing, where)
     if codec is None:
-        found = tuple(look(train, columns, where))
+        found = tuple(look(frame, columns, where))
         codec = Codec.fit(train, found, None, where)
         codec = replace(codec, target=_target(codec, target, where))
     else:
