@@ -100,7 +100,7 @@ class Column:
             own = np.array([slots.get(value, -1) for value in different])
             if known and (own < 0).any():
                 raise DataError(f"{where}: {different[own.argmin()]!r} is none of its {len(own)} categories so far.")
-            return own[codes], np.zeros(len(codes))
+            return np.asarray(own[codes]), np.zeros(len(codes))
         numbers = self.numbers(present)
         slot, position = self._nearest_mode(numbers)
         if self.values:
@@ -141,7 +141,7 @@ class Column:
         if self.values:
             values = np.asarray(self.values, np.float64)
             numbers = np.where(slot >= modes, values[np.clip(slot - modes, 0, len(values) - 1)], numbers)
-        return numbers
+        return np.asarray(numbers)
 
     # ---- numbers and cells
 
