@@ -30,6 +30,7 @@ NAV: dict[str, list[str]] = {
     "Use": [
         "your-data",
         "your-images",
+        "your-table",
         "recipes",
         "settings",
         "parts",

@@ -46,6 +46,7 @@ def mixed() -> pd.DataFrame:
             "ranked": pd.Categorical(rng.choice(["lo", "hi"], N), categories=["lo", "mid", "hi"], ordered=True),
             "mostly 0": np.where(rng.random(N) < 0.7, 0.0, rng.normal(size=N)),
             "few": rng.integers(0, 5, N).astype("int8"),
+            "objects": np.array([True, None, False] * (N // 3), object),
             "string": pd.array(["a", None] * (N // 2), dtype="string"),
         }
     )
@@ -67,7 +68,7 @@ def test_what_columns_are_is_found(frame: pd.DataFrame) -> None:
         **dict.fromkeys(("whole", "always", "holes", "nullable", "few"), "integer"),
         **dict.fromkeys(("real", "single", "price", "mostly 0"), "continuous"),
         **dict.fromkeys(("text", "never", "ranked", "string"), "category"),
-        **dict.fromkeys(("yes", "perhaps"), "boolean"),
+        **dict.fromkeys(("yes", "perhaps", "objects"), "boolean"),
         **dict.fromkeys(("day", "some day", "moment", "zoned"), "date"),
     }
 

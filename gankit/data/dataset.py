@@ -33,6 +33,9 @@ class Codec(Protocol):
     def encode(self, frame: Any, where: str = ...) -> Array:
         """(n, width) float64; raises DataError for what does not fit."""
 
+    def told(self, name: Any, values: Any, n: int) -> Array:
+        """What n rows are told: that a column has a value, one for all or one for each; the condition `column`."""
+
     def decode(self, x: Array) -> Any:
         """The inverse, of (n, width) floats of which the greatest number of a choice is the one that is chosen."""
 

@@ -17,10 +17,11 @@ from gankit.data.tables.column import Column
 from gankit.data.tables.columns import NUMBERS, needed
 from gankit.data.tables.table import Table
 from gankit.errors import ConfigError
-from gankit.metrics.base import Evidence, Measurement, NotMeasurable
+from gankit.metrics.base import Evidence, Measurement, NotMeasurable, Setting
 from gankit.metrics.points import drawn_without_replacement
 
 Array = np.ndarray[Any, Any]
+Told = dict[str, Setting]
 
 MOST_CATEGORIES = 255
 """That scikit-learn's gradient boosting takes as categories; columns with more are numbers to it."""
@@ -60,7 +61,7 @@ class TrainOnSynthetic:
         rarer = int(np.argmin(column.shares[: len(column.values)]))
         for of, rows in ((SAMPLES, fake.iloc[:n]), (REAL, chosen)):
             found = _learned(codec, column, rows, test, rarer)
-            told = {"learned from": of, "n": n, "target": str(target), "split": self.split}
+            told: Told = {"learned from": of, "n": n, "target": str(target), "split": self.split}
             for kind, value in found.items():
                 yield Measurement(f"{self.name}-{kind}", value, told, better="higher")
 
@@ -118,7 +119,7 @@ class ColumnShapes:
         held = _Seen(columns, test.iloc[drawn_without_replacement(len(test), n, seed=1)])
         for of, rows in ((SAMPLES, fake.iloc[:n]), (REAL, train.iloc[drawn_without_replacement(len(train), n)])):
             seen = _Seen(columns, rows)
-            told = {"of": of, "n": n, "split": self.split}
+            told: Told = {"of": of, "n": n, "split": self.split}
             each = {str(c.name): _shape(seen, held, i) for i, c in enumerate(columns)}
             yield Measurement(self.name, float(np.mean([*each.values()])), told, None, "higher", each)
             pairs = {
@@ -217,7 +218,7 @@ class ClosestRecord:
             kept[REAL] = test.iloc[drawn_without_replacement(len(test), self.n)]
         for of, own in kept.items():
             closest = _closest(columns, _numbers(columns, own), rows)
-            told = {"of": of, "n": len(own)}
+            told: Told = {"of": of, "n": len(own)}
             tenth = {"tenth part": float(np.quantile(closest, 0.1))}
             yield Measurement(self.name, float(np.median(closest)), told, details=tenth)
             yield Measurement("copied-records", float(np.mean(closest < 1e-9)), told)

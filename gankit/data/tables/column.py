@@ -49,6 +49,7 @@ class Column:
     missing: whether cells can be empty. shares: of the training rows, how often each slot is chosen: modes, values,
     missing. low, high: the least and greatest number. decimals: that numbers have, None where they have many.
     unit: of dates. text: the format of dates that are text. categories, ordered: of pandas' own categories.
+    none: whether empty cells are None, not NaN.
     """
 
     name: str | int
@@ -65,6 +66,7 @@ class Column:
     text: str = ""
     categories: tuple[Any, ...] = ()
     ordered: bool = False
+    none: bool = False
 
     @property
     def slots(self) -> int:
@@ -100,7 +102,7 @@ class Column:
             own = np.array([slots.get(value, -1) for value in different])
             if known and (own < 0).any():
                 raise DataError(f"{where}: {different[own.argmin()]!r} is none of its {len(own)} categories so far.")
-            return own[codes], np.zeros(len(codes))
+            return np.asarray(own[codes]), np.zeros(len(codes))
         numbers = self.numbers(present)
         slot, position = self._nearest_mode(numbers)
         if self.values:
@@ -141,7 +143,7 @@ class Column:
         if self.values:
             values = np.asarray(self.values, np.float64)
             numbers = np.where(slot >= modes, values[np.clip(slot - modes, 0, len(values) - 1)], numbers)
-        return numbers
+        return np.asarray(numbers)
 
     # ---- numbers and cells
 
@@ -172,7 +174,9 @@ class Column:
         if not empty.any():
             return cells.astype(dtype)
         if dtype in ("object", "str"):
-            return cells.astype(object).mask(empty, np.nan).astype(dtype)
+            values = cells.to_numpy(object, copy=True)
+            values[empty] = None if self.none else np.nan
+            return pd.Series(values, dtype=dtype)
         return cells.mask(empty).astype(dtype)
 
     # ---- as data
@@ -194,7 +198,7 @@ class Column:
             and all(len(mode) == 3 and mode[0] > 0 and mode[2] > 0 for mode in made.modes)
             and all(isinstance(v, SCALARS) for v in (*made.values, *made.categories))
             and all(isinstance(t, str) for t in (made.kind, made.dtype, made.unit, made.text))
-            and isinstance(made.missing, bool)
+            and {type(flag) for flag in (made.missing, made.ordered, made.none)} == {bool}
             and len(made.shares) == made.slots > 0
             and (made.kind != DATE or made.unit in UNITS)
         )
@@ -208,6 +212,8 @@ def fitted(found: Found, series: Any, where: str) -> Column:
     present, kind = series[series.notna()], found.kind
     dtype, settings = str(series.dtype), dict[str, Any]()
     missing = len(present) < len(series)
+    if dtype == "object":
+        settings["none"] = any(value is None for value in series)
     if dtype == "category":
         categories = series.cat.categories
         settings = {"categories": tuple(_plain(v, where) for v in categories), "ordered": bool(series.cat.ordered)}

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from gankit.data.dataset import Codec as AnyCodec
 from gankit.data.dataset import Dataset, check_split
 from gankit.data.tables.codec import Codec, default_target
 from gankit.data.tables.columns import Found, look, pandas
@@ -85,7 +86,7 @@ def table(
     target: str | None = None,
     test: float | int | str | None = None,
     missing: Sequence[str] = (),
-    codec: Codec | None = None,
+    codec: AnyCodec | None = None,
     name: str | None = None,
 ) -> Table:
     """A table as data for a game.
@@ -115,17 +116,15 @@ def table(
     target = told.get("target") if target is None else target
     test = told.get("test") if test is None else test
     train, held = _divided(frame, test, path, missing, where)
-    if codec is None:
+    found = tuple[Found, ...]()
+    if not isinstance(codec, Codec):
         found = tuple(look(frame, columns, where))
         codec = Codec.fit(train, found, None, where)
         codec = replace(codec, target=_target(codec, target, where))
-    else:
-        found = ()
     held_out = {}
     if held is not None:
-        held_out["test"] = Table(
-            codec.encode(held, f"{where}, test rows", known=False), name=where, codec=codec, frame=held
-        )
+        x = codec.encode(held, f"{where}, test rows", known=False)
+        held_out["test"] = Table(x, name=where, codec=codec, frame=held)
     return Table(codec.encode(train, where), name=where, codec=codec, frame=train, found=found, held_out=held_out)
 
 
