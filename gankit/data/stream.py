@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from gankit.data.dataset import Array, Dataset, extremes
+from gankit.data.labels import class_numbers
 from gankit.data.sources import (
     as_array,
-    class_numbers,
     labels_apart,
     native,
     not_finite,
