@@ -185,9 +185,9 @@ def test_a_missing_path_is_a_data_error(source: Any, registry: dict[str, Any]) -
 
 
 def test_an_unsupported_file_is_a_data_error(tmp_path: Path) -> None:
-    (tmp_path / "table.csv").write_text("1,2\n")
+    (tmp_path / "table.xlsx").write_text("1,2\n")
     with pytest.raises(DataError, match="is not a .npz or .npy file"):
-        open_data(tmp_path / "table.csv")
+        open_data(tmp_path / "table.xlsx")
 
 
 def test_a_name_is_looked_up_in_the_registry_with_its_split(registry: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ class SampleGrid:
         return self._write(trainer, self.run.picture)
 
     def _write(self, trainer: Any, path: Any) -> bool:
-        if trainer.spec.codec is not None:
+        if getattr(trainer.spec, "codec", None) is not None:
             write_frame(path.with_suffix(".csv"), trainer.sample(ROWS * ROWS, seed=SEED))
             return True
         if not is_picture(trainer.spec.shape):
