@@ -48,7 +48,7 @@ def mixed_rows(n: int) -> Any:
             "city": np.where(rng.random(n) < 0.1, None, city),
             "day": pd.to_datetime("2021-03-01") + pd.to_timedelta(rng.integers(0, 300, n), unit="D"),
             "children": np.where(rng.random(n) < 0.2, np.nan, rng.integers(0, 4, n)),
-            "owns": income + rng.normal(0, 10, n) > 30,
+            "owns": income + rng.normal(0, 1, n) > 21,
         }
     )
 

@@ -49,7 +49,7 @@ def sample(
     from gankit.building import load
 
     trainer: Any = load(_checkpoint(run, step), backend, device)
-    rows = trainer.spec.codec is not None
+    rows = getattr(trainer.spec, "codec", None) is not None
     out = out or Path("samples.csv" if rows else "grid.png")
     if rows != (out.suffix in TABLES):
         what = "rows of a table: write .csv or .parquet" if rows else "no table: write .png, .npy or .npz"

@@ -202,7 +202,7 @@ def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tup
     run.note_data(config)
     _note(run, trainer, options)
     typer.echo(f"{run.folder}: {trainer!r}{_among(trainer)}")
-    if trainer.spec.codec is not None:
+    if getattr(trainer.spec, "codec", None) is not None:
         typer.echo(described(trainer.data))
     if skipped := run.note_skipped(config, trainer):
         warn(f"{skipped:,} pictures cannot be read and are left out; {run.skipped_file} lists them.")
