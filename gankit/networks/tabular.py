@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gankit.interfaces.values import CHANCE, COLUMN, Choice
 from gankit.layers import (
     BatchNorm,
     Choose,
-    ConcatCondition,
     Dense,
     Features,
     KeepColumn,
@@ -32,12 +32,12 @@ def generator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256), temperature
     without them.
     """
     _require_rows(spec)
+    spec.require(bool(spec.choices), "tabular", "rows of a table, such as --data adult.csv")
     layers: Layers = _told(spec)
     for width in hidden:
         layers += (Skip((Dense(width, bias=None), BatchNorm(), Relu())),)
     layers += (Dense(math.prod(spec.shape), kernel=HeNormal(gain=1.0)),)
-    if spec.choices:
-        layers += (Choose(spec.choices, CHANCE if CHANCE in spec.given else None, temperature),)
+    layers += (Choose(spec.choices, CHANCE if CHANCE in spec.given else None, temperature),)
     if COLUMN in spec.given:
         layers += (KeepColumn(categories(spec.choices)),)
     return layers
@@ -62,7 +62,8 @@ def categories(choices: Sequence[Choice]) -> tuple[Choice, ...]:
 
 
 def _told(spec: GameSpec) -> Layers:
-    return (ConcatCondition(COLUMN, spec.given[COLUMN].shape),) if COLUMN in spec.given else ()
+    """What appends the conditions, but for the chance of the choices."""
+    return replace(spec, given={name: port for name, port in spec.given.items() if name != CHANCE}).conditions()
 
 
 def _require_rows(spec: GameSpec) -> None:

@@ -17,6 +17,7 @@ from gankit.conformance.parts.common import target
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.errors import CapabilityError, ConfigError, DataError, ShapeError
 from gankit.interfaces import Backend, Network, Port
+from gankit.interfaces.values import Choice
 from gankit.layers import Layer, Layers, Shape, buffers, draw, parameters, place
 from gankit.networks import GameSpec, Native
 from gankit.networks.native import wrapped
@@ -34,6 +35,28 @@ SHAPES: tuple[tuple[Shape, bool], ...] = (
     ((64, 64, 3), True),
 )
 """Examples of games, the smallest first, each with whether its data are bounded."""
+CHOICES = (Choice(1, 3, (0.5, 0.5), position=0, modes=2), Choice(3, 6, (0.2, 0.3, 0.5)))
+"""Of a table: the modes of a number, which comes first in a row, and a column of categories."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The codec of a table that is numbers already."""
+
+    choices: tuple[Choice, ...]
+
+    def encode(self, frame: Any, where: str = "") -> Array:
+        return np.asarray(frame)
+
+    def told(self, name: Any, values: Any, n: int) -> Array:
+        return np.zeros((n, 0))
+
+    def decode(self, x: Array) -> Any:
+        return x
+
+    def to_plain(self) -> dict[str, Any]:
+        return {}
+
 
 PICTURE, MASK = "image", "mask"
 """The conditions that are a picture, and where it is known."""
@@ -54,6 +77,8 @@ def specs() -> Iterator[GameSpec]:
     for shape, bounded in SHAPES:
         for classes in (CLASSES, None):
             yield GameSpec(shape, LATENT, classes, bounded)
+    for classes in (CLASSES, None):
+        yield GameSpec((6,), LATENT, classes, bounded=False, choices=CHOICES)
     for shape, bounded in SHAPES:
         if len(shape) == 3:
             for part in (1, 4):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from gankit.conformance.compare import Array, require
 from gankit.conformance.games import Recorder, small
 from gankit.conformance.open_games import begin
 from gankit.conformance.parts.common import exact
-from gankit.conformance.parts.net import MASK, Net, smallest
+from gankit.conformance.parts.net import MASK, Net, Rows, smallest
 from gankit.conformance.subject import Candidate
 from gankit.data.dataset import Dataset
 from gankit.play.game import ENCODER
@@ -87,6 +88,7 @@ def check_network_plays(candidate: Candidate) -> None:
     }
     completes = MASK in spec.given  # what is known of a picture is made of the picture
     dataset = Dataset(x, labels, known, bounds, "conformance", {} if completes else pictures)
+    dataset = replace(dataset, codec=Rows(spec.choices)) if spec.choices else dataset
     loss: Any = "non-saturating" if classes is None else {"name": "conditional", "base": "non-saturating"}
     network = {"name": candidate.name, **found.settings}
     encodes = found.role == ENCODER
