@@ -9,7 +9,7 @@ RECIPE = {
     "given": [{"name": "column"}],
     "generator": {"name": "tabular"},
     "discriminator": {"name": "tabular"},
-    "loss": "relativistic",
+    "loss": "non-saturating",
     "penalties": [{"name": "r1", "weight": 0.1, "every": 4}, {"name": "r2", "weight": 0.1, "every": 4}],
     "generator_optimizer": ADAM,
     "discriminator_optimizer": ADAM,
