@@ -119,6 +119,11 @@ def conditions_for(records: Layers, shape: Shape, rng: np.random.Generator, n: i
         layer.name: rng.normal(size=(n, *layer.shape)) for layer in all_of(records) if isinstance(layer, TAKES_ARRAYS)
     }
     for layer in records:
+        if isinstance(layer, layers.Choose) and layer.chance is not None:
+            found[layer.chance] = rng.random((n, layer.choices[-1].stop - layer.choices[0].start))
+        if isinstance(layer, layers.KeepColumn):
+            slots = layer.choices[-1].stop - layer.choices[0].start
+            found[layer.name] = np.eye(slots + 1)[rng.integers(0, slots + 1, n), :slots]  # one of them, or none
         if isinstance(layer, layers.KeepKnown):
             found[layer.name] = rng.normal(size=(n, *shape))
             found[layer.mask] = rng.random((n, *shape[:-1], 1))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from gankit.interfaces.values import Choice
 from gankit.layers import (
     AsCondition,
     AvgPool,
     BatchNorm,
     Bias,
+    Choose,
     ClassesHead,
     ClassHead,
     ConcatCondition,
@@ -25,6 +27,7 @@ from gankit.layers import (
     Flatten,
     GlobalPool,
     InstanceNorm,
+    KeepColumn,
     KeepKnown,
     LabelAffine,
     LayerNorm,
@@ -34,6 +37,7 @@ from gankit.layers import (
     MaxPieces,
     MaxPool,
     MinibatchStddev,
+    Pack,
     PixelShuffle,
     ProjectionHead,
     ReflectionPad,
@@ -46,11 +50,14 @@ from gankit.layers import (
     SpectralNorm,
     TakeCondition,
     Tanh,
+    Unpack,
     Upsample,
     conditional_batch_norm,
 )
 
 CLASSES = 3
+TABLE = (Choice(1, 3, (0.5, 0.5), position=0, modes=2), Choice(3, 6, (0.2, 0.3, 0.5)))
+"""Of a row: the modes of a number, which comes first, and a column of categories."""
 
 
 class Example(NamedTuple):
@@ -188,6 +195,12 @@ LABELS = (
         (AsCondition((Dense(3), ConditionAffine("z", (4,)), Dense(2), ConcatCondition("z", (4,)))), (4,)),
         (AsCondition((TakeCondition("image", (2, 3, 2)), BatchNorm(), ConditionAffine("v", (4,))), "v"), (4,)),
     ),
+    *_one(
+        (Choose(TABLE, temperature=0.5), (6,)),
+        (Choose(TABLE, "chance"), (6,)),
+        (KeepColumn(TABLE[1:]), (6,)),
+    ),
+    Example((Pack(2), Dense(1), Reshape(()), Unpack(2)), (3,)),
     Example(conditional_batch_norm(CLASSES), (2, 2, 3)),
     Example((Dense(4), Features(), LeakyRelu(), Features(), ClassHead(CLASSES)), (3,)),
 )

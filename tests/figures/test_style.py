@@ -25,7 +25,7 @@ def test_figures_are_found_without_a_framework_or_matplotlib() -> None:
     count, modules = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert int(count) == len(figures.names()) == 9
+    assert int(count) == len(figures.names()) == 10
     assert not {"torch", "jax", "matplotlib", "PIL"} & set(modules.split())
 
 

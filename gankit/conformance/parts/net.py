@@ -13,6 +13,7 @@ import numpy as np
 from gankit.config import LABELLED
 from gankit.conformance.cases import by_name
 from gankit.conformance.compare import Array, require
+from gankit.conformance.examples import TABLE
 from gankit.conformance.parts.common import target
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.errors import CapabilityError, ConfigError, DataError, ShapeError
@@ -35,8 +36,6 @@ SHAPES: tuple[tuple[Shape, bool], ...] = (
     ((64, 64, 3), True),
 )
 """Examples of games, the smallest first, each with whether its data are bounded."""
-CHOICES = (Choice(1, 3, (0.5, 0.5), position=0, modes=2), Choice(3, 6, (0.2, 0.3, 0.5)))
-"""Of a table: the modes of a number, which comes first in a row, and a column of categories."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def specs() -> Iterator[GameSpec]:
         for classes in (CLASSES, None):
             yield GameSpec(shape, LATENT, classes, bounded)
     for classes in (CLASSES, None):
-        yield GameSpec((6,), LATENT, classes, bounded=False, choices=CHOICES)
+        yield GameSpec((6,), LATENT, classes, bounded=False, choices=TABLE)
     for shape, bounded in SHAPES:
         if len(shape) == 3:
             for part in (1, 4):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.reference import conditions, labels, norms, plain, windows
+from gankit.conformance.reference import choices, conditions, labels, norms, plain, windows
 from gankit.conformance.reference.differences import along, central_differences
 from gankit.conformance.reference.given import Array, Given, Moving, Still
 from gankit.layers import AsCondition, Features, Layer, Layers, Residual, Skip, SpectralNorm
@@ -81,6 +81,7 @@ STILL: dict[type[Layer], Still] = {
     **windows.REFERENCES,
     **labels.REFERENCES,
     **conditions.REFERENCES,
+    **choices.REFERENCES,
     **norms.STILL,
 }
 MOVING: dict[type[Layer], Moving] = {
