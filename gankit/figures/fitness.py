@@ -71,6 +71,8 @@ def _no_line(trainer: Any) -> str | None:
     shape = trainer.spec.shape
     if further(trainer):
         return f"it shows G and D of z and x alone, and this game is given {', '.join(trainer.spec.given)}."
+    if getattr(trainer.spec, "codec", None) is not None:
+        return "it shows examples that are one number, and these are rows of a table."
     if shape != (1,):
         return f"it shows examples that are one number, (1,), and these have shape {shape}."
     if NATIVE in (trainer.config.generator.name, trainer.config.discriminator.name):
@@ -82,6 +84,8 @@ def _no_plane(trainer: Any) -> str | None:
     shape = trainer.spec.shape
     if further(trainer):
         return f"it shows D of points alone, and this game is given {', '.join(trainer.spec.given)}."
+    if getattr(trainer.spec, "codec", None) is not None:
+        return "it shows points of a plane, and these examples are rows of a table."
     return None if shape == (2,) else f"it shows points of a plane, (2,), and the examples have shape {shape}."
 
 

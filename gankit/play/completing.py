@@ -33,6 +33,10 @@ def complete(
     """
     x, shape = np.asarray(x), tuple(gan.spec.shape)
     names = ports_of(gan)
+    if getattr(gan.spec, "codec", None) is not None:
+        raise ConfigError(
+            "Rows of a table are not completed; one column can be told: gan.sample(8, given={column: value})."
+        )
     if names is None:
         raise ConfigError(
             "This game completes nothing: it is given no example with a mask. Train one that is: gankit train --recipe "

@@ -165,6 +165,30 @@ def test_stopped_and_resumed_it_is_bit_equal(backend, tmp_path):
     pd.testing.assert_frame_equal(whole.sample(20), resumed.sample(20), check_exact=True)
 
 
+def test_a_damaged_table_in_a_checkpoint_is_told(backend, tmp_path):
+    gan = gankit.build(backend, data=mixed_rows(100), **SMALL)
+    arrays, meta = gankit.checkpoint.read(gan.save(tmp_path / "game"))
+    whole = meta["data"]["table"]
+    first, *rest = whole["columns"]
+    damages = [
+        {"columns": rest},
+        {"columns": []},
+        {"columns": 7},
+        {},
+        *({"columns": [{**first, **change}, *rest]} for change in ({"modes": [[1, 2]]}, {"shares": [1.0]}, {"new": 1})),
+        *({"columns": [{**first, **change}, *rest]} for change in ({"kind": 3}, {"name": []}, {"values": [[]]})),
+    ]
+    for damage in damages:
+        meta["data"]["table"] = damage
+        gankit.checkpoint.write(tmp_path / "bad.safetensors", arrays, meta)
+        with pytest.raises(gankit.CheckpointError, match="damaged header"):
+            gankit.load(tmp_path / "bad.safetensors", backend=backend)
+    meta["data"]["table"] = {**whole, "columns": [{**first, "dtype": "banana"}, *rest]}
+    gankit.checkpoint.write(tmp_path / "bad.safetensors", arrays, meta)
+    with pytest.raises(DataError, match="cannot be made 'banana' here"):
+        gankit.load(tmp_path / "bad.safetensors", backend=backend).sample(2)
+
+
 def test_the_command_line(backend, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     cli = Cli(monkeypatch, capsys)

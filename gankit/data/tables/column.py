@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gankit.data.tables.columns import CONTINUOUS, DATE, NUMBERS, Found, is_text, mixture_model, pandas
+from gankit.data.tables.columns import CONTINUOUS, DATE, KINDS, NUMBERS, Found, is_text, mixture_model, pandas
 from gankit.errors import DataError
 
 Array = np.ndarray[Any, Any]
@@ -131,7 +131,10 @@ class Column:
         else:
             cells = pandas().Series(np.array([*self.values, None], object)[slot], dtype=object)
         empty = slot == self.slots - 1 if self.missing else np.zeros(len(x), bool)
-        return self._typed(cells, empty).rename(self.name)
+        try:
+            return self._typed(cells, empty).rename(self.name)
+        except (TypeError, ValueError) as error:  # a dtype that this pandas has not, such as one of pyarrow's
+            raise DataError(f"The column {self.name!r} cannot be made {self.dtype!r} here: {error}.") from error
 
     def _numbers_at(self, slot: Array, position: Array) -> Array:
         modes = len(self.modes)
@@ -200,7 +203,9 @@ class Column:
             and all(isinstance(t, str) for t in (made.kind, made.dtype, made.unit, made.text))
             and {type(flag) for flag in (made.missing, made.ordered, made.none)} == {bool}
             and len(made.shares) == made.slots > 0
+            and made.kind in KINDS
             and (made.kind != DATE or made.unit in UNITS)
+            and type(made.name) in (str, int)
         )
         if not good:
             raise ValueError(f"the column {str(made.name)[:80]!r} says what no column is")
