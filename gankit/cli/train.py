@@ -205,7 +205,7 @@ def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tup
     if getattr(trainer.spec, "codec", None) is not None:
         typer.echo(described(trainer.data))
     if skipped := run.note_skipped(config, trainer):
-        warn(f"{skipped:,} pictures cannot be read and are left out; {run.skipped_file} lists them.")
+        warn(f"Pictures left out, as they cannot be read: {skipped:,}. {run.skipped_file} lists them.")
     return run, trainer
 
 
