@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -116,9 +117,7 @@ def running(content: bytes, names: Sequence[str]) -> Callable[[Sequence[Numbers]
     """The model in onnxruntime; None where that is not installed."""
     if find_spec("onnxruntime") is None:
         return None
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(content)
+    session = import_module("onnxruntime").InferenceSession(content)  # of an extra, not of the backend's own
     return lambda arrays: session.run(None, dict(zip(names, arrays, strict=True)))[0]  # type: ignore[no-any-return]
 
 
