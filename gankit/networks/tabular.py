@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gankit.interfaces.values import CHANCE, COLUMN, Choice
 from gankit.layers import (
     BatchNorm,
     Choose,
-    ConcatCondition,
     Dense,
     Features,
     KeepColumn,
@@ -62,7 +62,9 @@ def categories(choices: Sequence[Choice]) -> tuple[Choice, ...]:
 
 
 def _told(spec: GameSpec) -> Layers:
-    return (ConcatCondition(COLUMN, spec.given[COLUMN].shape),) if COLUMN in spec.given else ()
+    """The layers that append every condition but chance, which belongs to the choices."""
+    given = {name: port for name, port in spec.given.items() if name != CHANCE}
+    return replace(spec, given=given).conditions()
 
 
 def _require_rows(spec: GameSpec) -> None:

@@ -16,7 +16,7 @@ from gankit.conformance.compare import Array, require
 from gankit.conformance.parts.common import target
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.errors import CapabilityError, ConfigError, DataError, ShapeError
-from gankit.interfaces import Backend, Network, Port
+from gankit.interfaces import Backend, Choice, Network, Port
 from gankit.layers import Layer, Layers, Shape, buffers, draw, parameters, place
 from gankit.networks import GameSpec, Native
 from gankit.networks.native import wrapped
@@ -49,7 +49,7 @@ Pair = tuple[dict[str, Any], dict[str, Any]]
 
 def specs() -> Iterator[GameSpec]:
     """Every example of a game: with labels, without, then with a picture as the condition, of the size of the examples
-    and of a quarter of their sides, then with labels of some examples only."""
+    and of a quarter of their sides, then with labels of some examples only; at last a row of a table."""
     for shape, bounded in SHAPES:
         for classes in (CLASSES, None):
             yield GameSpec(shape, LATENT, classes, bounded)
@@ -62,6 +62,7 @@ def specs() -> Iterator[GameSpec]:
             yield GameSpec(shape, LATENT, None, bounded, known)
     for shape, bounded in SHAPES:
         yield GameSpec(shape, LATENT, None, bounded, sources={LABELLED: Port("image", shape, CLASSES)})
+    yield GameSpec((6,), LATENT, None, False, choices=(Choice(1, 4, (0.5, 0.3, 0.2), 0, 2), Choice(4, 6, (0.9, 0.1))))
 
 
 @dataclass(frozen=True)
