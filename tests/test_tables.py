@@ -146,7 +146,7 @@ def test_a_table_says_what_it_takes_its_columns_for(frame: pd.DataFrame) -> None
     said = {line[:8].strip(): line.split()[1:] for line in lines[2:]}
     assert said["always"] == ["constant", "always", "7"] and said["never"] == ["constant", "always", "empty"]
     assert said["id"] == ["left", "out", "it", "counts", "the", "rows"]
-    assert said["string"] == ["category", "50.0%", "1", "value"] and said["few"] == ["integer", "5", "values"]
+    assert said["string"] == ["category", "51.5%", "1", "value"] and said["few"] == ["integer", "5", "values"]
 
 
 def test_the_choices_of_a_row(codec: Codec, frame: pd.DataFrame) -> None:
