@@ -140,6 +140,15 @@ def test_columns_that_tell_rows_apart_are_left_out_and_may_be_kept() -> None:
     assert list(kept.codec.decode(np.ones((1, kept.codec.width)))) == ["id", "name", "x"]
 
 
+def test_a_table_says_what_it_takes_its_columns_for(frame: pd.DataFrame) -> None:
+    lines = repr(table(frame.assign(id=range(N)), test=40)).splitlines()
+    assert lines[0] == "table: 200 rows to train on, 40 held out to test; target string"
+    said = {line[:8].strip(): line.split()[1:] for line in lines[2:]}
+    assert said["always"] == ["constant", "always", "7"] and said["never"] == ["constant", "always", "empty"]
+    assert said["id"] == ["left", "out", "it", "counts", "the", "rows"]
+    assert said["string"] == ["category", "51.5%", "1", "value"] and said["few"] == ["integer", "5", "values"]
+
+
 def test_the_choices_of_a_row(codec: Codec, frame: pd.DataFrame) -> None:
     x = codec.encode(frame)
     for choice in codec.choices:

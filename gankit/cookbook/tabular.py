@@ -10,7 +10,7 @@ RECIPE = {
     "generator": {"name": "tabular"},
     "discriminator": {"name": "tabular"},
     "loss": "non-saturating",
-    "penalties": [{"name": "r1", "weight": 0.1, "every": 4}, {"name": "r2", "weight": 0.1, "every": 4}],
+    "penalties": [{"name": "r1", "weight": 0.02, "every": 4}, {"name": "r2", "weight": 0.02, "every": 4}],
     "generator_optimizer": ADAM,
     "discriminator_optimizer": ADAM,
     "latent_dim": 32,

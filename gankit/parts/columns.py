@@ -70,7 +70,7 @@ class Column:
             starts.append(at + np.concatenate([[0], np.cumsum(own)[:-1]]))
             counts.append(own)
             weights = np.log1p(own) if self.even else own
-            tables.append(np.cumsum(weights / weights.sum()))
+            tables.append(_cumulative(weights))
             at += len(category)
         order = np.concatenate(found).astype(np.int32)
 
@@ -79,7 +79,7 @@ class Column:
             out = np.empty(noise.shape[:-1], np.int32)
             for i, table in enumerate(tables):
                 which, pick = noise[column == i, 1], noise[column == i, 2]
-                category = np.minimum(np.searchsorted(table, which, side="right"), len(table) - 1)
+                category = np.searchsorted(table, which, side="right")
                 out[column == i] = order[starts[i][category] + np.floor(pick * counts[i][category]).astype(np.int64)]
             return out
 
@@ -93,12 +93,17 @@ class Column:
             own = np.zeros((len(noise), self.told[-1].stop - first))
             column = np.floor(noise[:, 0] * len(self.told)).astype(np.int64)
             for i, choice in enumerate(self.told):
-                table = np.cumsum(np.array(choice.shares) / sum(choice.shares))
-                category = np.minimum(np.searchsorted(table, noise[:, 1], side="right"), len(table) - 1)
+                category = np.searchsorted(_cumulative(np.array(choice.shares)), noise[:, 1], side="right")
                 mine = np.flatnonzero(column == i)
                 own[mine, choice.start - first + category[mine]] = 1.0
             out[COLUMN] = own
         return {name: out[name] for name in self.ports}
+
+
+def _cumulative(weights: HostArray) -> HostArray:
+    """Up to 1 exactly, and so at the last that can be drawn: no number below 1 lies beyond."""
+    upto = np.cumsum(weights, dtype=np.float64)
+    return np.asarray(upto / upto[-1])
 
 
 def column(spec: GameSpec, *, even: bool = True) -> Column:

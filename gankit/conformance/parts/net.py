@@ -17,8 +17,7 @@ from gankit.conformance.examples import TABLE
 from gankit.conformance.parts.common import target
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.errors import CapabilityError, ConfigError, DataError, ShapeError
-from gankit.interfaces import Backend, Network, Port
-from gankit.interfaces.values import Choice
+from gankit.interfaces import Backend, Choice, Network, Port
 from gankit.layers import Layer, Layers, Shape, buffers, draw, parameters, place
 from gankit.networks import GameSpec, Native
 from gankit.networks.native import wrapped
@@ -71,7 +70,7 @@ Pair = tuple[dict[str, Any], dict[str, Any]]
 
 
 def specs() -> Iterator[GameSpec]:
-    """Every example of a game: with labels, without, then with a picture as the condition, of the size of the examples
+    """Every example of a game: with labels, without, rows of a table, then with a picture as the condition, of the size of the examples
     and of a quarter of their sides, then with labels of some examples only."""
     for shape, bounded in SHAPES:
         for classes in (CLASSES, None):

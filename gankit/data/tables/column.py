@@ -203,6 +203,7 @@ class Column:
             and all(isinstance(t, str) for t in (made.kind, made.dtype, made.unit, made.text))
             and {type(flag) for flag in (made.missing, made.ordered, made.none)} == {bool}
             and len(made.shares) == made.slots > 0
+            and min(made.shares) >= 0 < sum(made.shares)
             and made.kind in KINDS
             and (made.kind != DATE or made.unit in UNITS)
             and type(made.name) in (str, int)

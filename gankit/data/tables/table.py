@@ -48,6 +48,10 @@ class Table(Dataset):
     found: tuple[Found, ...] = ()
     held_out: Mapping[str, Table] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """What each column was taken for."""
+        return described(self)
+
     def rows(self, which: slice) -> Table:
         return replace(self, x=self.x[which], frame=self.frame.iloc[which])
 
