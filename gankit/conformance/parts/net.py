@@ -70,8 +70,8 @@ Pair = tuple[dict[str, Any], dict[str, Any]]
 
 
 def specs() -> Iterator[GameSpec]:
-    """Every example of a game: with labels, without, rows of a table, then with a picture as the condition, of the size of the examples
-    and of a quarter of their sides, then with labels of some examples only."""
+    """Every example of a game: with labels, without, as rows of a table, then with a picture as the condition, of the
+    size of the examples and of a quarter of their sides, then with labels of some examples only."""
     for shape, bounded in SHAPES:
         for classes in (CLASSES, None):
             yield GameSpec(shape, LATENT, classes, bounded)
