@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -37,14 +36,20 @@ class Rows(Protocol):
     def whole(self) -> Array:
         """(n, width), a view."""
 
+    @property
+    def lasting(self) -> bool:
+        """Whether rows outlive the process."""
+
     def settled(self, done: Array) -> None:
-        """These, (n,) bool, are written: what has to outlive the process may be put on the disk."""
+        """These, (n,) bool, are written: put them on the disk, where they are to outlive the process."""
 
     def close(self) -> None: ...
 
 
 class InMemory:
     """Rows in an array."""
+
+    lasting = False
 
     def __init__(self, array: Array) -> None:
         self._array = array
@@ -77,6 +82,7 @@ class OnDisk:
     ) -> None:
         self._file, self._start, self._shape, self._note, self._close_too = file, start, shape, note, close_too
         self._fd, self._lock = file.fileno(), threading.Lock()
+        self.lasting = note is not None
         self._together = hasattr(os, "preadv") and hasattr(os, "pwrite")
 
     def write(self, row: int, content: Array) -> None:
@@ -157,7 +163,7 @@ class Store:
         self._later: deque[list[int]] | None = None
         self._changed, self._noting = threading.Condition(), threading.Lock()
         self._failed: dict[int, Exception] = {}
-        self._stopped, self._noted = False, time.monotonic()
+        self._stopped, self._idle = False, threading.Event()
         self._threads = threads or min(MOST_THREADS, usable_cores())
         self._started, self._finished, self._running = False, False, 0
 
@@ -169,10 +175,12 @@ class Store:
         with self._changed:
             if self._started or self._stopped or not self._left:
                 return
-            self._started, self._running = True, self._threads
-        for i in range(self._threads):
+            jobs: list[Callable[[], None]] = [self._decode_on] * self._threads
+            jobs += [self._note] * self._rows.lasting  # by itself, as a disk may keep it waiting
+            self._started, self._running = True, len(jobs)
+        for i, job in enumerate(jobs):
             # A daemon: the end of a program does not wait for pictures that nobody asked for.
-            threading.Thread(target=self._work, name=f"gankit-pictures-{i}", daemon=True).start()
+            threading.Thread(target=self._work, args=(job,), name=f"gankit-pictures-{i}", daemon=True).start()
 
     def stop(self) -> None:
         """Decode no more, note what is there, and let go of the files."""
@@ -181,6 +189,7 @@ class Store:
                 return
             self._stopped = True
             self._changed.notify_all()
+        self._idle.set()
         if self._started:
             with self._noting:
                 self._rows.settled(self._state == DONE)
@@ -240,9 +249,9 @@ class Store:
 
     # ---- what threads do
 
-    def _work(self) -> None:
+    def _work(self, job: Callable[[], None]) -> None:
         try:
-            self._decode_on()
+            job()
         finally:
             with self._changed:
                 self._running -= 1
@@ -270,7 +279,6 @@ class Store:
                 return
             with self._changed:  # once for all: whoever waits takes the interpreter from those who decode
                 self._changed.notify_all()
-            self._note_now_and_then()
 
     def _next(self) -> list[int] | None:
         """The portion to be decoded next; None where there is nothing left."""
@@ -293,17 +301,18 @@ class Store:
                 self.broken[row] = why
             self._state[row] = state
             self._left -= 1
+            if not self._left:
+                self._idle.set()
 
-    def _note_now_and_then(self) -> None:
-        if not (self._left == 0 or time.monotonic() - self._noted > BETWEEN):
-            return
-        if self._noting.acquire(blocking=False):
-            try:
+    def _note(self) -> None:
+        """Every few seconds, and when all is decoded."""
+        while not self._stopped:
+            self._idle.wait(BETWEEN)
+            with self._noting:
                 if not self._stopped:
                     self._rows.settled(self._state == DONE)
-                    self._noted = time.monotonic()
-            finally:
-                self._noting.release()
+            if not self._left or self._failed:
+                return
 
     def _instead(self, row: int) -> int:
         """The next row of the same group that is whole, from the first again after the last."""
