@@ -100,7 +100,7 @@ def measure(folder: Path, size: int, workers: int, rounds: int) -> dict[str, lis
     from gankit.data import decoding
     from gankit.data import folder as pictures
 
-    decoding.IN_MEMORY = 0  # a part of a large folder is treated as that
+    decoding.IN_MEMORY = decoding.PROCESSES = 0  # a part of a large folder is treated as that
     found: dict[str, list[tuple[float, float]]] = {"cold": [], "loader": [], "warm": []}
 
     def by_threads(cache: str) -> tuple[float, float]:

@@ -30,10 +30,11 @@ from gankit.data import cache, decoding, folder, open_data, pairs
 from gankit.data.asked import asked
 from gankit.data.dataset import Array, feature_mean, is_memory_mapped, scaling
 from gankit.data.fingerprint import changes, contents, fingerprint
+from gankit.data.kept import InMemory
 from gankit.data.lazy import Pictures
 from gankit.data.picture import Form
 from gankit.data.sources import can_reopen, data_name
-from gankit.data.store import InMemory, Store
+from gankit.data.store import Store
 from gankit.errors import ConfigError, DataError
 from gankit.parts.optimizers import Adam
 from gankit.play.batches import Batches, Stock
@@ -172,7 +173,9 @@ def test_what_is_asked_for_is_decoded_before_the_rest() -> None:
     def units(rows: Any) -> list[list[int]]:
         return [[row] for row in rows]
 
-    store = Store(InMemory(np.zeros((200, 1), np.uint8)), np.zeros(200, bool), decode, units, None, threads=1)
+    store = Store(
+        InMemory(np.zeros((200, 1), np.uint8)), np.zeros(200, bool), lambda: nullcontext(decode), units, None, threads=1
+    )
     store.start()
     with ThreadPoolExecutor(1) as reader:
         until(lambda: order == [0, 1, 2, 3])  # and at the last it waits

@@ -75,7 +75,7 @@ def folder(
     explicit = size is not None or channels is not None
     return Dataset(
         x=x,
-        labels=None if labels is None else labels[found.kept],
+        labels=None if labels is None else labels[found.rows],
         num_classes=None if listing.classes is None else len(listing.classes),
         value_range=(0, 255),
         # A name that opens the same examples again: it is all that a config keeps of them.

@@ -2,143 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 
 from gankit.data.broken import NAMED, UnreadableError
-from gankit.disk import advice, write_atomically
+from gankit.data.kept import DONE, InMemory, Rows
 from gankit.errors import DataError
 
 Array = np.ndarray[Any, Any]
 Decoded = Iterator[tuple[int, "Array | UnreadableError"]]
 
-TO_DO, DONE, BROKEN = 0, 1, 2
+TO_DO, BROKEN = 0, 2
 BETWEEN = 2.0
 """Seconds between two times that a file is flushed to the disk, with the note of what is in it."""
 MOST_THREADS = 8
-
-
-class Rows(Protocol):
-    """Where rows are kept: (n, width) uint8. All of it is called from several threads, on different rows."""
-
-    def write(self, row: int, content: Array) -> None: ...
-
-    def read(self, rows: Sequence[int] | Array) -> Array:
-        """(len(rows), width)."""
-
-    def whole(self) -> Array:
-        """(n, width), a view."""
-
-    @property
-    def lasting(self) -> bool:
-        """Whether rows outlive the process."""
-
-    def settled(self, done: Array) -> None:
-        """These, (n,) bool, are written: put them on the disk, where they are to outlive the process."""
-
-    def close(self) -> None: ...
-
-
-class InMemory:
-    """Rows in an array."""
-
-    lasting = False
-
-    def __init__(self, array: Array) -> None:
-        self._array = array
-
-    def write(self, row: int, content: Array) -> None:
-        self._array[row] = content
-
-    def read(self, rows: Sequence[int] | Array) -> Array:
-        return self._array[rows]
-
-    def whole(self) -> Array:
-        return self._array
-
-    def settled(self, done: Array) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-class OnDisk:
-    """Rows in a file behind a header. Read and written as a file, so that a full disk is an error rather than a signal,
-    and what was read does not stay in the process's memory.
-
-    note: the file for the bytes of `settled`; None where nothing outlives the process. close_too: what else ends.
-    """
-
-    def __init__(
-        self, file: Any, start: int, shape: tuple[int, int], note: Path | None, close_too: Callable[[], None]
-    ) -> None:
-        self._file, self._start, self._shape, self._note, self._close_too = file, start, shape, note, close_too
-        self._fd, self._lock = file.fileno(), threading.Lock()
-        self.lasting = note is not None
-        self._together = hasattr(os, "preadv") and hasattr(os, "pwrite")
-
-    def write(self, row: int, content: Array) -> None:
-        at, data = self._start + row * self._shape[1], memoryview(content.data)
-        try:
-            while data and self._together:
-                done = os.pwrite(self._fd, data, at)
-                data, at = data[done:], at + done
-            with self._lock:
-                if data:
-                    self._file.seek(at)
-                    self._file.write(data)
-        except OSError as error:
-            raise DataError(
-                f"Decoded pictures cannot be written to {self._file.name} ({error}). {advice(error)}; or choose "
-                "another disk: GANKIT_CACHE=/path for what is kept, TMPDIR for what is not."
-            ) from error
-
-    def read(self, rows: Sequence[int] | Array) -> Array:
-        width = self._shape[1]
-        out = np.empty((len(rows), width), np.uint8)
-        for place, row in zip(out, np.asarray(rows).tolist(), strict=True):
-            at = self._start + row * width
-            if self._together:
-                count = os.preadv(self._fd, [place.data], at)
-            else:
-                with self._lock:
-                    self._file.seek(at)
-                    count = self._file.readinto(place)
-            if count != width:
-                raise DataError(f"{self._file.name} ends at row {row:,}: somebody shortened it. Remove it.")
-        return out
-
-    def whole(self) -> Array:
-        return np.memmap(self._file, np.uint8, "r", self._start, self._shape)
-
-    def settled(self, done: Array) -> None:
-        if self._note is None or not os.fstat(self._fd).st_nlink:  # somebody cleared the cache
-            return
-        with contextlib.suppress(OSError):  # a note that cannot be written costs a later run some time, and no more
-            os.fsync(self._fd)  # before the note: it must not promise what is not there
-            with contextlib.suppress(FileNotFoundError):  # another process may be filling the same file
-                others = np.fromfile(self._note, np.uint8)
-                done = done | (others == DONE) if others.shape == done.shape else done
-            write_atomically(self._note, done.astype(np.uint8).tobytes())
-
-    def close(self) -> None:
-        self._file.close()
-        self._close_too()
 
 
 class Store:
     """Rows that threads decode once, behind the scenes: first those that are asked for, then the rest in their order.
 
     rows: where they are kept. done: (n,) bool, those that are there already.
-    decode: rows to (row, its bytes or what is wrong with it). units: rows to portions of them that suit a thread.
+    decoder: opens, for each thread, what turns rows to (row, its bytes or what is wrong with it).
+    units: rows to portions of them that suit a thread.
     refuse: raises DataError for what is broken, the reason by row; None where broken rows are replaced.
     groups: (n,) int; a broken row is replaced by the next one of its group that is whole, so that the number of
         examples, and with it their order, does not hang on what is found when.
@@ -148,13 +39,13 @@ class Store:
         self,
         rows: Rows,
         done: Array,
-        decode: Callable[[Sequence[int]], Decoded],
+        decoder: Callable[[], AbstractContextManager[Callable[[Sequence[int]], Decoded]]],
         units: Callable[[Iterable[int]], list[list[int]]],
         refuse: Callable[[dict[int, str]], None] | None,
         groups: Array | None = None,
         threads: int | None = None,
     ) -> None:
-        self._rows, self._decode, self._units, self._refuse, self._groups = rows, decode, units, refuse, groups
+        self._rows, self._decoder, self._units, self._refuse, self._groups = rows, decoder, units, refuse, groups
         self._state = np.where(done, DONE, TO_DO).astype(np.uint8)
         self._taken = np.array(done, bool)  # by a thread, now or before
         self._left = int(len(done) - done.sum())
@@ -260,9 +151,13 @@ class Store:
                 self._rows.close()
 
     def _decode_on(self) -> None:
+        with self._decoder() as decode:
+            self._decode_by(decode)
+
+    def _decode_by(self, decode: Callable[[Sequence[int]], Decoded]) -> None:
         while (unit := self._next()) is not None:
             try:
-                for row, found in self._decode(unit):
+                for row, found in decode(unit):
                     if isinstance(found, UnreadableError):
                         self._settle(row, BROKEN, str(found))
                     else:

@@ -17,8 +17,9 @@ from PIL import Image
 
 import gankit
 from gankit.data import decoding, folder
+from gankit.data.kept import DONE
 from gankit.data.lazy import Pictures
-from gankit.data.store import DONE, Store
+from gankit.data.store import Store
 from tests.cli_runner import INTERRUPTIBLE, Cli
 
 SMALL = ["--set", "generator.hidden=[16]", "--set", "discriminator.hidden=[16]", "--set", "batch_size=16"]
