@@ -165,17 +165,28 @@ def test_what_is_asked_for_is_decoded_before_the_rest() -> None:
     """The first minibatch of a shuffled order waits for itself alone."""
     order, gate = list[int](), threading.Semaphore(3)
 
-    def decode(rows: Any) -> Iterator[tuple[int, Array]]:
-        for row in rows:
-            order.append(row)
-            assert gate.acquire(timeout=30)
-            yield row, np.full(1, row, np.uint8)
+    class Gated:
+        ahead = 1
+
+        def begin(self, rows: Any) -> None:
+            self.rows = rows
+
+        def finish(self) -> Iterator[tuple[int, Array]]:
+            for row in self.rows:
+                order.append(row)
+                assert gate.acquire(timeout=30)
+                yield row, np.full(1, row, np.uint8)
 
     def units(rows: Any) -> list[list[int]]:
         return [[row] for row in rows]
 
     store = Store(
-        InMemory(np.zeros((200, 1), np.uint8)), np.zeros(200, bool), lambda: nullcontext(decode), units, None, threads=1
+        InMemory(np.zeros((200, 1), np.uint8)),
+        np.zeros(200, bool),
+        lambda: nullcontext(Gated()),
+        units,
+        None,
+        threads=1,
     )
     store.start()
     with ThreadPoolExecutor(1) as reader:

@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
+from queue import Queue
 from typing import Any
 
 from gankit.data.broken import UnreadableError
+from gankit.data.listing import Listing
 from gankit.data.picture import Encoded
-from gankit.data.rows import Found, Portion, RowOf
+from gankit.data.rows import Found, Portion, RowOf, portion
 
 READY = b"\1"
 PATIENCE = 5.0
@@ -27,8 +30,12 @@ class Decoder:
     To be used in a `with` block, by one thread.
     """
 
-    def __init__(self, row_of: RowOf) -> None:
-        self._row_of, self._ready = row_of, threading.Event()
+    ahead = 2
+    """Portions at a time: while one is handed over, the other is decoded."""
+
+    def __init__(self, listings: Sequence[Listing], row_of: RowOf) -> None:
+        self._listings, self._row_of, self._ready = listings, row_of, threading.Event()
+        self._begun: deque[tuple[Portion, bool]] = deque()
         self._process: subprocess.Popen[bytes] | None = None
         self._greeter: threading.Thread | None = None
 
@@ -56,12 +63,25 @@ class Decoder:
         self._greeter.join()
         self._process.stdout.close()  # type: ignore[union-attr]
 
-    def __call__(self, portion: Portion) -> Iterator[tuple[int, Found]]:
-        """Row by row; raises what goes wrong beside pictures that cannot be read."""
-        whole = [rest for _, *rest in portion if len(rest) == 2]
-        found = self._elsewhere(whole) if self._ready.is_set() else None
+    def begin(self, rows: Sequence[int]) -> None:
+        """Take on rows, up to `ahead` portions at a time."""
+        pictures: Portion = list(portion(self._listings, rows))
+        elsewhere = self._ready.is_set()
+        if elsewhere:
+            assert self._process is not None
+            try:
+                _send(self._process.stdin, [rest for _, *rest in pictures if len(rest) == 2])
+            except OSError:
+                self._ready.clear()  # a look at its answers tells that there are none
+        self._begun.append((pictures, elsewhere))
+
+    def finish(self) -> Iterator[tuple[int, Found]]:
+        """What was begun first, row by row; raises what goes wrong beside pictures that cannot be read."""
+        pictures, elsewhere = self._begun.popleft()
+        found = self._answer() if elsewhere else None
+        whole = (rest for _, *rest in pictures if len(rest) == 2)
         answers = (self._row_of(*each) for each in whole) if found is None else iter(found)
-        for row, *rest in portion:
+        for row, *rest in pictures:
             one: Any = rest[0] if len(rest) == 1 else next(answers)
             if isinstance(one, Exception) and not isinstance(one, UnreadableError):
                 raise one
@@ -75,16 +95,37 @@ class Decoder:
             if process.stdout.read(1) == READY:  # type: ignore[union-attr]
                 self._ready.set()
 
-    def _elsewhere(self, pictures: list[Any]) -> list[Any] | None:
-        """What the process finds; None where it is gone."""
-        assert self._process is not None
+    def _answer(self) -> list[Any] | None:
+        """What the process found; None where it is gone."""
+        assert self._process is not None and self._process.stdout is not None
         try:
-            _send(self._process.stdin, pictures)
-            found: list[Any] = pickle.load(self._process.stdout)  # type: ignore[arg-type]
+            found: list[Any] = pickle.load(self._process.stdout)
             return found
         except (OSError, EOFError, pickle.UnpicklingError):
             self._ready.clear()
             return None
+
+
+class OnThisThread:
+    """The same on the thread that calls."""
+
+    ahead = 1
+
+    def __init__(self, listings: Sequence[Listing], row_of: RowOf) -> None:
+        self._listings, self._row_of, self._rows = listings, row_of, deque[Sequence[int]]()
+
+    def __enter__(self) -> OnThisThread:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def begin(self, rows: Sequence[int]) -> None:
+        self._rows.append(rows)
+
+    def finish(self) -> Iterator[tuple[int, Found]]:
+        for row, *rest in portion(self._listings, self._rows.popleft()):
+            yield row, rest[0] if len(rest) == 1 else self._row_of(*rest)
 
 
 def serve() -> None:
@@ -94,12 +135,22 @@ def serve() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints, prints no answer
     from PIL import Image
 
+    asked: Queue[list[Any] | None] = Queue()
+
+    def listen() -> None:
+        """Always ready to hear: two who both wait until they are heard would wait for ever."""
+        with contextlib.suppress(EOFError):
+            while True:
+                asked.put(pickle.load(into))
+        asked.put(None)
+
     with contextlib.suppress(EOFError, BrokenPipeError):
         row_of, Image.MAX_IMAGE_PIXELS = pickle.load(into)
         out.write(READY)
         out.flush()
-        while True:
-            _send(out, [_attempt(row_of, *each) for each in pickle.load(into)])
+        threading.Thread(target=listen, daemon=True).start()
+        while (pictures := asked.get()) is not None:
+            _send(out, [_attempt(row_of, *each) for each in pictures])
 
 
 def _attempt(row_of: RowOf, names: list[str], encoded: list[Encoded]) -> Any:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,13 +15,13 @@ import numpy as np
 
 from gankit.data import cache, kept
 from gankit.data.broken import NAMED, UnreadableError, refusal
-from gankit.data.decoder import Decoder
+from gankit.data.decoder import Decoder, OnThisThread
 from gankit.data.kept import DONE, InMemory, OnDisk, Rows
 from gankit.data.lazy import Keeper, Pictures, Skipped
 from gankit.data.listing import Listing
 from gankit.data.picture import Form, is_grey
-from gankit.data.rows import RowOf, Shape, portion
-from gankit.data.store import Decoded, Store
+from gankit.data.rows import RowOf, Shape
+from gankit.data.store import Store
 from gankit.errors import DataError
 
 Array = np.ndarray[Any, Any]
@@ -97,10 +95,8 @@ def made(work: Work, *, flip: bool = False) -> Made:
     rows, done = _rows(work, key, n, width, shapes, first, large)
     groups = work.listings[0].labels
     row_of = RowOf(work.forms, shapes, work.halved, work.where, first)
-    if work.encoded_bytes * (1 - done.mean()) >= PROCESSES:
-        decoder: Callable[[], Any] = partial(_beside, work.listings, row_of)
-    else:
-        decoder = partial(nullcontext, _Threaded(work.listings, row_of))
+    kind = Decoder if work.encoded_bytes * (1 - done.mean()) >= PROCESSES else OnThisThread
+    decoder = partial(kind, work.listings, row_of)
     refuse = None if work.skip else work.refuse
     store = Store(rows, done, decoder, work.listings[0].units, refuse, groups, work.threads)
     if large:
@@ -135,25 +131,6 @@ def _whole(work: Work, store: Store, shapes: Sequence[Shape], flip: bool) -> Mad
     names = work.listings[0].names
     skipped = tuple(f"{names[row]}: {why}" for row, why in broken.items())
     return Made(tuple(parts), np.tile(rows, 1 + flip), skipped)
-
-
-@dataclass(frozen=True)
-class _Threaded:
-    """Decodes on the thread that calls."""
-
-    listings: tuple[Listing, ...]
-    row_of: RowOf
-
-    def __call__(self, rows: Sequence[int]) -> Decoded:
-        for row, *rest in portion(self.listings, rows):
-            yield row, rest[0] if len(rest) == 1 else self.row_of(*rest)
-
-
-@contextlib.contextmanager
-def _beside(listings: tuple[Listing, ...], row_of: RowOf) -> Iterator[Callable[[Sequence[int]], Decoded]]:
-    """Decodes in a process of its own."""
-    with Decoder(row_of) as decoder:
-        yield lambda rows: decoder(list(portion(listings, rows)))
 
 
 # ---- shapes

@@ -7,16 +7,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from gankit.data.broken import NAMED, UnreadableError
 from gankit.data.kept import DONE, InMemory, Rows
+from gankit.data.rows import Found
 from gankit.errors import DataError
 
 Array = np.ndarray[Any, Any]
-Decoded = Iterator[tuple[int, "Array | UnreadableError"]]
 
 TO_DO, BROKEN = 0, 2
 BETWEEN = 2.0
@@ -24,11 +24,24 @@ BETWEEN = 2.0
 MOST_THREADS = 8
 
 
+class Decodes(Protocol):
+    """Rows to their bytes, or to what is wrong with them.
+
+    ahead: how many portions may be begun before the first is finished.
+    """
+
+    ahead: int
+
+    def begin(self, rows: Sequence[int]) -> None: ...
+
+    def finish(self) -> Iterator[tuple[int, Found]]: ...
+
+
 class Store:
     """Rows that threads decode once, behind the scenes: first those that are asked for, then the rest in their order.
 
     rows: where they are kept. done: (n,) bool, those that are there already.
-    decoder: opens, for each thread, what turns rows to (row, its bytes or what is wrong with it).
+    decoder: opens what decodes, for each thread.
     units: rows to portions of them that suit a thread.
     refuse: raises DataError for what is broken, the reason by row; None where broken rows are replaced.
     groups: (n,) int; a broken row is replaced by the next one of its group that is whole, so that the number of
@@ -39,7 +52,7 @@ class Store:
         self,
         rows: Rows,
         done: Array,
-        decoder: Callable[[], AbstractContextManager[Callable[[Sequence[int]], Decoded]]],
+        decoder: Callable[[], AbstractContextManager[Decodes]],
         units: Callable[[Iterable[int]], list[list[int]]],
         refuse: Callable[[dict[int, str]], None] | None,
         groups: Array | None = None,
@@ -151,32 +164,34 @@ class Store:
                 self._rows.close()
 
     def _decode_on(self) -> None:
-        with self._decoder() as decode:
-            self._decode_by(decode)
+        with self._decoder() as decoder:
+            under_way: deque[list[int]] = deque()
+            while not self._stopped:
+                while len(under_way) < decoder.ahead and (unit := self._next(wait=not under_way)) is not None:
+                    decoder.begin(unit)
+                    under_way.append(unit)
+                if not under_way:
+                    return
+                self._take(under_way.popleft(), decoder.finish())
 
-    def _decode_by(self, decode: Callable[[Sequence[int]], Decoded]) -> None:
-        while (unit := self._next()) is not None:
-            try:
-                for row, found in decode(unit):
-                    if isinstance(found, UnreadableError):
-                        self._settle(row, BROKEN, str(found))
-                    else:
-                        self._rows.write(row, found)
-                        self._settle(row, DONE)
-                    if self._stopped:
-                        return
-            except Exception as error:  # shown to whoever waits
+    def _take(self, unit: list[int], decoded: Iterator[tuple[int, Found]]) -> None:
+        try:
+            for row, found in decoded:
                 if self._stopped:
                     return
-                with self._changed:
-                    self._failed[unit[0]] = error
-                    self._changed.notify_all()
-                return
-            with self._changed:  # once for all: whoever waits takes the interpreter from those who decode
-                self._changed.notify_all()
+                if isinstance(found, UnreadableError):
+                    self._settle(row, BROKEN, str(found))
+                else:
+                    self._rows.write(row, found)
+                    self._settle(row, DONE)
+        except Exception as error:  # shown to whoever waits
+            with self._changed:
+                self._failed[unit[0]] = error
+        with self._changed:  # once for all: whoever waits takes the interpreter from those who decode
+            self._changed.notify_all()
 
-    def _next(self) -> list[int] | None:
-        """The portion to be decoded next; None where there is nothing left."""
+    def _next(self, wait: bool) -> list[int] | None:
+        """The portion to be decoded next; None where there is nothing left, or would have to be waited for."""
         with self._changed:
             if self._later is None:
                 self._later = deque(self._units(np.flatnonzero(self._state == TO_DO).tolist()))
@@ -187,6 +202,8 @@ class Store:
                         if unit:
                             self._taken[unit] = True
                             return unit
+                if not wait:
+                    return None
                 self._changed.wait(0.5)  # others are at the last ones
         return None
 

@@ -122,7 +122,7 @@ def test_a_picture_found_broken_saves_what_is_done_and_may_be_skipped_from_there
     assert code == 2 and "is not the data" in err
 
 
-def only_what_is_asked_for(store: Any) -> list[int] | None:
+def only_what_is_asked_for(store: Any, wait: bool) -> list[int] | None:
     """In place of the rest: so a step is reached before the broken picture is."""
     while not store._stopped:
         with store._changed:
@@ -131,6 +131,8 @@ def only_what_is_asked_for(store: Any) -> list[int] | None:
                 if unit:
                     store._taken[unit] = True
                     return unit
+            if not wait:
+                return None
             store._changed.wait(0.05)
     return None
 
