@@ -20,6 +20,8 @@ from gankit.data.picture import Encoded
 from gankit.data.rows import Found, Portion, RowOf, portion
 
 READY = b"\1"
+OVER = (EOFError, OSError, pickle.UnpicklingError)
+"""What it is like where the other one is gone, maybe in the middle of a word."""
 PATIENCE = 5.0
 """Seconds for a process to end by itself."""
 
@@ -101,7 +103,7 @@ class Decoder:
         try:
             found: list[Any] = pickle.load(self._process.stdout)
             return found
-        except (OSError, EOFError, pickle.UnpicklingError):
+        except OVER:
             self._ready.clear()
             return None
 
@@ -139,18 +141,19 @@ def serve() -> None:
 
     def listen() -> None:
         """Always ready to hear: two who both wait until they are heard would wait for ever."""
-        with contextlib.suppress(EOFError):
+        with contextlib.suppress(*OVER):
             while True:
                 asked.put(pickle.load(into))
         asked.put(None)
 
-    with contextlib.suppress(EOFError, BrokenPipeError):
+    with contextlib.suppress(*OVER):
         row_of, Image.MAX_IMAGE_PIXELS = pickle.load(into)
         out.write(READY)
         out.flush()
         threading.Thread(target=listen, daemon=True).start()
         while (pictures := asked.get()) is not None:
             _send(out, [_attempt(row_of, *each) for each in pictures])
+    os._exit(0)  # what is left to be written, nobody reads
 
 
 def _attempt(row_of: RowOf, names: list[str], encoded: list[Encoded]) -> Any:
