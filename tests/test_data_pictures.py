@@ -266,6 +266,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
     """Those that were begun; nothing is decoded before they are ready."""
     monkeypatch.setattr(decoding, "IN_MEMORY", 0)
     monkeypatch.setattr(decoding, "PROCESSES", 0)
+    monkeypatch.setattr("gankit.data.store.usable_cores", lambda: 2)
     begun: list[subprocess.Popen[bytes]] = []
     enter = Decoder.__enter__
 

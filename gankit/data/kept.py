@@ -113,7 +113,8 @@ class OnDisk:
         return out
 
     def whole(self) -> Array:
-        return np.memmap(self._file, np.uint8, "r", self._start, self._shape)
+        with self._lock:  # it looks for the end of the file, and goes there
+            return np.memmap(self._file, np.uint8, "r", self._start, self._shape)
 
     def settled(self, done: Array) -> None:
         if self._note is None or not os.fstat(self._fd).st_nlink:  # somebody cleared the cache
