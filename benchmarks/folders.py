@@ -3,14 +3,18 @@
     python -m benchmarks.folders --pictures 50000 --size 64 --rounds 5 --json folders.json
 
 makes synthetic JPEGs of 256 pixels in a temporary folder, unless `--folder` names one, and removes them afterwards.
-Everybody takes turns, on as many workers each, and hands over shuffled minibatches of 64, uint8, of the same resize:
 
-    cold     gankit on a folder that it has never seen; what it decodes between two requests is not counted
+First, each in a process of its own: seconds from an imported framework to the end of the first step of the default
+game, cold and warm, and the peak of resident memory after a hundred more.
+
+Then everybody takes turns, on as many workers each, and hands over shuffled minibatches of 64, uint8, of the same
+resize. A turn is one pass over some of the pictures:
+
+    cold     gankit on pictures that it has never seen
     warm     gankit once all is decoded
     loader   a DataLoader with that many worker processes, which decodes in every pass
 
-A turn starts with the second minibatch. Then, each in a process of its own: seconds from an imported framework to the
-end of the first step of the default game, cold and warm, and the peak of resident memory after a hundred more.
+On a busy machine look at the processor's time, too: milliseconds of all threads and processes for each picture.
 """
 
 from __future__ import annotations
@@ -49,6 +53,14 @@ print(json.dumps({"seconds": first, "peak_gb": resource.getrusage(resource.RUSAG
 """
 
 
+REST = """
+import sys
+import numpy as np
+from gankit.data import folder
+np.asarray(folder(sys.argv[1], int(sys.argv[2])).x)
+"""
+
+
 class Resized:
     """A torch data set, by hand."""
 
@@ -65,65 +77,70 @@ class Resized:
             return np.array(ImageOps.fit(image.convert("RGB"), (self.size, self.size), Image.Resampling.LANCZOS))
 
 
-def by_loader(folder: Path, size: int, workers: int) -> Iterator[Any]:
+def by_loader(data: Resized, workers: int) -> Iterator[Any]:
     from torch.utils.data import DataLoader
 
-    yield from DataLoader(Resized(folder, size), BATCH, shuffle=True, num_workers=workers)
+    yield from DataLoader(data, BATCH, shuffle=True, num_workers=workers)
 
 
-def by_gankit(folder: Path, size: int, workers: int) -> Iterator[Any]:
-    from gankit.data import folder as pictures
-
-    x = pictures(folder, size, workers=workers).x
+def by_gankit(x: Any) -> Iterator[Any]:
     order = np.random.default_rng(time.time_ns()).permutation(len(x))
     for start in range(0, len(x), AT_ONCE * BATCH):
         chunk = x[order[start : start + AT_ONCE * BATCH]]
         yield from (chunk[i : i + BATCH] for i in range(0, len(chunk), BATCH))
 
 
-def turn(batches: Iterator[Any], seconds: float) -> float:
-    """Pictures a second, from the second minibatch on."""
-    next(batches)
-    begun, count = time.perf_counter(), 0
+def turn(batches: Iterator[Any]) -> tuple[float, float]:
+    """Pictures a second of one pass, and milliseconds of the processor for each."""
+    begun, before, count = time.perf_counter(), processor_seconds(), 0
     for batch in batches:
         count += len(batch)
-        if (taken := time.perf_counter() - begun) > seconds:
-            break
+    seconds = time.perf_counter() - begun
     del batches
     gc.collect()  # its workers end with it
-    return count / taken
+    return count / seconds, 1e3 * (processor_seconds() - before) / count
 
 
-def measure(folder: Path, size: int, workers: int, rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Pictures a second by contender, in each round."""
-    found: dict[str, list[float]] = {"cold": [], "warm": [], "loader": []}
-    with tempfile.TemporaryDirectory(prefix="gankit-warm-") as warm:
+def measure(folder: Path, size: int, workers: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """What `turn` says of each contender, in each round."""
+    import torch.utils.data  # noqa: F401  before it is timed
 
-        def cold() -> float:
-            with tempfile.TemporaryDirectory(prefix="gankit-cold-") as own:
-                os.environ["GANKIT_CACHE"] = own
-                return turn(by_gankit(folder, size, workers), seconds)
+    from gankit.data import decoding
+    from gankit.data import folder as pictures
 
-        def again() -> float:
-            os.environ["GANKIT_CACHE"] = warm
-            return turn(by_gankit(folder, size, workers), seconds)
+    decoding.IN_MEMORY = decoding.PROCESSES = 0  # a part of a large folder is treated as that
+    found: dict[str, list[tuple[float, float]]] = {"cold": [], "loader": [], "warm": []}
 
-        def loader() -> float:
-            return turn(by_loader(folder, size, workers), seconds)
+    def by_threads(cache: str) -> tuple[float, float]:
+        os.environ["GANKIT_CACHE"] = cache
+        return turn(by_gankit(pictures(folder, size, workers=workers).x))
 
-        os.environ["GANKIT_CACHE"] = warm
-        for _ in by_gankit(folder, size, workers):
-            pass
-        turns: dict[str, Callable[[], float]] = {"cold": cold, "loader": loader, "warm": again}
+    def cold() -> tuple[float, float]:
+        with tempfile.TemporaryDirectory(prefix="gankit-cold-") as own:
+            return by_threads(own)
+
+    with tempfile.TemporaryDirectory(prefix="gankit-warm-") as kept:
+        by_threads(kept)
+        turns: dict[str, Callable[[], tuple[float, float]]] = {
+            "cold": cold,
+            "loader": lambda: turn(by_loader(Resized(folder, size), workers)),
+            "warm": lambda: by_threads(kept),
+        }
         for i in range(rounds):
             for name in list(turns)[:: 1 if i % 2 == 0 else -1]:  # there and back, so that drift favours nobody
                 found[name].append(turns[name]())
-            print(f"round {i + 1} of {rounds}: { ({k: round(v[-1]) for k, v in found.items()}) }", file=sys.stderr)
+            shown = {name: f"{rounds[-1][0]:,.0f}/s {rounds[-1][1]:.2f} ms" for name, rounds in found.items()}
+            print(f"round {i + 1} of {rounds}: {shown}", file=sys.stderr, flush=True)
     return found
 
 
+def processor_seconds() -> float:
+    """Of this process and the children that have ended."""
+    return sum(os.times()[:4])
+
+
 def starts(folder: Path, size: int, backend: str) -> list[dict[str, float]]:
-    """The first start, and the next two, each a process. The second may still have pictures to decode."""
+    """The first start, then, once all is decoded, two more, each a process."""
     found = []
     with tempfile.TemporaryDirectory(prefix="gankit-start-") as own:
         for _ in range(3):
@@ -131,6 +148,7 @@ def starts(folder: Path, size: int, backend: str) -> list[dict[str, float]]:
             environment = {**os.environ, "GANKIT_CACHE": own}
             done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
             found.append(json.loads(done.stdout.splitlines()[-1]))
+            subprocess.run([sys.executable, "-c", REST, str(folder), str(size)], check=True, env=environment)
     return found
 
 
@@ -154,23 +172,30 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5.0, help="about how long one turn is")
+    parser.add_argument("--pass", type=int, default=4_000, dest="part", help="pictures of one turn")
     parser.add_argument("--backends", nargs="*", default=["torch", "jax"])
     parser.add_argument("--json", type=Path, help="write the results to this file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gankit-jpegs-") as made:
-        folder = options.folder or Path(made)
+        folder, part = options.folder or Path(made) / "all", Path(made) / "part"
         if options.folder is None:
+            folder.mkdir()
             write_jpegs(folder, options.pictures)
+        files = sorted(folder.iterdir())
+        part.mkdir()
+        for file in files[: options.part]:
+            (part / file.name).symlink_to(file.resolve())
         load = os.getloadavg()[0]
         begun = {backend: starts(folder, options.size, backend) for backend in options.backends}
-        rates = measure(folder, options.size, options.workers, options.rounds, options.seconds)
-        ratios = {name: [a / b for a, b in zip(rates[name], rates["loader"], strict=True)] for name in ("cold", "warm")}
-        pictures = len(list(folder.iterdir()))
-    result = {"pictures": pictures, "size": options.size, "workers": options.workers, "load": load, "starts": begun}
-    result |= {"pictures_per_second": rates, "of_the_loader": ratios}
-    for name, values in rates.items():
-        print(f"{name:<8} {statistics.median(values):10,.0f} pictures/s")
+        found = measure(part, options.size, options.workers, options.rounds)
+    rates = {name: [rate for rate, _ in each] for name, each in found.items()}
+    costs = {name: [cost for _, cost in each] for name, each in found.items()}
+    ratios = {name: [a / b for a, b in zip(rates[name], rates["loader"], strict=True)] for name in ("cold", "warm")}
+    result = {"pictures": len(files), "pass": options.part, "size": options.size, "workers": options.workers}
+    result |= {"load": load, "starts": begun, "pictures_per_second": rates, "processor_ms": costs}
+    for name in found:
+        rate, cost = statistics.median(rates[name]), statistics.median(costs[name])
+        print(f"{name:<8} {rate:10,.0f} pictures/s   {cost:.2f} ms of the processor for each")
     for name, values in ratios.items():
         print(f"{name} of the loader: {statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})")
     for backend, each in begun.items():

@@ -147,6 +147,14 @@ def test_doctor_without_a_backend_says_what_to_type(cli: Cli, monkeypatch: pytes
     assert "pip install 'gankit[jax]'" in outcome.out and "pip install 'gankit[torch]'" in outcome.out
 
 
+def test_doctor_says_where_decoded_pictures_are_kept(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GANKIT_CACHE", str(tmp_path / "kept"))
+    monkeypatch.setenv("GANKIT_CACHE_LIMIT", "3GB")
+    assert f"{tmp_path}/kept/pictures: 0.0 of 3 GB" in cli("doctor").out
+    monkeypatch.setenv("GANKIT_CACHE", "off")
+    assert "cache     off" in cli("doctor").out
+
+
 def test_doctor_finds_a_broken_backend(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     from gankit.plug import registry
 

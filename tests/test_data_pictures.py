@@ -29,11 +29,13 @@ from gankit.config import Config
 from gankit.data import cache, decoding, folder, open_data, pairs
 from gankit.data.asked import asked
 from gankit.data.dataset import Array, feature_mean, is_memory_mapped, scaling
+from gankit.data.decoder import Decoder
 from gankit.data.fingerprint import changes, contents, fingerprint
+from gankit.data.kept import InMemory
 from gankit.data.lazy import Pictures
 from gankit.data.picture import Form
 from gankit.data.sources import can_reopen, data_name
-from gankit.data.store import InMemory, Store
+from gankit.data.store import Store
 from gankit.errors import ConfigError, DataError
 from gankit.parts.optimizers import Adam
 from gankit.play.batches import Batches, Stock
@@ -163,16 +165,29 @@ def test_what_is_asked_for_is_decoded_before_the_rest() -> None:
     """The first minibatch of a shuffled order waits for itself alone."""
     order, gate = list[int](), threading.Semaphore(3)
 
-    def decode(rows: Any) -> Iterator[tuple[int, Array]]:
-        for row in rows:
-            order.append(row)
-            assert gate.acquire(timeout=30)
-            yield row, np.full(1, row, np.uint8)
+    class Gated:
+        ahead = 1
+
+        def begin(self, rows: Any) -> None:
+            self.rows = rows
+
+        def finish(self) -> Iterator[tuple[int, Array]]:
+            for row in self.rows:
+                order.append(row)
+                assert gate.acquire(timeout=30)
+                yield row, np.full(1, row, np.uint8)
 
     def units(rows: Any) -> list[list[int]]:
         return [[row] for row in rows]
 
-    store = Store(InMemory(np.zeros((200, 1), np.uint8)), np.zeros(200, bool), decode, units, None, threads=1)
+    store = Store(
+        InMemory(np.zeros((200, 1), np.uint8)),
+        np.zeros(200, bool),
+        lambda: nullcontext(Gated()),
+        units,
+        None,
+        threads=1,
+    )
     store.start()
     with ThreadPoolExecutor(1) as reader:
         until(lambda: order == [0, 1, 2, 3])  # and at the last it waits
@@ -241,6 +256,73 @@ def test_data_may_be_dropped_at_any_moment(tmp_path: Path, own_cache: Path) -> N
         if i % 6 == 5:
             shutil.rmtree(own_cache)  # under their hands, too
     until(lambda: not any(each.name.startswith("gankit-pictures") for each in threading.enumerate()))
+
+
+# ---- processes that decode
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Those that were begun; nothing is decoded before they are ready."""
+    monkeypatch.setattr(decoding, "IN_MEMORY", 0)
+    monkeypatch.setattr(decoding, "PROCESSES", 0)
+    monkeypatch.setattr("gankit.data.store.usable_cores", lambda: 2)
+    begun: list[subprocess.Popen[bytes]] = []
+    enter = Decoder.__enter__
+
+    def entered(self: Decoder) -> Decoder:
+        enter(self)
+        assert self._process is not None and self._ready.wait(60)
+        begun.append(self._process)
+        return self
+
+    monkeypatch.setattr(Decoder, "__enter__", entered)
+    return begun
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "pairs", "halves"])
+def test_processes_decode_what_threads_do_and_end_with_the_data(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], decoded: Decoded, kind: str
+) -> None:
+    if kind in ("pairs", "halves"):
+        name = f"{kind}:{paired(tmp_path / 'p', halves=kind == 'halves', n=60)}"
+    else:
+        faces = folder_of(tmp_path / "faces", 60)
+        name = str(faces if kind == "folder" else packed("zip", faces)) + "@5+flip"
+    x = open_data(name).x
+    decoded.clear()  # the first one tells the size, here
+    got = np.asarray(x[RNG.permutation(60)[:20]]).shape[0], np.array(x)
+    assert got[0] == 20 and processes and not decoded, "nothing was decoded here"
+    np.testing.assert_array_equal(got[1], small(name).x)
+    del x
+    until(lambda: all(process.poll() is not None for process in processes))
+    assert all(process.returncode == 0 for process in processes)
+
+
+def test_where_a_process_is_killed_decoding_goes_on_without(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]]
+) -> None:
+    faces = folder_of(tmp_path / "faces", 60)
+    x = folder(faces, size=5, workers=1).x
+    until(lambda: bool(processes))
+    processes[0].kill()
+    np.testing.assert_array_equal(np.asarray(x), small(faces, size=5).x)
+
+
+def test_processes_tell_what_is_wrong_as_threads_do(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = folder_of(tmp_path / "faces", 20, broken=(7,))
+    with pytest.raises(DataError, match=r"007\.png cannot be read as an image.*--skip-broken"):
+        np.asarray(folder(faces).x)
+    assert open_data(f"{packed('zip', faces)}+skip-broken").x[:].shape == (20, 6, 8, 3)
+    (faces / "007.png").write_bytes(encoded(picture(5, 5)))
+    with pytest.raises(DataError, match=r"000\.png is 6x8 and .*007\.png is 5x5"):
+        np.asarray(folder(faces).x)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 47)
+    with pytest.raises(DataError, match="MAX_IMAGE_PIXELS"):
+        np.asarray(folder(faces, size=4).x)
+    assert processes
 
 
 # ---- what they are made into
@@ -650,8 +732,8 @@ def test_another_size_is_told_with_both_names_when_it_is_found(tmp_path: Path) -
         np.asarray(folder(faces).x)
 
 
-def paired(path: Path, *, broken: tuple[int, ...] = (), halves: bool = False) -> Path:
-    for i in range(8):
+def paired(path: Path, *, broken: tuple[int, ...] = (), halves: bool = False, n: int = 8) -> Path:
+    for i in range(n):
         a, b = picture(6, 6), picture(6, 6, 1)
         files = {"": np.concatenate([a, b.repeat(3, -1)], 1)} if halves else {"A": a, "B": b}
         for side, pixels in files.items():

@@ -315,7 +315,7 @@ def _skipping(data: str | None) -> str:
 
     if data is None:
         raise ConfigError("--skip-broken leaves out pictures of a folder: name it with --data.")
-    return data if data.endswith(SKIP) else data + SKIP
+    return data if SKIP in data else data + SKIP
 
 
 def _check_policy(name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 import threading
@@ -51,7 +50,7 @@ class Members:
             try:
                 if self.sizes[row] > LARGEST:
                     raise OSError(f"it would take {self.sizes[row]:,} bytes")
-                found: Encoded | UnreadableError = io.BytesIO(self.fetch(row))
+                found: Encoded | UnreadableError = self.fetch(row)
             except Exception as error:  # as decoders do, unpackers raise anything
                 found = _unreadable(self.told(row), error)
             yield row, found
@@ -199,7 +198,7 @@ class Shard:
                 content = found[row]
                 yield (
                     row,
-                    io.BytesIO(content)
+                    content
                     if content is not None
                     else _unreadable(self.told(row), ValueError("it holds no bytes, only a name at most")),
                 )

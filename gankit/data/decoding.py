@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gankit import disk
-from gankit.data import cache
+from gankit.data import cache, kept
 from gankit.data.broken import NAMED, UnreadableError, refusal
+from gankit.data.decoder import Decoder, OnThisThread
+from gankit.data.kept import DONE, InMemory, OnDisk, Rows
 from gankit.data.lazy import Keeper, Pictures, Skipped
 from gankit.data.listing import Listing
-from gankit.data.picture import Encoded, Form, is_grey, size_text
-from gankit.data.store import DONE, Decoded, InMemory, OnDisk, Rows, Store
+from gankit.data.picture import Form, is_grey
+from gankit.data.rows import RowOf, Shape
+from gankit.data.store import Store
 from gankit.errors import DataError
 
 Array = np.ndarray[Any, Any]
-Shape = tuple[int, int, int]
 
 IN_MEMORY, AT_ONCE = 2**28, 2**28
 """Bytes, decoded and in files, up to which pictures are decoded before the first step and held in memory."""
 WORTH = 2**23
 """Bytes in files from which on what was decoded is kept: less is decoded again sooner than it is looked up."""
+PROCESSES = 2**26
+"""Bytes in files from which on it is worth to start processes that decode."""
 VERSION = 1
 """Of how pictures are made: other numbers in them must not be taken for these."""
 
@@ -73,12 +74,12 @@ class Work:
 class Made:
     """Pictures as arrays.
 
-    parts: one array, or two whose rows belong together, (n, height, width, channels) uint8. kept: (n,) which rows of
-    the listing they are. skipped: what could not be read.
+    parts: one array, or two whose rows belong together, (n, height, width, channels) uint8. rows: (n,) of the
+    listing. skipped: what could not be read.
     """
 
     parts: tuple[Any, ...]
-    kept: Array
+    rows: Array
     skipped: Sequence[str]
 
 
@@ -93,9 +94,11 @@ def made(work: Work, *, flip: bool = False) -> Made:
     large = n * width > IN_MEMORY or work.encoded_bytes > AT_ONCE
     rows, done = _rows(work, key, n, width, shapes, first, large)
     groups = work.listings[0].labels
-    decode = _Decoding(work, shapes, first)
+    row_of = RowOf(work.forms, shapes, work.halved, work.where, first)
+    kind = Decoder if work.encoded_bytes * (1 - done.mean()) >= PROCESSES else OnThisThread
+    decoder = partial(kind, work.listings, row_of)
     refuse = None if work.skip else work.refuse
-    store = Store(rows, done, decode, work.listings[0].units, refuse, groups, work.threads)
+    store = Store(rows, done, decoder, work.listings[0].units, refuse, groups, work.threads)
     if large:
         keeper = Keeper(store)
         starts = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes[:-1])]).tolist()
@@ -111,12 +114,12 @@ def made(work: Work, *, flip: bool = False) -> Made:
 def _whole(work: Work, store: Store, shapes: Sequence[Shape], flip: bool) -> Made:
     store.ensure(range(len(work)), all_at_once=True)
     broken = dict(sorted(store.broken.items()))
-    kept = np.setdiff1d(np.arange(len(work)), list(broken))
-    if not kept.size:
+    rows = np.setdiff1d(np.arange(len(work)), list(broken))
+    if not rows.size:
         why = next(iter(broken.values()))
         raise DataError(f"{work.where} holds {len(work):,} pictures, and none can be read: {why}")
     try:
-        whole = store.kept(kept)
+        whole = store.kept(rows)
         parts, at = [], 0
         for shape in shapes:
             stop = at + int(np.prod(shape))
@@ -127,55 +130,7 @@ def _whole(work: Work, store: Store, shapes: Sequence[Shape], flip: bool) -> Mad
         raise _no_room(work, (len(work), *shapes[0])) from error
     names = work.listings[0].names
     skipped = tuple(f"{names[row]}: {why}" for row, why in broken.items())
-    return Made(tuple(parts), np.tile(kept, 1 + flip), skipped)
-
-
-@dataclass(frozen=True)
-class _Decoding:
-    """Rows to their bytes; on any thread. first: what messages call the picture that told the shape."""
-
-    work: Work
-    shapes: tuple[Shape, ...]
-    first: str
-
-    def __call__(self, rows: Sequence[int]) -> Decoded:
-        work = self.work
-        if len(work.listings) == 1:
-            for row, encoded in work.listings[0].read(rows):
-                yield row, self._attempt(row, [encoded])
-            return
-        both = [dict(listing.read(rows)) for listing in work.listings]
-        for row in rows:
-            yield row, self._attempt(row, [each[row] for each in both])
-
-    def _attempt(self, row: int, encoded: Sequence[Encoded | UnreadableError]) -> Array | UnreadableError:
-        parts: list[Array] = []
-        try:
-            for listing, form, each in zip(self.work.listings, self.work.forms, encoded, strict=True):
-                if isinstance(each, UnreadableError):
-                    return each
-                parts += _parts(form.pixels(each, listing.told(row)), self.work.halved)
-        except UnreadableError as error:
-            return error
-        for part, shape in zip(parts, self.shapes, strict=True):
-            if part.shape != shape:
-                self._differs(row, part, shape)
-        return np.concatenate([part.reshape(-1) for part in parts])
-
-    def _differs(self, row: int, image: Array, shape: Shape) -> None:
-        side, where = min(shape[:2]), self.work.where
-        own = self.work.listings[0].told(row)
-        raise DataError(
-            f"{self.first} is {shape[0]}x{shape[1]} and {own} is {size_text(image)} (height x width); all must be "
-            f"alike. Resize and crop them: gankit.data.folder({where!r}, size={side}), or the text '{where}@{side}'."
-        )
-
-
-def _parts(image: Array, halved: bool) -> list[Array]:
-    if not halved:
-        return [image]
-    width = image.shape[1] // 2
-    return [image[:, :width], image[:, width:]]
+    return Made(tuple(parts), np.tile(rows, 1 + flip), skipped)
 
 
 # ---- shapes
@@ -243,7 +198,7 @@ def _rows(
     work: Work, key: str | None, n: int, width: int, shapes: Sequence[Shape], first: str, large: bool
 ) -> tuple[Rows, Array]:
     """Where the rows are kept, and which are there already."""
-    header = _header((n, *shapes[0]) if len(shapes) == 1 else (n, width))
+    header = kept.header((n, *shapes[0]) if len(shapes) == 1 else (n, width))
     entry = None if key is None else cache.entry(key, n * width + len(header))
     if entry is not None:
         try:
@@ -272,11 +227,11 @@ def _opened(
 ) -> tuple[Any, Array]:
     """The file of an entry, and which rows it has. Two processes may do this at a time: they write the same."""
     path, note, whole = entry.folder / "x.npy", entry.folder / "done", len(header) + n * width
-    if not _fits(path, header, whole):
+    if not kept.fits(path, header, whole):
         note.unlink(missing_ok=True)
         if shutil.disk_usage(entry.folder).free < n * width:
             raise OSError("the disk is full")
-        _begun(path, header, whole)
+        kept.begun(path, header, whole)
     file = open(path, "r+b", buffering=0)  # noqa: SIM115
     try:
         about = {
@@ -295,30 +250,6 @@ def _opened(
     return file, done if done.shape == (n,) else np.zeros(n, bool)
 
 
-def _fits(path: Path, header: bytes, whole: int) -> bool:
-    if not path.is_file() or path.stat().st_size != whole:
-        return False
-    with open(path, "rb") as file:
-        return file.read(len(header)) == header
-
-
-def _begun(path: Path, header: bytes, whole: int) -> None:
-    """A file of that header and size under this name; where another process was quicker, that one's."""
-    path.unlink(missing_ok=True)
-    aside = path.with_name(f".{path.name}.{disk.host()}.{os.getpid()}.tmp")
-    with open(aside, "wb") as file:
-        file.write(header)
-        file.truncate(whole)
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without links
-        if not path.exists():
-            os.replace(aside, path)
-    aside.unlink(missing_ok=True)
-
-
 def _about(key: str | None) -> dict[str, Any] | None:
     """What an entry says of itself."""
     root = cache.place()
@@ -329,13 +260,6 @@ def _about(key: str | None) -> dict[str, Any] | None:
         return about if {"shapes", "channels", "first"} <= about.keys() else None
     except (OSError, ValueError, AttributeError):
         return None
-
-
-def _header(shape: tuple[int, ...]) -> bytes:
-    """Of a .npy file of bytes, so that NumPy opens what is kept."""
-    out = io.BytesIO()
-    np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
-    return out.getvalue()
 
 
 def _no_room(work: Work, shape: tuple[int, ...]) -> DataError:

@@ -44,15 +44,16 @@ def folder(
     flip: every image once more, mirrored left to right, after the last: twice as many examples.
     skip_broken: do without the files that cannot be read; the data set names them as `skipped`.
     cache: keep what was decoded in the user's cache folder, where it comes to more than a few megabytes.
-    workers: how many threads decode; by default one for each core, up to 8. The examples are the same for any number.
+    workers: how many threads or processes decode; by default one for each core, up to 8. The examples are the same for
+        any number.
 
     Pictures are first turned as their EXIF orientation says, transparency is laid over white, 16-bit grey becomes
     8-bit, and of an animation only the first frame counts.
 
-    Up to 256 MB, in files and decoded, all images are decoded at once and held in memory. More are decoded by threads
-    while they are read, those first that are asked for, and lie on disk: x then reads as an array does, but is none
-    (`np.asarray(x)` waits for all of it). A broken file is told when it is found. With skip_broken the next of its
-    class that is whole is shown in its place, so that the number of examples stays; smaller folders leave it out.
+    Up to 256 MB, in files and decoded, all images are decoded at once and held in memory. More are decoded by
+    processes while they are read, those first that are asked for, and lie on disk: x then reads as an array does, but
+    is none (`np.asarray(x)` waits for all of it). A broken file is told when it is found. With skip_broken the next of
+    its class that is whole is shown in its place, so that the number of examples stays; smaller folders leave it out.
 
     In text, such as `gankit train --data`, a config or `gankit.build(data=...)`, all of this follows the path:
     `faces@64` is size=64, `faces@48x64` is height 48 and width 64, `faces@48x64x1` adds channels=1; `+pad`, `+flip`,
@@ -75,7 +76,7 @@ def folder(
     explicit = size is not None or channels is not None
     return Dataset(
         x=x,
-        labels=None if labels is None else labels[found.kept],
+        labels=None if labels is None else labels[found.rows],
         num_classes=None if listing.classes is None else len(listing.classes),
         value_range=(0, 255),
         # A name that opens the same examples again: it is all that a config keeps of them.

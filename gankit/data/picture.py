@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 T = TypeVar("T")
-Encoded = Path | IO[bytes]
-"""Where the bytes of a picture are: a file, or what came out of an archive."""
+Encoded = Path | bytes
+"""A file, or what came out of an archive."""
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
 """What Pillow may take a file for, whatever its name: no format here runs a program, as EPS does."""
@@ -71,7 +72,8 @@ def opened(encoded: Encoded, name: str, f: Callable[[Image], T]) -> T:
     try:
         if isinstance(encoded, Path) and not stat.S_ISREG(encoded.stat().st_mode):  # a pipe would be waited for
             raise OSError("it is no file")
-        with Image.open(encoded, formats=FORMATS) as image:
+        source = io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded
+        with Image.open(source, formats=FORMATS) as image:
             most = Image.MAX_IMAGE_PIXELS
             if most is not None and image.width * image.height > most:  # Pillow itself only warns up to twice as many
                 raise Image.DecompressionBombError(f"it has {image.width:,} x {image.height:,} pixels.")

@@ -2,137 +2,47 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
 
 from gankit.data.broken import NAMED, UnreadableError
-from gankit.disk import advice, write_atomically
+from gankit.data.kept import DONE, InMemory, Rows
+from gankit.data.rows import Found
 from gankit.errors import DataError
 
 Array = np.ndarray[Any, Any]
-Decoded = Iterator[tuple[int, "Array | UnreadableError"]]
 
-TO_DO, DONE, BROKEN = 0, 1, 2
+TO_DO, BROKEN = 0, 2
 BETWEEN = 2.0
 """Seconds between two times that a file is flushed to the disk, with the note of what is in it."""
 MOST_THREADS = 8
 
 
-class Rows(Protocol):
-    """Where rows are kept: (n, width) uint8. All of it is called from several threads, on different rows."""
+class Decodes(Protocol):
+    """Rows to their bytes, or to what is wrong with them.
 
-    def write(self, row: int, content: Array) -> None: ...
-
-    def read(self, rows: Sequence[int] | Array) -> Array:
-        """(len(rows), width)."""
-
-    def whole(self) -> Array:
-        """(n, width), a view."""
-
-    def settled(self, done: Array) -> None:
-        """These, (n,) bool, are written: what has to outlive the process may be put on the disk."""
-
-    def close(self) -> None: ...
-
-
-class InMemory:
-    """Rows in an array."""
-
-    def __init__(self, array: Array) -> None:
-        self._array = array
-
-    def write(self, row: int, content: Array) -> None:
-        self._array[row] = content
-
-    def read(self, rows: Sequence[int] | Array) -> Array:
-        return self._array[rows]
-
-    def whole(self) -> Array:
-        return self._array
-
-    def settled(self, done: Array) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-class OnDisk:
-    """Rows in a file behind a header. Read and written as a file, so that a full disk is an error rather than a signal,
-    and what was read does not stay in the process's memory.
-
-    note: the file for the bytes of `settled`; None where nothing outlives the process. close_too: what else ends.
+    ahead: how many portions may be begun before the first is finished.
     """
 
-    def __init__(
-        self, file: Any, start: int, shape: tuple[int, int], note: Path | None, close_too: Callable[[], None]
-    ) -> None:
-        self._file, self._start, self._shape, self._note, self._close_too = file, start, shape, note, close_too
-        self._fd, self._lock = file.fileno(), threading.Lock()
-        self._together = hasattr(os, "preadv") and hasattr(os, "pwrite")
+    ahead: int
 
-    def write(self, row: int, content: Array) -> None:
-        at, data = self._start + row * self._shape[1], memoryview(content.data)
-        try:
-            while data and self._together:
-                done = os.pwrite(self._fd, data, at)
-                data, at = data[done:], at + done
-            with self._lock:
-                if data:
-                    self._file.seek(at)
-                    self._file.write(data)
-        except OSError as error:
-            raise DataError(
-                f"Decoded pictures cannot be written to {self._file.name} ({error}). {advice(error)}; or choose "
-                "another disk: GANKIT_CACHE=/path for what is kept, TMPDIR for what is not."
-            ) from error
+    def begin(self, rows: Sequence[int]) -> None: ...
 
-    def read(self, rows: Sequence[int] | Array) -> Array:
-        width = self._shape[1]
-        out = np.empty((len(rows), width), np.uint8)
-        for place, row in zip(out, np.asarray(rows).tolist(), strict=True):
-            at = self._start + row * width
-            if self._together:
-                count = os.preadv(self._fd, [place.data], at)
-            else:
-                with self._lock:
-                    self._file.seek(at)
-                    count = self._file.readinto(place)
-            if count != width:
-                raise DataError(f"{self._file.name} ends at row {row:,}: somebody shortened it. Remove it.")
-        return out
-
-    def whole(self) -> Array:
-        return np.memmap(self._file, np.uint8, "r", self._start, self._shape)
-
-    def settled(self, done: Array) -> None:
-        if self._note is None or not os.fstat(self._fd).st_nlink:  # somebody cleared the cache
-            return
-        with contextlib.suppress(OSError):  # a note that cannot be written costs a later run some time, and no more
-            os.fsync(self._fd)  # before the note: it must not promise what is not there
-            with contextlib.suppress(FileNotFoundError):  # another process may be filling the same file
-                others = np.fromfile(self._note, np.uint8)
-                done = done | (others == DONE) if others.shape == done.shape else done
-            write_atomically(self._note, done.astype(np.uint8).tobytes())
-
-    def close(self) -> None:
-        self._file.close()
-        self._close_too()
+    def finish(self) -> Iterator[tuple[int, Found]]: ...
 
 
 class Store:
     """Rows that threads decode once, behind the scenes: first those that are asked for, then the rest in their order.
 
     rows: where they are kept. done: (n,) bool, those that are there already.
-    decode: rows to (row, its bytes or what is wrong with it). units: rows to portions of them that suit a thread.
+    decoder: opens what decodes, for each thread.
+    units: rows to portions of them that suit a thread.
     refuse: raises DataError for what is broken, the reason by row; None where broken rows are replaced.
     groups: (n,) int; a broken row is replaced by the next one of its group that is whole, so that the number of
         examples, and with it their order, does not hang on what is found when.
@@ -142,13 +52,13 @@ class Store:
         self,
         rows: Rows,
         done: Array,
-        decode: Callable[[Sequence[int]], Decoded],
+        decoder: Callable[[], AbstractContextManager[Decodes]],
         units: Callable[[Iterable[int]], list[list[int]]],
         refuse: Callable[[dict[int, str]], None] | None,
         groups: Array | None = None,
         threads: int | None = None,
     ) -> None:
-        self._rows, self._decode, self._units, self._refuse, self._groups = rows, decode, units, refuse, groups
+        self._rows, self._decoder, self._units, self._refuse, self._groups = rows, decoder, units, refuse, groups
         self._state = np.where(done, DONE, TO_DO).astype(np.uint8)
         self._taken = np.array(done, bool)  # by a thread, now or before
         self._left = int(len(done) - done.sum())
@@ -157,7 +67,7 @@ class Store:
         self._later: deque[list[int]] | None = None
         self._changed, self._noting = threading.Condition(), threading.Lock()
         self._failed: dict[int, Exception] = {}
-        self._stopped, self._noted = False, time.monotonic()
+        self._stopped, self._idle = False, threading.Event()
         self._threads = threads or min(MOST_THREADS, usable_cores())
         self._started, self._finished, self._running = False, False, 0
 
@@ -169,10 +79,12 @@ class Store:
         with self._changed:
             if self._started or self._stopped or not self._left:
                 return
-            self._started, self._running = True, self._threads
-        for i in range(self._threads):
+            jobs: list[Callable[[], None]] = [self._decode_on] * self._threads
+            jobs += [self._note] * self._rows.lasting  # by itself, as a disk may keep it waiting
+            self._started, self._running = True, len(jobs)
+        for i, job in enumerate(jobs):
             # A daemon: the end of a program does not wait for pictures that nobody asked for.
-            threading.Thread(target=self._work, name=f"gankit-pictures-{i}", daemon=True).start()
+            threading.Thread(target=self._work, args=(job,), name=f"gankit-pictures-{i}", daemon=True).start()
 
     def stop(self) -> None:
         """Decode no more, note what is there, and let go of the files."""
@@ -181,6 +93,7 @@ class Store:
                 return
             self._stopped = True
             self._changed.notify_all()
+        self._idle.set()
         if self._started:
             with self._noting:
                 self._rows.settled(self._state == DONE)
@@ -240,9 +153,9 @@ class Store:
 
     # ---- what threads do
 
-    def _work(self) -> None:
+    def _work(self, job: Callable[[], None]) -> None:
         try:
-            self._decode_on()
+            job()
         finally:
             with self._changed:
                 self._running -= 1
@@ -251,29 +164,34 @@ class Store:
                 self._rows.close()
 
     def _decode_on(self) -> None:
-        while (unit := self._next()) is not None:
-            try:
-                for row, found in self._decode(unit):
-                    if isinstance(found, UnreadableError):
-                        self._settle(row, BROKEN, str(found))
-                    else:
-                        self._rows.write(row, found)
-                        self._settle(row, DONE)
-                    if self._stopped:
-                        return
-            except Exception as error:  # shown to whoever waits
+        with self._decoder() as decoder:
+            under_way: deque[list[int]] = deque()
+            while not self._stopped:
+                while len(under_way) < decoder.ahead and (unit := self._next(wait=not under_way)) is not None:
+                    decoder.begin(unit)
+                    under_way.append(unit)
+                if not under_way:
+                    return
+                self._take(under_way.popleft(), decoder.finish())
+
+    def _take(self, unit: list[int], decoded: Iterator[tuple[int, Found]]) -> None:
+        try:
+            for row, found in decoded:
                 if self._stopped:
                     return
-                with self._changed:
-                    self._failed[unit[0]] = error
-                    self._changed.notify_all()
-                return
-            with self._changed:  # once for all: whoever waits takes the interpreter from those who decode
-                self._changed.notify_all()
-            self._note_now_and_then()
+                if isinstance(found, UnreadableError):
+                    self._settle(row, BROKEN, str(found))
+                else:
+                    self._rows.write(row, found)
+                    self._settle(row, DONE)
+        except Exception as error:  # shown to whoever waits
+            with self._changed:
+                self._failed[unit[0]] = error
+        with self._changed:  # once for all: whoever waits takes the interpreter from those who decode
+            self._changed.notify_all()
 
-    def _next(self) -> list[int] | None:
-        """The portion to be decoded next; None where there is nothing left."""
+    def _next(self, wait: bool) -> list[int] | None:
+        """The portion to be decoded next; None where there is nothing left, or would have to be waited for."""
         with self._changed:
             if self._later is None:
                 self._later = deque(self._units(np.flatnonzero(self._state == TO_DO).tolist()))
@@ -284,6 +202,8 @@ class Store:
                         if unit:
                             self._taken[unit] = True
                             return unit
+                if not wait:
+                    return None
                 self._changed.wait(0.5)  # others are at the last ones
         return None
 
@@ -293,17 +213,18 @@ class Store:
                 self.broken[row] = why
             self._state[row] = state
             self._left -= 1
+            if not self._left:
+                self._idle.set()
 
-    def _note_now_and_then(self) -> None:
-        if not (self._left == 0 or time.monotonic() - self._noted > BETWEEN):
-            return
-        if self._noting.acquire(blocking=False):
-            try:
+    def _note(self) -> None:
+        """Every few seconds, and when all is decoded."""
+        while not self._stopped:
+            self._idle.wait(BETWEEN)
+            with self._noting:
                 if not self._stopped:
                     self._rows.settled(self._state == DONE)
-                    self._noted = time.monotonic()
-            finally:
-                self._noting.release()
+            if not self._left or self._failed:
+                return
 
     def _instead(self, row: int) -> int:
         """The next row of the same group that is whole, from the first again after the last."""

@@ -209,7 +209,7 @@ class Run:
 
     def note_skipped(self, config: Config, trainer: Any) -> int:
         """Write which pictures the data did without, where it may; how many."""
-        if not config.data.endswith(SKIP) or not trainer.data.skipped:
+        if SKIP not in config.data or not trainer.data.skipped:
             return 0
         checkpoint.write_atomically(self.skipped_file, "".join(f"{line}\n" for line in trainer.data.skipped).encode())
         return len(trainer.data.skipped)

@@ -17,8 +17,9 @@ from PIL import Image
 
 import gankit
 from gankit.data import decoding, folder
+from gankit.data.kept import DONE
 from gankit.data.lazy import Pictures
-from gankit.data.store import DONE, Store
+from gankit.data.store import Store
 from tests.cli_runner import INTERRUPTIBLE, Cli
 
 SMALL = ["--set", "generator.hidden=[16]", "--set", "discriminator.hidden=[16]", "--set", "batch_size=16"]
@@ -121,7 +122,7 @@ def test_a_picture_found_broken_saves_what_is_done_and_may_be_skipped_from_there
     assert code == 2 and "is not the data" in err
 
 
-def only_what_is_asked_for(store: Any) -> list[int] | None:
+def only_what_is_asked_for(store: Any, wait: bool) -> list[int] | None:
     """In place of the rest: so a step is reached before the broken picture is."""
     while not store._stopped:
         with store._changed:
@@ -130,6 +131,8 @@ def only_what_is_asked_for(store: Any) -> list[int] | None:
                 if unit:
                     store._taken[unit] = True
                     return unit
+            if not wait:
+                return None
             store._changed.wait(0.05)
     return None
 
