@@ -205,7 +205,8 @@ def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tup
     if getattr(trainer.spec, "codec", None) is not None:
         typer.echo(described(trainer.data))
     if skipped := run.note_skipped(config, trainer):
-        warn(f"Pictures left out, as they cannot be read: {skipped:,}. {run.skipped_file} lists them.")
+        which = "picture cannot be read and is" if skipped == 1 else "pictures cannot be read and are"
+        warn(f"{skipped:,} {which} left out; {run.skipped_file} lists them.")
     return run, trainer
 
 
