@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from gankit.errors import ConfigError, ShapeError
 from gankit.layers.base import Array, Parameter, Portable, Shape
 from gankit.layers.dense import affine
@@ -58,8 +56,8 @@ class Conv1d(Portable):
         xp, (n, _, channels) = ops.xp, x.shape
         steps = self.output_shape(x.shape[1:])[0]
         if self.pad:
-            zeros = xp.astype(ops.asarray(np.zeros((n, self.pad, channels))), x.dtype)
-            x = xp.concat([zeros, x, zeros], axis=1)
+            nothing = [xp.zeros_like(x[:, :1])] * self.pad  # of x, so that an export keeps any number of examples
+            x = xp.concat([*nothing, x, *nothing], axis=1)
         stop = (steps - 1) * self.stride + 1
         seen = [x[:, i * self.dilation : i * self.dilation + stop : self.stride] for i in range(self.size)]
         # One matrix product over all that a kernel sees, for each step of time.
