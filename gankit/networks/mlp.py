@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gankit.layers import BatchNorm, Dense, Features, Flatten, Layer, Layers, LeakyRelu, Relu, Reshape, Sigmoid
+from gankit.layers import BatchNorm, Choose, Dense, Features, Flatten, Layer, Layers, LeakyRelu, Relu, Reshape, Sigmoid
 from gankit.networks.spec import GameSpec
 from gankit.parts.initializers import HeNormal
 
 
 def generator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256), norm: bool = False) -> Layers:
-    """z (and conditions) -> dense relu layers -> an example; ends in a sigmoid where examples are bounded.
+    """z (and conditions) -> dense relu layers -> an example; ends in a sigmoid where examples are bounded, and in a
+    softmax for each choice of a row of a table.
 
     norm: whether there is batch norm in front of each relu.
     """
@@ -22,6 +23,8 @@ def generator(spec: GameSpec, *, hidden: Sequence[int] = (256, 256), norm: bool 
     layers.append(Dense(math.prod(spec.shape), kernel=HeNormal(gain=1.0)))
     if spec.bounded:
         layers.append(Sigmoid())
+    elif spec.choices:
+        layers.append(Choose(spec.choices))
     return (*layers, Reshape(spec.shape))
 
 
