@@ -564,7 +564,7 @@ from gankit.data import decoding, store, folder
 decoding.IN_MEMORY = decoding.WORTH = store.BETWEEN = 0
 pixels = decoding.Form.pixels
 def slow(form, encoded, name):
-    time.sleep(0.01)
+    time.sleep(0.03)
     return pixels(form, encoded, name)
 decoding.Form.pixels = slow
 x = folder(sys.argv[1], workers=2).x
