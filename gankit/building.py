@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
@@ -194,28 +195,25 @@ def opened(
         for role, module in modules.items()
         if module is not None
     }
-    shapes = {name: array.shape for name, array in arrays.items()}
-    header.check(path, meta, shapes)
-    header.check_units(path, arrays)
-    with header.of_the_file(path):
-        config = Config().with_settings({"penalties": (), **meta["config"]})
-        spec = DataSpec.from_checkpoint(arrays, meta)
-    config = config.with_settings(settings)
+    config, spec = described(path, arrays, meta)
+    config, shapes = config.with_settings(settings), {name: array.shape for name, array in arrays.items()}
     if backend is None and meta["backend"] in registry.names("backends"):
         backend = meta["backend"]
     on = open_backend(backend, device, config.dtype, config.precision, devices)
     others = {name: open_data(source) for name, source in (sources or {}).items()}
     with header.of_the_file(path, bool(brought)):
-
-        def look(role: str, own: Mapping[str, tuple[int, ...]]) -> None:
-            """Before any array is made: a header may ask for more than there is memory."""
-            kinds = (f"{role}/params/", f"{role}/buffers/")
-            there = {name: shape for name, shape in shapes.items() if name.startswith(kinds)}
-            checkpoint.require_same_leaves(path, there, {f"{role}/{name}": shape for name, shape in own.items()})
-
+        look = partial(checkpoint.require_player, path, shapes)
         trainer = assemble(config, on, spec, None, brought, others, look)
         adopt = getattr(trainer, "adopt", None)  # a trainer of somebody else's may only know the path
         return cast(Trainer, trainer.restore(path) if adopt is None else adopt(path, arrays, meta))
+
+
+def described(path: Path, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[Config, DataSpec]:
+    """The game and the data of a checkpoint that was read; raises CheckpointError for a header that cannot be true."""
+    header.check(path, meta, {name: array.shape for name, array in arrays.items()})
+    header.check_units(path, arrays)
+    with header.of_the_file(path):
+        return Config().with_settings({"penalties": (), **meta["config"]}), DataSpec.from_checkpoint(arrays, meta)
 
 
 def configure(

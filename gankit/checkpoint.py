@@ -204,6 +204,14 @@ def under(prefix: str, arrays: Mapping[str, Array]) -> Arrays:
     return {name.removeprefix(f"{prefix}/"): a for name, a in arrays.items() if name.startswith(f"{prefix}/")}
 
 
+def require_player(path: Path, shapes: Mapping[str, Any], role: str, own: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise CheckpointError unless the arrays of a player, of these shapes, are those of the file. Asked before any is
+    made: a header may ask for more than there is memory."""
+    kinds = (f"{role}/params/", f"{role}/buffers/")
+    there = {name: shape for name, shape in shapes.items() if name.startswith(kinds)}
+    require_same_leaves(path, there, {f"{role}/{name}": shape for name, shape in own.items()})
+
+
 def require_same_leaves(path: Path, arrays: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]]) -> None:
     """Raise CheckpointError naming every array that is missing, unexpected or of another shape.
 

@@ -88,13 +88,14 @@ def _table(role: str, player: Any) -> Any:
     from rich.table import Table
 
     from gankit.layers import parameters
+    from gankit.layers.base import size_of
 
     table = Table(box=None, pad_edge=False, title=f"\n{role}", title_justify="left", title_style="bold")
     table.add_column("layer")
     table.add_column("output", justify="right")
     table.add_column("parameters", justify="right")
     for placed in player.layers:
-        count = sum(_product(each.shape) for each in parameters((placed,)).values())
+        count = sum(size_of(each.shape) for each in parameters((placed,)).values())
         if count or placed.output_shape != placed.input_shape:
             shape = " x ".join(map(str, placed.output_shape)) or "1"
             table.add_row(placed.name, shape, f"{count:,}" if count else "")
@@ -104,28 +105,14 @@ def _table(role: str, player: Any) -> Any:
 
 def _state(trainer: Any) -> str:
     """How large the state is that lies on the device, and so is a checkpoint."""
-    import tempfile
-    from pathlib import Path
-
-    from gankit import checkpoint
-
-    with tempfile.TemporaryDirectory() as folder:
-        _, shapes = checkpoint.outline(trainer.save(Path(folder) / "state"))
-    wide = 8 if trainer.config.dtype == "float64" else 4
-    sizes = {name: _product(shape) * wide for name, shape in shapes.items()}
+    wide, players = 8 if trainer.config.dtype == "float64" else 4, trainer.players.values()
     parts = {
-        "parameters": [n for name, n in sizes.items() if "/params/" in name],
-        "optimizers": [n for name, n in sizes.items() if "/slots/" in name],
-        "averages": [n for name, n in sizes.items() if name.startswith("ema")],
+        "parameters": sum(player.num_parameters for player in players),
+        "optimizers": sum(player.num_slots for player in players),
+        "averages": sum(player.num_parameters for player in players if player.averaged),
     }
-    each = ", ".join(f"{what} {_bytes(sum(found))}" for what, found in parts.items() if found)
-    return f"\nThe state, and a checkpoint, are {_bytes(sum(sizes.values()))}: {each}."
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    from math import prod
-
-    return prod(shape)
+    each = ", ".join(f"{what} {_bytes(wide * count)}" for what, count in parts.items() if count)
+    return f"\nThe state, and a checkpoint, are {_bytes(wide * sum(parts.values()))}: {each}."
 
 
 def _bytes(count: float) -> str:

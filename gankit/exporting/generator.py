@@ -9,11 +9,13 @@ from __future__ import annotations
 import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gankit import checkpoint, header, switches
+from gankit.building import described
 from gankit.config import Config
 from gankit.data.dataset import Scaling
 from gankit.data.spec import DataSpec
@@ -21,7 +23,7 @@ from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.interfaces import Backend, Network, Port, Prior, Tensors
 from gankit.networks.native import Native
 from gankit.play.assembled import average_of
-from gankit.play.assembling import NATIVE, _network, architecture, game_spec
+from gankit.play.assembling import NATIVE, architecture, game_spec, network_of
 from gankit.play.feed import EXAMPLES
 from gankit.play.game import G
 from gankit.play.plans import plans
@@ -135,12 +137,8 @@ def open_generator(
     Raises ConfigError for a G that is a module of the user's own, and CheckpointError for a damaged file.
     """
     path, arrays, meta = opened
-    shapes = {name: array.shape for name, array in arrays.items()}
-    header.check(path, meta, shapes)
-    header.check_units(path, arrays)
+    config, spec = described(path, arrays, meta)
     with header.of_the_file(path):
-        config = Config().with_settings({"penalties": (), **meta["config"]})
-        spec = DataSpec.from_checkpoint(arrays, meta)
         possible = {plan.role: plan for plan in plans(config) if plan.kind == G}
     if player not in possible:
         raise ConfigError(f"player={player!r} is no {G}.{did_you_mean(player, possible)} Choose {one_of(possible)}.")
@@ -155,15 +153,12 @@ def open_generator(
             "for torch.export.export or jax.export."
         )
 
-    def look(role: str, own: Mapping[str, tuple[int, ...]]) -> None:
-        kinds = (f"{role}/params/", f"{role}/buffers/")
-        there = {name: shape for name, shape in shapes.items() if name.startswith(kinds)}
-        checkpoint.require_same_leaves(path, there, {f"{role}/{name}": shape for name, shape in own.items()})
+    look = partial(checkpoint.require_player, path, {name: array.shape for name, array in arrays.items()})
 
     # In full precision, whatever the game was trained in: not all that opens the file has bfloat16.
     on = open_backend(backend, "cpu", config.dtype)
     with switches.without(*FAST), header.of_the_file(path):
-        network, _, takes, *_ = _network(plan, told, prior, {}, on, look)
+        network, _, takes, *_ = network_of(plan, told, prior, {}, on, look)
     own = checkpoint.under(f"{player}/params", arrays)
     averages = checkpoint.under(average_of(player), arrays)  # beside G's there are those of other players
     average = {name: array for name, array in averages.items() if name in own}

@@ -102,7 +102,7 @@ def assemble(
         own = game_spec(config, spec, plan.source, unpaired if plan.kind == D else ())
         if plan.kind == D and plan.source in encoded and not plan.frozen:
             own = replace(own, given={**own.given, LATENT: Port("vector", (config.latent_dim,))})
-        network, starts[plan.role], takes, placed = _network(plan, own, prior, brought, backend, look)
+        network, starts[plan.role], takes, placed = network_of(plan, own, prior, brought, backend, look)
         specs[plan.role] = optimizer = make("optimizers", plan.optimizer)
         averaged = bool(config.ema) and (plan.kind in (G, ENCODER) or config.averages == "both")
         seats[plan.role] = Seat(
@@ -140,7 +140,7 @@ def assemble(
     return make_trainer(assembled, dataset, **({"sources": sources} if sources else {}))
 
 
-def _network(
+def network_of(
     plan: Plan, spec: GameSpec, prior: Prior | None, brought: Brought, backend: Backend, look: Look
 ) -> tuple[Network, Start, frozenset[str], tuple[Placed, ...]]:
     """A player's network on the backend, how its arrays are drawn, the conditions that it reads, and its layers; raises

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gankit.interfaces import Network, Player
-from gankit.layers.base import Placed
+from gankit.layers.base import Placed, size_of
 
 
 @dataclass(frozen=True)
 class PlayerView:
-    """One player, always with its current parameters. layers: each at its place; none of a module of your own."""
+    """One player, always with its current parameters. layers: each at its place; none of a module of your own.
+    averaged: whether a moving average of its parameters is kept."""
 
     network: Network
     current: Callable[[], Player]
     layers: tuple[Placed, ...] = ()
+    averaged: bool = False
 
     @property
     def native(self) -> Any:
@@ -39,3 +41,9 @@ class PlayerView:
     def num_parameters(self) -> int:
         """How many numbers the network learns."""
         return sum(array.size for array in self.parameters.values())
+
+    @property
+    def num_slots(self) -> int:
+        """How many numbers its optimizer keeps."""
+        kept = (slot for slot in self.current().slots.values() if isinstance(slot, Mapping))
+        return sum(size_of(tuple(array.shape)) for slot in kept for array in slot.values())

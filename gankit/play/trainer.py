@@ -333,7 +333,7 @@ class AdversarialTrainer:
 
     def _view(self, role: str) -> PlayerView:
         seat = self._game.rules.seats[role]
-        return PlayerView(seat.network, lambda: self._loop.state.players[role], seat.layers)
+        return PlayerView(seat.network, lambda: self._loop.state.players[role], seat.layers, seat.averaged)
 
     @cached_property
     def _encoder(self) -> Any:
