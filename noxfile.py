@@ -93,7 +93,7 @@ def parity(session: nox.Session) -> None:
 @nox.session
 def faults(session: nox.Session) -> None:
     """Crashes, disks, signals, hostile files, counted; with `-- --full`, hours of them."""
-    install(session, *BACKENDS)
+    install(session, *BACKENDS, plugins=PLUGINS)
     full = "--full" in session.posargs
     session.env["GANKIT_FAULTS"] = "full" if full else "quick"
     more = [argument for argument in session.posargs if argument != "--full"]

@@ -14,11 +14,14 @@ import pytest
 
 import gankit
 from gankit import checkpoint
+from gankit.plug import registry
 from gankit.runs.folder import Run
 from gankit.runs.lines import lines as run_lines
 from tests.cli_runner import Cli
 from tests.faults.conftest import BACKENDS, FULL, Counting
 from tests.faults.processes import SMALL, train
+from tests.parity.test_recipes import game
+from tests.recipe_games import GAMES
 
 STEPS = 24
 TINY: dict[str, Any] = {
@@ -162,6 +165,26 @@ def test_14_round_the_backends_no_bit_changes(tmp_path: Path, counting: Counting
         before, after = checkpoint.read(first)[0], checkpoint.read(path)[0]
         assert before.keys() == after.keys()
         assert all(before[name].tobytes() == after[name].tobytes() for name in before)
+        count()
+
+
+@pytest.mark.skipif(len(BACKENDS) < 2, reason="one backend is installed")
+def test_14_every_recipe_goes_round_the_backends(tmp_path: Path, counting: Counting) -> None:
+    """torch to JAX to MLX, where its layers reach, and back to torch: no bit of any array changes."""
+    played = [recipe for recipe in GAMES if recipe in gankit.recipes()]
+    count = counting(14, len(played), None, "recipes")
+    way = [name for name in ("jax", "mlx", "torch") if name in registry.names("backends")]
+    for recipe in played:
+        settings = game(recipe, dropout=True)
+        first = path = gankit.build("torch", device="cpu", **settings).fit(steps=1).save(tmp_path / "first")
+        for name in way:
+            try:
+                path = gankit.load(path, name, "cpu", sources=settings.get("sources")).save(tmp_path / name)
+            except gankit.GankitError as error:
+                assert name == "mlx" and "mlx" in str(error), (recipe, name, error)
+        before, after = checkpoint.read(first)[0], checkpoint.read(path)[0]
+        assert before.keys() == after.keys(), recipe
+        assert all(before[name].tobytes() == after[name].tobytes() for name in before), recipe
         count()
 
 
