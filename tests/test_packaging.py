@@ -1,14 +1,21 @@
 """What an installation promises: quick imports, no framework before it is chosen, one version, shipped data."""
 
+import importlib.util
+import os
+import re
 import subprocess
 import sys
 import tomllib
 from importlib.resources import files
 from pathlib import Path
 
+import pytest
+
 import gankit
 
 ROOT = Path(__file__).parent.parent
+MODULES = {"pytest-xdist": "xdist", "pyyaml": "yaml", "scikit-learn": "sklearn"}
+"""Packages whose module is called otherwise."""
 FRAMEWORKS = {"torch", "jax", "flax", "optax", "gankit_torch", "gankit_jax"}
 
 
@@ -67,3 +74,12 @@ def test_no_module_takes_the_place_of_a_public_name():
     files = [*(ROOT / "gankit").glob("*.py"), *(path.parent for path in (ROOT / "gankit").glob("*/__init__.py"))]
     modules = {path.stem for path in files}
     assert modules & set(gankit.__all__) == {"data"}
+
+
+@pytest.mark.skipif("GANKIT_TEST_GROUP" not in os.environ, reason="nox installs the whole group of test packages")
+def test_no_test_is_skipped_for_want_of_a_package() -> None:
+    """A test asks for these by importorskip, and would be skipped in silence if one could not be installed."""
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]["test"]
+    names = {re.split(r"[<>=\[]", requirement)[0] for requirement in group}
+    modules = sorted(MODULES.get(name, name.replace("-", "_")) for name in names)
+    assert not [module for module in modules if importlib.util.find_spec(module) is None]
