@@ -17,13 +17,19 @@ from gankit.plug.capabilities import demand, needs
 N, FEATURES = 200, 100
 
 
-def drop(backend: Backend, *stack: Layer, key: tuple[int, int] = (1, 2), train: bool = True) -> Array:
-    """Ones (N, FEATURES) through the layers."""
+def drop(
+    backend: Backend,
+    *stack: Layer,
+    key: tuple[int, int] = (1, 2),
+    train: bool = True,
+    shape: tuple[int, ...] = (FEATURES,),
+) -> Array:
+    """Ones (N, *shape) through the layers."""
     demand(backend, needs(stack), "Dropout")
-    ops, network = backend.ops, backend.network(place(stack, (FEATURES,)))
+    ops, network = backend.ops, backend.network(place(stack, shape))
     params, buffers = network.init({})
     words: tuple[Any, Any] = (np.uint32(key[0]), np.uint32(key[1]))
-    out, _ = network.apply(params, buffers, ops.asarray(np.ones((N, FEATURES))), {}, train=train, key=ops.key(words))
+    out, _ = network.apply(params, buffers, ops.asarray(np.ones((N, *shape))), {}, train=train, key=ops.key(words))
     return ops.to_numpy(out)
 
 
@@ -61,6 +67,18 @@ def check_dropout_masks_every_example_by_itself(subject: Subject) -> None:
     require(len({column.tobytes() for column in kept.T}) == FEATURES, "Two units are always dropped together.")
     spread = kept.mean(axis=1).std()
     agree(spread, np.sqrt(0.25 / FEATURES), "Dropout(0.5): spread of the share kept an example", rtol=0.25)
+
+
+def check_dropout_masks_every_pixel_by_itself(subject: Subject) -> None:
+    """Images would lose whole channels, or the same pixel in all of them: another regulariser than on vectors."""
+    shape = (5, 4, 3)
+    kept = drop(subject.open(), layers.Dropout(0.5), shape=shape) != 0
+    columns = {column.tobytes() for column in kept.reshape(N, -1).T}
+    many = int(np.prod(shape))
+    cause = "one number for each channel, or for each pixel."
+    require(len(columns) == many, f"Of {many} numbers of an image {many - len(columns)} share a mask. Likely: {cause}")
+    spread = kept.reshape(N, -1).mean(axis=1).std()
+    agree(spread, np.sqrt(0.25 / many), "Dropout(0.5): spread of the share kept of an image", rtol=0.25, cause=cause)
 
 
 def check_dropout_is_off_in_evaluation(subject: Subject) -> None:
@@ -112,6 +130,7 @@ def check_dropout_layers_differ(subject: Subject) -> None:
 CHECKS: tuple[Check, ...] = (
     check_dropout_keeps_the_expectation,
     check_dropout_masks_every_example_by_itself,
+    check_dropout_masks_every_pixel_by_itself,
     check_dropout_is_off_in_evaluation,
     check_dropout_repeats_with_its_key,
     check_dropout_varies_with_its_key,

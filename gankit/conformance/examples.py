@@ -114,6 +114,9 @@ CONVOLUTIONS = _one(
     (Conv(3, 3, 2), (5, 6, 2)),  # the last column is left over
     (Conv(2, 1, bias=None), (2, 3, 5)),
     (Conv(4, 2, padding=0, groups=4, bias=None), (2, 3, 4)),  # a group to each channel
+    (Conv(3, 1, 2), (3, 4, 2)),  # a window of one pixel that leaves pixels out
+    (Conv(6, 1, groups=2), (2, 3, 4)),
+    (Conv(4, 1, 2, groups=2, bias=None), (4, 3, 2)),
     (Conv(2, 5, padding=4), (2, 1, 1)),  # windows wholly beyond the border
     (Conv(2, 3, 3, padding=0), (4, 7, 1)),
     (ConvTranspose(3), (3, 2, 2)),
@@ -125,6 +128,7 @@ CONVOLUTIONS = _one(
     (Conv1d(2, 4, 2, bias=None), (7, 3)),
     (Conv1d(2, 3, 2, padding=0, dilation=2), (8, 1)),
     (Conv1d(1, 1), (1, 4)),
+    (Conv1d(3, 1, 2), (5, 2)),
 )
 
 RESAMPLING = _one(
@@ -210,6 +214,8 @@ BLOCKS = (
         (Residual((Conv(2), LeakyRelu(), Conv(2, bias=None))), (3, 4, 2)),
         (Residual((BatchNorm(), Relu(), Conv(3, 3, 2)), (AvgPool(), SpectralNorm(Conv(3, 1)))), (4, 2, 2)),
         (Residual((ConcatLabels(CLASSES), Dense(4))), (4,)),
+        (Residual((Dense(3),), (ConcatLabels(CLASSES), Dense(3))), (4,)),  # the condition on the shortcut alone
+        (Residual((Conv(2),), (ConcatCondition("vector", (2,)), Conv(2, 1))), (3, 2, 2)),
         (Skip((Conv(3, 4, 2), Relu(), Skip((Conv(2), BatchNorm())), ConvTranspose(2))), (4, 2, 2)),
         (Skip((ConcatLabels(CLASSES), Dense(2))), (3,)),
     ),

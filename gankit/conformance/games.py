@@ -111,7 +111,7 @@ class Recorder:
 def oracle_of(trainer: Any, **changes: Any) -> Oracle:
     """The same game in the oracle, from the trainer's parameters of this moment; changes: other fields of it."""
     c: Config = trainer.config
-    loss = c.loss.settings["base"]["name"] if c.conditional else c.loss.name
+    loss = c.loss.settings["base"]["name"] if "base" in c.loss.settings else c.loss.name
     fields = {
         "g": trainer.generator.parameters,
         "d": trainer.discriminator.parameters,

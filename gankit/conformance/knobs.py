@@ -1,16 +1,36 @@
-"""What may be put around Algorithm 1 and needs the backend's help: penalties, constraints, numbers that change."""
+"""What may be put around Algorithm 1: penalties, constraints, clipping, parts of a minibatch, labels, memories."""
 
 from __future__ import annotations
 
-from typing import Any
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
-from gankit.conformance.follow import follow
-from gankit.conformance.games import ADAM_D, ADAM_G
+from gankit.conformance.compare import agree, agree_by_name, bit_equal, require
+from gankit.conformance.follow import TOLERANCE, follow
+from gankit.conformance.games import (
+    ADAM_D,
+    ADAM_G,
+    CLASSES,
+    CONDITIONAL,
+    IDLE,
+    SGD,
+    Recorder,
+    examples,
+    leaves,
+    minibatches,
+    oracle_of,
+    small,
+    start,
+)
 from gankit.conformance.oracle import Adam, Params
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
+from gankit.interfaces import Moment
+from gankit.play.streams import Streams
 
 LIMIT = 0.4
 
@@ -58,7 +78,146 @@ def check_constraints_see_the_canonical_layout(subject: Subject) -> None:
         return params | {name: params[name] * (np.minimum(n, LIMIT) / (n + 1e-7)) for name, n in norms.items()}
 
     constraint = {"name": "max-norm", "limit": LIMIT}
-    follow(subject, 20 if subject.quick else 100, {"constrain": shortened}, constraints=[constraint])
+    for settings in ({}, {"k": 3}):  # after each of D's updates, not after the last alone
+        steps = 20 if subject.quick else 60
+        follow(subject, steps, {"constrain": shortened}, constraints=[constraint], **settings)
+
+
+def check_a_momentum_ramp_from_zero_follows_the_oracle(subject: Subject) -> None:
+    """Optimizers that keep no velocity while momentum is 0 would start theirs late, or never."""
+    momentum = {"schedule": "ramp", "start": 0.0, "stop": 0.8, "begin": 2, "end": 9}
+    rules = {role: {**settings, "momentum": momentum} for role, settings in SGD.items()}
+    follow(subject, 20, **rules)
+
+
+def check_clipping_is_of_a_players_whole_gradient(subject: Subject) -> None:
+    """`gradient_clip` would turn the gradient, array by array, or let through a part of what it should shorten."""
+    limit, norms = 0.45, []
+
+    def clip(gradient: Params) -> Params:
+        norms.append(np.sqrt(sum((g**2).sum() for g in gradient.values())))
+        return {name: g * min(1.0, limit / norms[-1]) for name, g in gradient.items()}
+
+    follow(subject, 15, {"clip": clip}, gradient_clip=limit, k=2, **SGD)
+    require(min(norms) < limit < max(norms), f"The check judges nothing: norms from {min(norms)} to {max(norms)}.")
+
+
+def check_accumulated_parts_are_the_whole_minibatch(subject: Subject) -> None:
+    """A batch too large for the device would be another game in parts: other labels, other weights of its terms."""
+    loss = {"name": "conditional", "base": "minimax", "mismatched": True}
+    penalty = {"name": "r1", "weight": 0.5}
+    follow(subject, 8, {"r1": 0.5}, accumulate=4, loss=loss, penalties=[penalty], k=2, **SGD)
+
+
+def check_fakes_with_labels_of_their_own_follow_the_oracle(subject: Subject) -> None:
+    """With `fake_labels = "uniform"` D would judge fakes under the labels of the reals, or G make them under those."""
+    follow(subject, 15 if subject.quick else 60, fake_labels="uniform", k=2, **SGD, **CONDITIONAL)
+
+
+def check_mismatched_labels_follow_the_oracle(subject: Subject) -> None:
+    """Real examples under wrong labels would weigh as much as the fakes, or come under right ones now and then."""
+    loss = {"name": "conditional", "base": "non-saturating", "mismatched": True}
+    follow(subject, 15 if subject.quick else 60, loss=loss, k=2, **SGD)
+
+
+@dataclass(frozen=True)
+class Comparing:
+    """G raises its fakes above the real examples in the same places."""
+
+    generator_needs_real: bool = True
+    conditional: bool = True
+
+    def discriminator(self, ops: Any, real: Any, fake: Any) -> Any:
+        return ops.xp.mean(ops.softplus(-real.logits)) + ops.xp.mean(ops.softplus(fake.logits))
+
+    def generator(self, ops: Any, real: Any, fake: Any) -> Any:
+        return ops.xp.mean(ops.softplus(real.logits - fake.logits))
+
+
+def check_pairs_are_under_one_label(subject: Subject) -> None:
+    """A relativistic G would be set against reals of another class, or against those that D has seen already."""
+    optimizers = {**IDLE, "discriminator_optimizer": {"name": "sgd", "lr": 0.5}}
+    config = replace(small(loss=Comparing(), **optimizers), conditions=("label",))
+    data, recorder, steps = examples(), Recorder(), 7
+    trainer = start(subject.open(), config)
+    oracle = oracle_of(trainer, loss="non-saturating", num_classes=CLASSES)
+    walk = Streams(config.seed).order("order/generator", 0, steps, config.batch_size, len(data))
+    trainer.fit(steps=steps, callbacks=[recorder])
+    assert data.labels is not None
+    for t, (got, batch, rows) in enumerate(zip(recorder.terms, minibatches(config, 0, steps), walk, strict=True)):
+        oracle.step(batch)  # G stands still; D has moved when G is judged
+        x, y = data.x[rows].reshape(len(rows), -1) / 255.0, data.labels[rows]
+        gap = oracle.score(x, y) - oracle.score(oracle.sample(batch.g_z, y), y)
+        want = np.logaddexp(0, gap).mean()
+        agree(np.array(got["g_loss"]), want, f"G's loss against reals, step {t + 1}", rtol=1e-9, atol=1e-12)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """(level - mean)^2, where level is D's mean logit on reals, or G's mean pixel, and mean its moving average."""
+
+    player: str
+    every: ClassVar[int] = 2
+    weight: ClassVar[float] = 0.5
+    memory: ClassVar[dict[str, float]] = {"mean": 0.25}
+
+    @property
+    def name(self) -> str:
+        return f"{self.player}-drift"
+
+    def __call__(self, m: Moment) -> Any:
+        level = m.ops.xp.mean(m.critic(m.draw.real).logits if self.player == "discriminator" else m.generate(m.draw.z))
+        mean = m.memory["mean"]
+        return (level - mean) ** 2, {"mean": 0.5 * mean + 0.5 * level}
+
+
+def drifting(subject: Subject, **settings: Any) -> Any:
+    """A game in which nobody moves, with a term for each player that remembers."""
+    terms = [Drift(player) for player in ("discriminator", "generator")]
+    return start(subject.open(), small(penalties=terms, **IDLE, **settings))
+
+
+def check_terms_remember(subject: Subject) -> None:
+    """A penalty with a memory (LeCam) would forget it, share it with another one, or move it now and then only."""
+    trainer = drifting(subject, k=2, accumulate=2)
+    oracle, steps = oracle_of(trainer), 5
+    trainer.fit(steps=steps)
+    mean = {"discriminator": 0.25, "generator": 0.25}
+    for batch in minibatches(trainer.config, 0, steps):
+        levels = {
+            "discriminator": [oracle.score(part, None).mean() for x in batch.x for part in np.split(x, 2)],
+            "generator": [oracle.sample(part, None).mean() for part in np.split(batch.g_z, 2)],
+        }
+        for player, values in levels.items():
+            for level in values:
+                mean[player] = 0.5 * mean[player] + 0.5 * level
+    got = leaves(trainer)
+    for player, want in mean.items():
+        what = f"what a term of the {player} remembers after {steps} steps, k=2, in two parts"
+        agree(got[f"memory/{player}-drift/mean"], want, what, rtol=1e-9, cause="it moves at its own steps only.")
+
+
+def check_what_terms_remember_is_resumed(subject: Subject) -> None:
+    """A resumed run would begin its memory anew: another objective than that of the run that was stopped."""
+    first, second = drifting(subject), drifting(subject)
+    with tempfile.TemporaryDirectory() as folder:
+        second.restore(first.fit(steps=3).save(Path(folder) / "state"))
+    bit_equal(leaves(second), leaves(first), "a game whose terms remember, saved and restored")
+    bit_equal(leaves(second.fit(steps=3)), leaves(first.fit(steps=3)), "3 steps resumed for 3 more")
+
+
+def check_streamed_labels_stay_in_step(subject: Subject) -> None:
+    """Data too large for the device would arrive with the labels of other examples."""
+    config, data, steps = small(**CONDITIONAL, **SGD), examples(), 9
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder) / "x.npy", data.x)
+        mapped = replace(data, x=np.load(Path(folder) / "x.npy", mmap_mode="r"))
+        trainer = start(subject.open(), config, mapped)
+        oracle = oracle_of(trainer)
+        trainer.fit(steps=4).fit(steps=steps - 4)
+    for batch in minibatches(config, 0, steps):
+        oracle.step(batch)
+    agree_by_name(leaves(trainer), oracle.leaves(), "a conditional run on memory-mapped data", atol=TOLERANCE)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -66,4 +225,13 @@ CHECKS: tuple[Check, ...] = (
     check_penalty_of_every_step_follows_the_oracle,
     check_scheduled_betas_follow_the_oracle,
     check_constraints_see_the_canonical_layout,
+    check_a_momentum_ramp_from_zero_follows_the_oracle,
+    check_clipping_is_of_a_players_whole_gradient,
+    check_accumulated_parts_are_the_whole_minibatch,
+    check_fakes_with_labels_of_their_own_follow_the_oracle,
+    check_mismatched_labels_follow_the_oracle,
+    check_pairs_are_under_one_label,
+    check_terms_remember,
+    check_what_terms_remember_is_resumed,
+    check_streamed_labels_stay_in_step,
 )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import numpy as np
+
 from gankit.conformance.cases import Case, cases
 from gankit.conformance.compare import Array, agree_by_name, bit_equal, epsilon, require
 from gankit.conformance.results import Check
@@ -48,8 +52,26 @@ def check_buffers_given_stay_as_they_were(subject: Subject) -> None:
                 bit_equal(c.network.export(after), before, f"{what}: the buffers returned", cause="moved.")
 
 
+def check_a_refused_pass_leaves_no_trace(subject: Subject) -> None:
+    """One batch of the wrong shape in a notebook, and every later pass would be of another network."""
+    for c in cases(subject, "float64"):
+        if not c.moves:
+            continue
+        params, given = c.start()
+        before = c.network.export(params), c.network.export(given)
+        wrong = c.backend.ops.asarray(np.concatenate([c.x] * 2, axis=-1))  # twice as many channels
+        with suppress(Exception):  # whatever the framework raises; one that computes later raises nothing
+            c.apply(params, given, wrong, train=True)
+        cause = "a pass that failed half-way, and what it had changed was not put back."
+        what = f"{c.what}, after a pass that was refused"
+        bit_equal(c.network.export(params), before[0], f"{what}: parameters", cause=cause)
+        bit_equal(c.network.export(given), before[1], f"{what}: buffers", cause=cause)
+        outputs_agree(c, c.computed()[0], c.reference()[0], what, cause)
+
+
 CHECKS: tuple[Check, ...] = (
     check_layer_values,
     check_layer_values_in_training,
     check_buffers_given_stay_as_they_were,
+    check_a_refused_pass_leaves_no_trace,
 )

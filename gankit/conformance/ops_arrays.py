@@ -22,12 +22,15 @@ def words(a: int, b: int) -> tuple[Any, Any]:
 
 def check_one_hot(subject: Subject) -> None:
     """Labels would reach the networks as another class, or as integers that do not multiply with floats."""
-    labels = np.array([2, 0, 3, 3], np.int32)
+    labels = np.array([2, 0, 3, 3, 1, 2], np.int32)
     for dtype in subject.dtypes:
         ops = subject.open(dtype).ops
-        got = ops.to_numpy(ops.one_hot(ops.asarray(labels), 4))
-        agree(got, np.eye(4)[labels], "one_hot", rtol=0)
-        require(got.dtype == dtype, f"one_hot is {got.dtype} on a {dtype} backend.")
+        for shape in ((6,), (2, 3), (1, 3, 2)):  # of single examples, of D's k minibatches, of maps of classes
+            own = labels.reshape(shape)
+            got = ops.to_numpy(ops.one_hot(ops.asarray(own), 4))
+            cause = "the classes are not the last axis."
+            agree(got, np.eye(4)[own], f"one_hot of labels of shape {shape}", rtol=0, cause=cause)
+            require(got.dtype == dtype, f"one_hot is {got.dtype} on a {dtype} backend.")
 
 
 def check_take(subject: Subject) -> None:
@@ -63,6 +66,38 @@ def check_average(subject: Subject) -> None:
             cause="decay and 1 - decay swapped.",
         )
         agree(ops.to_numpy(kept), new, f"the new tensors after average with decay {decay}", rtol=0)
+
+
+def check_trees_go_by_name(subject: Subject) -> None:
+    """A checkpoint lists its arrays in another order than a new network: kernels would be averaged with biases."""
+    ops = subject.open().ops
+    a, b = np.array([1.0, 2.0]), np.array([-3.0, 5.0])
+    here = {"a": ops.asarray(a), "b": ops.asarray(b)}
+    there = {"b": ops.asarray(10 * b), "a": ops.asarray(10 * a)}
+    added = ops.tree_map(lambda x, y: x + y, here, there)
+    mean = ops.average({name: ops.copy(x) for name, x in here.items()}, there, 0.5)
+    for name, array in (("a", a), ("b", b)):
+        cause = "the leaves are paired by their place, and the dicts are in another order."
+        agree(ops.to_numpy(added[name]), 11 * array, f"tree_map of x + y: {name}", rtol=1e-12, cause=cause)
+        agree(ops.to_numpy(mean[name]), 5.5 * array, f"average with decay 0.5: {name}", rtol=1e-12, cause=cause)
+
+
+def check_numbers_keep_their_digits(subject: Subject) -> None:
+    """A rate or a slope written as a number would be rounded to float32: float64 runs would part from each other."""
+    ops, x = subject.open().ops, np.array([0.5, -1.5, 3.0])
+    t, xp = ops.asarray(x), ops.xp
+    for what, got, want in (
+        ("0.1 * x", 0.1 * t, 0.1 * x),
+        ("x + 0.1", t + 0.1, x + 0.1),
+        ("0.1 / x", 0.1 / t, 0.1 / x),
+        ("x ** 1.1", xp.abs(t) ** 1.1, np.abs(x) ** 1.1),
+        ("where(x > 0, x, 0.1 * x)", xp.where(t > 0, t, 0.1 * t), np.where(x > 0, x, 0.1 * x)),
+        ("full_like(x, 0.1)", xp.full_like(t, 0.1), np.full_like(x, 0.1)),
+        ("asarray(0.1)", ops.asarray(0.1), 0.1),
+        ("when(0.1, ...)", ops.when(0.1, lambda: 0.1 * xp.sum(t)), 0.1 * x.sum()),
+        ("average with decay 0.1", ops.average({"": ops.copy(t)}, {"": 0.0 * t}, 0.1)[""], 0.1 * x),
+    ):
+        agree(ops.to_numpy(got), want, f"{what} in float64", rtol=4 * epsilon("float64"), cause="0.1 in float32.")
 
 
 def check_tree_map(subject: Subject) -> None:
@@ -251,6 +286,8 @@ CHECKS: tuple[Check, ...] = (
     check_take,
     check_average,
     check_tree_map,
+    check_trees_go_by_name,
+    check_numbers_keep_their_digits,
     check_keys_repeat,
     check_keys_are_independent,
     check_uniform,

@@ -75,17 +75,17 @@ def check_log_softmax(subject: Subject) -> None:
     """The class head of a conditional game trains on wrong probabilities, or on NaN when logits are large."""
     rows = np.array([[0.3, -1.2, 2.0], [0, 0, 0], [1e4, -1e4, 0], [89, 88, -89]], np.float64)
     w, v = np.array([1.0, -2.0, 0.5]), np.array([0.7, 0.1, -1.3])
-    shifted = rows - rows.max(axis=1, keepdims=True)
-    value = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    p = np.exp(value)
-    second = -w.sum() * (p * v - p * (p * v).sum(axis=1, keepdims=True))
-    for dtype in subject.dtypes:
-        got = log_softmax_results(subject.open(dtype).ops, rows, w, v)
-        for (what, array), want in zip(got.items(), (value, w - p * w.sum(), second), strict=True):
-            cause = "softmax followed by log, or not over the last axis."
-            agree(
-                array, want, f"log_softmax in {dtype}, {what}", rtol=RTOL[dtype], atol=8 * epsilon(dtype), cause=cause
-            )
+    for x in (rows, rows[0], rows.reshape(2, 2, 3)):  # of a batch, of one example, of a sequence
+        shifted = x - x.max(axis=-1, keepdims=True)
+        value = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        p = np.exp(value)
+        second = -w.sum() * (p * v - p * (p * v).sum(axis=-1, keepdims=True))
+        for dtype in subject.dtypes:
+            got = log_softmax_results(subject.open(dtype).ops, x, w, v)
+            for (what, array), want in zip(got.items(), (value, w - p * w.sum(), second), strict=True):
+                said = f"log_softmax of shape {x.shape} in {dtype}, {what}"
+                cause = "softmax followed by log, or not over the last axis."
+                agree(array, want, said, rtol=RTOL[dtype], atol=8 * epsilon(dtype), cause=cause)
 
 
 def log_softmax_results(ops: Any, rows: Array, w: Array, v: Array) -> dict[str, Array]:
@@ -108,6 +108,20 @@ def check_grad_of_grad_of_a_cubic(subject: Subject) -> None:
     agree(ops.to_numpy(second(ops.asarray(x))), 6 * x, "second derivative of x^3", rtol=1e-12, cause=cause)
 
 
+def check_gradients_may_be_nested_three_deep(subject: Subject) -> None:
+    """Extra-gradient and consensus games differentiate a gradient penalty once more: their players would stand."""
+    ops, x = subject.open().ops, np.array([-2.0, 0.0, 0.5, 3.0])
+    s = sigmoid(x)
+    for what, f, want in (
+        ("x^4", lambda x: x * x * x * x, 24 * x),
+        ("softplus(x)", ops.softplus, s * (1 - s) * (1 - 2 * s)),
+    ):
+        third = derivative(ops, derivative(ops, derivative(ops, f)))
+        cause = "the second gradient is cut from the graph of the third."
+        got = ops.to_numpy(third(ops.asarray(x)))
+        agree(got, want, f"third derivative of {what}", rtol=1e-10, atol=1e-12, cause=cause)
+
+
 def check_unused_inputs_have_gradient_zero(subject: Subject) -> None:
     """A network with a parameter that a phase does not use would crash, or leave a None among the gradients."""
     for dtype in subject.dtypes:
@@ -117,6 +131,15 @@ def check_unused_inputs_have_gradient_zero(subject: Subject) -> None:
         for name, want in (("used", 2 * used), ("unused", 0 * unused)):
             require(gradient[name] is not None, f"The gradient of the {name} input is None; it must be zeros.")
             agree(ops.to_numpy(gradient[name]), want, f"gradient of the {name} input", rtol=0)
+        outer = ops.grad(lambda w, ops=ops: penalised(ops, w))(ops.asarray(used))
+        agree(ops.to_numpy(outer), 8 * used, "gradient of an inner gradient that has an unused input", rtol=1e-6)
+
+
+def penalised(ops: Any, w: Any) -> Any:
+    """(2w)^2 by an inner gradient, and the squared gradient in an input that the inner function does not use."""
+    xp, tree = ops.xp, {"used": ops.asarray(np.zeros(3)), "unused": ops.asarray(np.zeros((2, 2)))}
+    inner = ops.grad(lambda t: xp.sum(2.0 * w * t["used"]))(tree)
+    return xp.sum(inner["used"] ** 2) + xp.sum(inner["unused"] ** 2)
 
 
 def gradient_of_the_used(ops: Any, tree: dict[str, Any]) -> Any:
@@ -222,6 +245,7 @@ CHECKS: tuple[Check, ...] = (
     check_relu,
     check_log_softmax,
     check_grad_of_grad_of_a_cubic,
+    check_gradients_may_be_nested_three_deep,
     check_unused_inputs_have_gradient_zero,
     check_value_and_grad_returns_aux,
     check_nested_gradient_sees_outer_parameters,

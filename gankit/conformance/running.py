@@ -99,7 +99,31 @@ def check_evaluation_leaves_running_statistics(subject: Subject) -> None:
     bit_equal(leaves(trainer), before, "the state after sampling and scoring", cause="a pass in training mode.")
 
 
+def check_samples_use_running_statistics(subject: Subject) -> None:
+    """A sample would depend on those beside it: another picture from the same latent, and none at all from one."""
+    trainer = normalised(subject.open(), **IDLE)
+    trainer.fit(steps=3)
+    z = np.random.default_rng(4).normal(size=(5, trainer.config.latent_dim))
+    state = leaves(trainer)
+    for ema in (False, True):
+        many = trainer.generate(z, ema=ema)
+        want = evaluated(state, z).reshape(many.shape)
+        cause = "G is in training mode while it is sampled."
+        agree(many, want, f"G(z) in evaluation, ema={ema}", rtol=1e-9, atol=1e-12, cause=cause)
+        one = trainer.generate(z[:1], ema=ema)
+        agree(one, want[:1], f"the first of them alone, ema={ema}", rtol=1e-9, atol=1e-12, cause=cause)
+
+
+def evaluated(state: dict[str, Array], z: Array) -> Array:
+    """What `normalised`'s G makes of z by its running statistics; its scale and bias are still 1 and 0."""
+    p = {name: state[f"generator/params/{name}"] for name in ("dense0/kernel", "dense1/kernel", "dense1/bias")}
+    mean, var = (state[f"generator/buffers/batchnorm0/{name}"] for name in ("mean", "var"))
+    hidden = np.maximum((z @ p["dense0/kernel"] - mean) / np.sqrt(var + 1e-5), 0)
+    return np.asarray(1 / (1 + np.exp(-(hidden @ p["dense1/kernel"] + p["dense1/bias"]))))
+
+
 CHECKS: tuple[Check, ...] = (
     check_running_statistics_move_in_their_own_phase,
     check_evaluation_leaves_running_statistics,
+    check_samples_use_running_statistics,
 )

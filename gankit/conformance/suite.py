@@ -8,6 +8,7 @@ from typing import Any
 
 from gankit.conformance import (
     canonical,
+    convolutional,
     coordination,
     corners,
     declared,
@@ -22,6 +23,7 @@ from gankit.conformance import (
     ops_math,
     ops_run,
     precision,
+    probes,
     resume,
     running,
     seed,
@@ -46,7 +48,14 @@ GROUPS: dict[str, tuple[Check, ...]] = {
         *declared.CHECKS,
     ),
     "losses": losses.CHECKS,
-    "step": (*step.CHECKS, *running.CHECKS, *knobs.CHECKS, *coordination.CHECKS),
+    "step": (
+        *step.CHECKS,
+        *convolutional.CHECKS,
+        *running.CHECKS,
+        *knobs.CHECKS,
+        *probes.CHECKS,
+        *coordination.CHECKS,
+    ),
     "open game": opened.CHECKS,
     "training": theory.CHECKS,
     "same seed": seed.CHECKS,
@@ -69,10 +78,10 @@ PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
 
 FLOORS: Mapping[str, int] = {
     "entry": 17,
-    "ops": 27,
-    "layers": 26,
+    "ops": 30,
+    "layers": 28,
     "losses": 11,
-    "step": 25,
+    "step": 39,
     "open game": 6,
     "training": 4,
     "same seed": 6,

@@ -33,7 +33,7 @@ class Ops(Protocol):
         """Over the last axis."""
 
     def one_hot(self, labels: Array, num_classes: int) -> Array:
-        """(N,) integers -> (N, num_classes) in the backend's float dtype."""
+        """(...) integers -> (..., num_classes) in the backend's float dtype."""
 
     def take(self, x: Array, indices: Array) -> Array:
         """Rows of x: (n, ...), (...) integers -> (..., *x.shape[1:])."""

@@ -13,6 +13,7 @@ from mutants_of_layers import LAYERS
 from mutants_of_open import OPEN
 from mutants_of_parts import LOSSES, OPS
 from mutants_of_play import RESUME, SEED, STEP
+from mutants_of_probes import GAMES
 from mutants_of_theory import THEORY
 from mutants_of_workers import WORKERS
 
@@ -22,7 +23,21 @@ from gankit.conformance.subject import SINGULAR
 from gankit.conformance.suite import FLOORS, PARTS
 from gankit.plug import registry
 
-MUTANTS = (*ENTRY, *OPS, *LAYERS, *LOSSES, *STEP, *SEED, *RESUME, *KNOBS, *OPEN, *COORDINATION, *THEORY, *WORKERS)
+MUTANTS = (
+    *ENTRY,
+    *OPS,
+    *LAYERS,
+    *LOSSES,
+    *STEP,
+    *SEED,
+    *RESUME,
+    *KNOBS,
+    *OPEN,
+    *COORDINATION,
+    *THEORY,
+    *WORKERS,
+    *GAMES,
+)
 CHECKS = {check.__name__: check for checks in GROUPS.values() for check in checks}
 BACKENDS = registry.names("backends")
 

@@ -38,7 +38,7 @@ class MlxOps:
         return shifted - mx.log(mx.sum(exact.exp(shifted), axis=-1, keepdims=True))
 
     def one_hot(self, labels: mx.array, num_classes: int) -> mx.array:
-        return (labels[:, None] == mx.arange(num_classes)).astype(self.dtype)
+        return (labels[..., None] == mx.arange(num_classes)).astype(self.dtype)
 
     def take(self, x: mx.array, indices: mx.array) -> mx.array:
         return mx.take(x, indices, axis=0)

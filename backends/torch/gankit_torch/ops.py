@@ -57,7 +57,7 @@ class TorchOps:
         return F.log_softmax(x, dim=-1)
 
     def one_hot(self, labels: Tensor, num_classes: int) -> Tensor:
-        return (labels[:, None] == torch.arange(num_classes, device=labels.device)).to(self.dtype)
+        return (labels[..., None] == torch.arange(num_classes, device=labels.device)).to(self.dtype)
 
     def take(self, x: Tensor, indices: Tensor) -> Tensor:
         return x.index_select(0, indices.reshape(-1)).reshape(*indices.shape, *x.shape[1:])

@@ -1,0 +1,176 @@
+"""A step with probes in it: every key that it draws with, and how every network is called.
+
+The step is played eagerly, one iteration after the other. What it must not do cannot be seen in a result: two masks
+that are drawn with one key are fine masks, each by itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from gankit.conformance.compare import require
+from gankit.conformance.games import CONDITIONAL, small, start
+from gankit.conformance.results import Check
+from gankit.conformance.subject import Subject
+from gankit.errors import CapabilityError
+from gankit.interfaces import Backend, Batch, Moment
+from gankit.layers import BatchNorm, ConcatLabels, Dense, Dropout, Flatten, LeakyRelu, Relu, Reshape, Sigmoid
+from gankit.plug.capabilities import needs
+
+CLASSES = 3
+G = (ConcatLabels(CLASSES), Dense(5), Dropout(0.5), BatchNorm(), Relu(), Dense(6), Sigmoid(), Reshape((3, 2, 1)))
+D = (Flatten(), ConcatLabels(CLASSES), Dense(5), BatchNorm(), LeakyRelu(), Dropout(0.5), Dense(1), Reshape(()))
+AUGMENTATIONS = ["colour", "cutout"]
+
+
+@dataclass
+class Seen:
+    """What the probes have seen. keys: of each use. passes: (whether G's, in training, with a key, with labels)."""
+
+    keys: list[bytes] = field(default_factory=list)
+    passes: list[tuple[str, bool, bool, bool]] = field(default_factory=list)
+
+
+class ProbedOps:
+    """Ops that write down the keys that are drawn with, and play a step as it is written: nothing is compiled."""
+
+    HIDDEN = frozenset({"recorded", "stage", "workers"})
+    """What would play a step in another way than call by call."""
+
+    def __init__(self, ops: Any, seen: Seen) -> None:
+        self._ops, self._seen = ops, seen
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.HIDDEN:
+            raise AttributeError(name)
+        return getattr(self._ops, name)
+
+    def used(self, key: Any) -> None:
+        """Two keys are one if the same numbers are drawn with them."""
+        self._seen.keys.append(self._ops.to_numpy(self._ops.uniform(key, (4,))).tobytes())
+
+    def uniform(self, key: Any, shape: tuple[int, ...]) -> Any:
+        self.used(key)
+        return self._ops.uniform(key, shape)
+
+    def normal(self, key: Any, shape: tuple[int, ...]) -> Any:
+        self.used(key)
+        return self._ops.normal(key, shape)
+
+    def when(self, number: Any, f: Callable[[], Any], otherwise: Any = None) -> Any:
+        return f() if number else self._ops.when(0.0, f, otherwise)
+
+    def run(self, step: Any, state: Any, batches: Batch, *shared: Any, capacity: int) -> Any:
+        terms: Any = {}
+        for i in range(len(batches.key[0])):
+            state, terms = step(state, self._one(batches, i), *shared)
+        return state, terms
+
+    def _one(self, batches: Batch, i: int) -> Batch:
+        d, g = (draw.each(lambda x: self._ops.asarray(x[i])) for draw in (batches.discriminator, batches.generator))
+        numbers = {name: float(values[i]) for name, values in batches.numbers.items()}
+        first, second = batches.key
+        return Batch(d, g, numbers, (first[i], second[i]))
+
+
+class ProbedNetwork:
+    """A network that writes down how it is called."""
+
+    def __init__(self, network: Any, ops: ProbedOps, seen: Seen, makes: bool) -> None:
+        self._network, self._ops, self._seen, self._role = network, ops, seen, "G" if makes else "D"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+    def apply(self, params: Any, buffers: Any, x: Any, given: Any, *, train: bool, key: Any) -> Any:
+        self._seen.passes.append((self._role, train, key is not None, bool(given)))
+        if key is not None:
+            self._ops.used(key)
+        return self._network.apply(params, buffers, x, given, train=train, key=key)
+
+
+class Probed:
+    """A backend with probes in it."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend, self.seen = backend, Seen()
+        self.ops = ProbedOps(backend.ops, self.seen)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def network(self, placed: Sequence[Any]) -> ProbedNetwork:
+        return ProbedNetwork(self._backend.network(placed), self.ops, self.seen, len(placed[0].input_shape) == 1)
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """A term that draws numbers, and nothing else."""
+
+    name: str
+    player: str
+    every: ClassVar[int] = 1
+    weight: ClassVar[float] = 1.0
+
+    def __call__(self, moment: Moment) -> Any:
+        drawn = moment.ops.uniform(moment.key, (3,)), moment.ops.normal(moment.ops.fold_in(moment.key, 0), (2,))
+        return sum(moment.ops.xp.mean(x) for x in drawn)
+
+
+def played(subject: Subject, steps: int, **settings: Any) -> Seen:
+    """What the probes see of a conditional game with everything random in it."""
+    needed = needs((*G, *D))
+    if needed - subject.capabilities:
+        raise CapabilityError("needs dropout and batch norm", *needed - subject.capabilities)
+    backend: Any = Probed(subject.open())
+    terms = [Noisy(f"{player}-{i}", player) for player in ("discriminator", "generator") for i in range(2)]
+    config = small(
+        generator="native", discriminator="native", penalties=terms, augmentations=AUGMENTATIONS, **CONDITIONAL
+    ).with_settings(settings)
+    trainer = start(backend, config, brought={"generator": G, "discriminator": D})
+    backend.seen.keys.clear()
+    backend.seen.passes.clear()
+    trainer.fit(steps=steps)
+    return backend.seen  # type: ignore[no-any-return]
+
+
+def games() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The ways in which a step can be taken."""
+    yield "k=3", {"k": 3}
+    yield (
+        "in two parts",
+        {"accumulate": 2, "batch_size": 16},
+    )  # parts of 8, as the others have: what is compiled once serves them all
+    yield "simultaneous", {"schedule": "simultaneous"}
+    yield "extra-gradient", {"schedule": "extra-gradient"}
+
+
+def check_every_key_is_used_once(subject: Subject) -> None:
+    """D's k steps, both phases, all terms or all augmentations would be given one draw: noise that is no noise."""
+    for what, settings in games():
+        seen = played(subject, 2, **settings)
+        often = [n for n in Counter(seen.keys).values() if n > 1]
+        require(bool(seen.keys), f"{what}: no key is used at all, in a game with dropout and terms that draw.")
+        require(
+            not often,
+            f"{what}: of {len(seen.keys)} draws in two steps {sum(often)} share {len(often)} keys. Likely cause: one "
+            "key for several terms, passes, parts, steps of D, or for both phases.",
+        )
+
+
+def check_every_pass_is_in_training(subject: Subject) -> None:
+    """A D that judges in evaluation mode has no dropout, and batch norm by old statistics: it learns another game."""
+    for what, settings in games():
+        passes = played(subject, 1, **settings).passes
+        for role in ("G", "D"):
+            own = [p for p in passes if p[0] == role]
+            require(bool(own), f"{what}: {role} is never asked.")
+            for word, i in (("in evaluation mode", 1), ("without a key", 2), ("without its labels", 3)):
+                wrong = sum(not p[i] for p in own)
+                require(not wrong, f"{what}: {wrong} of {len(own)} passes of {role} in a step are {word}.")
+
+
+CHECKS: tuple[Check, ...] = (check_every_key_is_used_once, check_every_pass_is_in_training)

@@ -1,0 +1,497 @@
+"""Faults that no result shows by itself: shared keys, evaluation mode in a step, layouts, labels, parts, memories."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from mutants_of_networks import applied
+from mutants_of_open import after
+from mutants_of_play import discriminator
+from planting import Changed, Mutant, dropout, network, ops, optimizer, patch, run, step
+
+from gankit.interfaces import LABEL
+
+# The functions of Ops.
+
+
+def cut_when_nested(limit):
+    """A gradient inside so many others is a constant of them."""
+
+    def plant(o):
+        depth = [0]
+
+        def grad(f):
+            def counted(x):
+                depth[0] += 1
+                try:
+                    return f(x)
+                finally:
+                    depth[0] -= 1
+
+            def evaluated(x):
+                found = o.grad(counted)(x)
+                return o.tree_map(o.stop_gradient, found) if depth[0] >= limit else found
+
+            return evaluated
+
+        return grad
+
+    return plant
+
+
+def parabola(o):
+    """softplus and its first two derivatives, and none after them."""
+
+    def softplus(x):
+        at = o.stop_gradient(x)
+        s, away = o.sigmoid(at), x - at
+        return o.softplus(at) + s * away + 0.5 * s * (1 - s) * away * away
+
+    return softplus
+
+
+def unused_is_an_error(o):
+    """As torch has it by default, but only inside another gradient."""
+    depth = [0]
+
+    def grad(f):
+        def evaluated(tree):
+            if depth[0] and isinstance(tree, dict) and "unused" in tree:
+                raise RuntimeError("One of the differentiated tensors appears not to have been used in the graph.")
+            depth[0] += 1
+            try:
+                return o.grad(f)(tree)
+            finally:
+                depth[0] -= 1
+
+        return evaluated
+
+    return grad
+
+
+def over_axis_1(o):
+    def log_softmax(x):
+        if len(x.shape) < 3:
+            return o.log_softmax(x)
+        return o.xp.moveaxis(o.log_softmax(o.xp.moveaxis(x, 1, -1)), -1, 1)
+
+    return log_softmax
+
+
+def in_place_order(o):
+    """tree_map that pairs the values of dicts in the order that they happen to have."""
+
+    def ordered(first, tree):
+        if not isinstance(tree, dict):
+            return tree
+        return dict(zip(first, tree.values(), strict=True))
+
+    return lambda f, tree, *others: o.tree_map(f, tree, *(ordered(tree, other) for other in others))
+
+
+OPS = (
+    Mutant("the third gradient is cut", "check_gradients_may_be_nested_three_deep", ops(grad=cut_when_nested(2))),
+    Mutant("softplus has two derivatives", "check_gradients_may_be_nested_three_deep", ops(softplus=parabola)),
+    Mutant(
+        "an unused input of an inner gradient is an error",
+        "check_unused_inputs_have_gradient_zero",
+        ops(grad=unused_is_an_error),
+    ),
+    Mutant("log_softmax over axis 1", "check_log_softmax", ops(log_softmax=over_axis_1)),
+    Mutant(
+        "log_softmax of one example is 0",
+        "check_log_softmax",
+        ops(log_softmax=lambda o: lambda x: 0.0 * x if len(x.shape) == 1 else o.log_softmax(x)),
+    ),
+    Mutant(
+        "one_hot puts classes second",
+        "check_one_hot",
+        ops(one_hot=lambda o: lambda y, n: o.xp.moveaxis(o.one_hot(y, n), -1, min(1, len(y.shape)))),
+    ),
+    Mutant("tree_map goes by place", "check_trees_go_by_name", ops(tree_map=in_place_order)),
+    Mutant(
+        "average goes by place",
+        "check_trees_go_by_name",
+        ops(
+            average=lambda o: (
+                lambda mean, new, decay: o.average(mean, dict(zip(mean, new.values(), strict=True)), decay)
+            )
+        ),
+    ),
+    Mutant(
+        "numbers come through float32",
+        "check_numbers_keep_their_digits",
+        ops(asarray=lambda o: lambda x: o.asarray(np.float64(np.float32(x)) if isinstance(x, float) else x)),
+    ),
+    Mutant(
+        "the decay comes through float32",
+        "check_numbers_keep_their_digits",
+        ops(average=lambda o: lambda mean, new, decay: o.average(mean, new, float(np.float32(decay)))),
+    ),
+)
+
+
+# Networks.
+
+
+def on_refusal(change):
+    """After a pass that was refused, change(params, buffers)."""
+
+    def apply(real, o, placed):
+        def changed(params, buffers, *a, **options):
+            try:
+                return real.apply(params, buffers, *a, **options)
+            except Exception:
+                change(params, buffers)
+                raise
+
+        return changed
+
+    return network(apply=apply)
+
+
+def halved(tensors):
+    tensors.update({name: 0.5 * tensor for name, tensor in tensors.items()})
+
+
+def left_divided(real, o, placed):
+    """A module that a refused pass leaves with its weights divided."""
+    refused = []
+
+    def apply(*a, **options):
+        try:
+            out, moved = real.apply(*a, **options)
+        except Exception:
+            refused.append(1)
+            raise
+        return (o.tree_map(lambda x: 0.5 * x, out) if refused else out), moved
+
+    return apply
+
+
+def mask_of(part):
+    """Dropout whose mask is drawn for a part of the numbers of an image, and serves all."""
+
+    def masked(real, params, x, labels, options, o):
+        return x * applied(real, params, o.xp.ones_like(part(x)), labels, options)
+
+    return dropout(masked)
+
+
+def training_for_samples(real, o, placed):
+    """Whatever is asked, batch norm goes by the batch."""
+
+    def apply(params, buffers, x, given=None, *, train, key=None):
+        out, moved = real.apply(params, buffers, x, given, train=True, key=o.key((np.uint32(0), np.uint32(0))))
+        return out, moved if train else buffers
+
+    return apply
+
+
+def old_statistics(real, o, placed):
+    """In evaluation batch norm goes by the statistics of an untrained network."""
+
+    def apply(params, buffers, x, given=None, *, train, key=None):
+        used = buffers if train else {n: 0 * b + n.endswith("var") for n, b in buffers.items()}
+        out, moved = real.apply(params, used, x, given, train=train, key=key)
+        return out, moved if train else buffers
+
+    return apply
+
+
+REFUSED, SAMPLES = "check_a_refused_pass_leaves_no_trace", "check_samples_use_running_statistics"
+
+NETWORKS = (
+    Mutant("a refused pass leaves other parameters", REFUSED, on_refusal(lambda params, buffers: halved(params))),
+    Mutant("a refused pass leaves other buffers", REFUSED, on_refusal(lambda params, buffers: halved(buffers))),
+    Mutant("a refused pass leaves weights divided", REFUSED, network(apply=left_divided)),
+    Mutant(
+        "dropout drops whole channels",
+        "check_dropout_masks_every_pixel_by_itself",
+        mask_of(lambda x: x[:, :1, :1] if len(x.shape) == 4 else x),
+    ),
+    Mutant(
+        "dropout drops a pixel in all channels",
+        "check_dropout_masks_every_pixel_by_itself",
+        mask_of(lambda x: x[..., :1]),
+    ),
+    Mutant("samples are normalised by their batch", SAMPLES, network(apply=training_for_samples)),
+    Mutant("samples are normalised by no statistics", SAMPLES, network(apply=old_statistics)),
+)
+
+
+# Optimizers and memory layouts.
+
+
+def in_memory_order(what):
+    """An optimizer that walks through the memory of 4-D arrays in another order than their indices."""
+
+    def plant(backend):
+        xp = backend.ops.xp
+
+        def mixed(tensors):
+            def other(x):
+                return xp.reshape(xp.permute_dims(x, (1, 0, 2, 3)), x.shape) if len(x.shape) == 4 else x
+
+            return {name: other(x) for name, x in tensors.items()}
+
+        def build(spec):
+            real = backend.optimizer(spec)
+
+            def update(slots, params, grads, given):
+                if what == "gradient":
+                    return real.update(slots, params, mixed(grads), given)
+                slots, params = real.update(slots, params, grads, given)
+                return {n: mixed(s) if n in ("velocity", "second") else s for n, s in slots.items()}, params
+
+            return Changed(real, update=update)
+
+        return Changed(backend, optimizer=build)
+
+    return plant
+
+
+def no_velocity_at_zero(real, slots, params, grads, given):
+    slots, params = real.update(slots, params, grads, given)
+    kept = given["momentum"] > 0
+    return {**slots, "velocity": {name: v * kept for name, v in slots["velocity"].items()}}, params
+
+
+ADAM, MOMENTUM = "check_convolutional_games_by_adam", "check_convolutional_games_by_momentum"
+RAMP = "check_a_momentum_ramp_from_zero_follows_the_oracle"
+
+OPTIMIZERS = (
+    Mutant("adam takes gradients in memory order", ADAM, in_memory_order("gradient")),
+    Mutant("momentum takes gradients in memory order", MOMENTUM, in_memory_order("gradient")),
+    Mutant("velocities lie in another order", MOMENTUM, in_memory_order("slots")),
+    Mutant("no velocity is kept while momentum is 0", RAMP, optimizer(no_velocity_at_zero, only="sgd")),
+    Mutant(
+        "a momentum of 0 is taken for none",
+        RAMP,
+        run(
+            lambda b: b._replace(
+                numbers={n: np.where(v == 0, 0.5, v) if "moment" in n else v for n, v in b.numbers.items()}
+            )
+        ),
+    ),
+)
+
+
+# The game around Algorithm 1.
+
+
+def each_by_itself(real):
+    def clipped(ops_, gradient, limit):
+        return {name: real(ops_, {name: g}, limit)[name] for name, g in gradient.items()}
+
+    return clipped
+
+
+def entries(real):
+    def clipped(ops_, gradient, limit):
+        return {name: ops_.xp.clip(g, -limit, limit) for name, g in gradient.items()}
+
+    return clipped
+
+
+def first_part(real):
+    """The gradient of the first part, and the others are left out."""
+    return lambda game, gradient: (
+        lambda state, draw, numbers, key: gradient(
+            state, draw.rows(slice(0, draw.z.shape[0] // game.accumulate)), numbers, key
+        )
+    )
+
+
+def summed_parts(real):
+    def accumulated(game, gradient):
+        mean = real(game, gradient)
+
+        def total(*a):
+            found = mean(*a)
+            return found._replace(gradient=game.ops.tree_map(lambda g: game.accumulate * g, found.gradient))
+
+        return total
+
+    return accumulated
+
+
+def constrained_once(real):
+    return lambda game, phase, state, descent, numbers, again=False: real(
+        replace(game, constraints=()) if again else game, phase, state, descent, numbers, again
+    )
+
+
+def constrained_last(real):
+    """After the last of D's updates only, which is the k-th."""
+    calls = [0]
+
+    def descended(game, phase, state, descent, numbers, again=False):
+        calls[0] = calls[0] + 1 if again else 1
+        free = phase == "discriminator" and calls[0] < game.k
+        return real(replace(game, constraints=()) if free else game, phase, state, descent, numbers, again)
+
+    return descended
+
+
+def under_labels_of_reals(real):
+    return lambda game, match, players, draw, key: real(game, match, players, draw._replace(fake_given=draw.given), key)
+
+
+def right_labels(d):
+    return d._replace(others={"mismatched": d.others["mismatched"]._replace(given=d.given)})
+
+
+def mismatched_are_fakes(real):
+    def judge(*a, **options):
+        judged = real(*a, **options)
+        if judged.real.mismatched is None:
+            return judged
+        return judged._replace(real=replace(judged.real, mismatched=judged.fake.logits))
+
+    return judge
+
+
+def rolled_pairs(b):
+    g = b.generator
+    return b._replace(generator=g._replace(given={LABEL: np.roll(g.labels, 1, axis=1)}, fake_given=g.fake_given))
+
+
+def reals_of_d(b):
+    return b._replace(generator=b.generator._replace(real=b.discriminator.real[:, -1]))
+
+
+def remembered_when_weighed(real):
+    def term_values(game, phase, moment, memory):
+        value, remembered, values = real(game, phase, moment, memory)
+        o = game.ops
+
+        def kept(name, new):
+            on = 1.0 * (o.asarray(np.zeros(())) + moment.numbers[name] != 0)
+            return {key: on * x + (1 - on) * memory[name][key] for key, x in new.items()}
+
+        return value, {name: kept(name, new) for name, new in remembered.items()}, values
+
+    return term_values
+
+
+def remembering(change):
+    """What terms remember is restored from change(the arrays of the checkpoint)."""
+    return patch(
+        "gankit.play.assembled:Assembled", "_remembered", lambda real: lambda self, arrays: real(self, change(arrays))
+    )
+
+
+def streamed(change):
+    """What comes in blocks, as data too large for the device do, comes with other labels."""
+
+    def tamper(b):
+        d = b.discriminator
+        return b._replace(discriminator=d._replace(given=change(d.given), fake_given=d.given)) if d.real.ndim > 3 else b
+
+    return run(tamper)
+
+
+CLIP, PARTS = "check_clipping_is_of_a_players_whole_gradient", "check_accumulated_parts_are_the_whole_minibatch"
+CONSTRAINTS, REMEMBER = "check_constraints_see_the_canonical_layout", "check_terms_remember"
+UNIFORM, WRONG = "check_fakes_with_labels_of_their_own_follow_the_oracle", "check_mismatched_labels_follow_the_oracle"
+PAIRS, RESUMED = "check_pairs_are_under_one_label", "check_what_terms_remember_is_resumed"
+STREAMED = "check_streamed_labels_stay_in_step"
+
+GAME = (
+    Mutant("every array is clipped by itself", CLIP, core=patch("gankit.play.step", "clipped", each_by_itself)),
+    Mutant("every entry is clipped by itself", CLIP, core=patch("gankit.play.step", "clipped", entries)),
+    Mutant("parts after the first are left out", PARTS, core=patch("gankit.play.step", "accumulated", first_part)),
+    Mutant("parts are added up", PARTS, core=patch("gankit.play.step", "accumulated", summed_parts)),
+    Mutant("D is constrained once a step", CONSTRAINTS, core=patch("gankit.play.step", "descended", constrained_once)),
+    Mutant(
+        "D is constrained after its last update",
+        CONSTRAINTS,
+        core=patch("gankit.play.step", "descended", constrained_last),
+    ),
+    Mutant("fakes keep the labels of the reals", UNIFORM, run(discriminator(lambda d: d._replace(fake_given=d.given)))),
+    Mutant(
+        "fakes are made under the labels of the reals",
+        UNIFORM,
+        core=patch("gankit.play.phases", "generate", under_labels_of_reals),
+    ),
+    Mutant("mismatched labels match", WRONG, run(discriminator(right_labels))),
+    Mutant("fakes for mismatched pairs", WRONG, core=patch("gankit.play.phases", "judge", mismatched_are_fakes)),
+    Mutant("G is compared with other classes", PAIRS, run(rolled_pairs)),
+    Mutant("G is compared with what D has seen", PAIRS, run(reals_of_d)),
+    Mutant(
+        "terms remember when they act",
+        REMEMBER,
+        core=patch("gankit.play.phases", "term_values", remembered_when_weighed),
+    ),
+    Mutant("terms remember nothing", REMEMBER, core=after(lambda before, state: state._replace(memory=before.memory))),
+    Mutant("what terms remember is not restored", RESUMED, core=remembering(lambda arrays: {})),
+    Mutant(
+        "a restored memory is that of another term",
+        RESUMED,
+        core=remembering(lambda arrays: {n.replace("generator-", "discriminator-"): x for n, x in arrays.items()}),
+    ),
+    Mutant(
+        "streamed examples have the labels of others",
+        STREAMED,
+        streamed(lambda given: {LABEL: np.roll(given[LABEL], 1, axis=-1)}),
+    ),
+    Mutant(
+        "streamed examples have the labels of the first step",
+        STREAMED,
+        streamed(lambda given: {LABEL: np.repeat(given[LABEL][:1], len(given[LABEL]), axis=0)}),
+    ),
+)
+
+
+# Keys and modes.
+
+
+def folded(change):
+    """Every index that a key is folded with is change(it)."""
+
+    def planted(real):
+        def made(game):
+            o = game.ops
+            return real(replace(game, ops=Changed(o, fold_in=lambda key, i: o.fold_in(key, change(i)))))
+
+        return made
+
+    return step(planted)
+
+
+def constant_key(real):
+    def gradient(game, **options):
+        inner = real(game, **options)
+        words = (np.uint32(1), np.uint32(2))
+        return lambda state, draw, given, key: inner(state, draw, given, game.ops.key(words))
+
+    return gradient
+
+
+def g_in_evaluation(real):
+    def generate(game, match, players, draw, key):
+        seat = replace(game.seats[match.generator], frozen=True)
+        return real(replace(game, seats={**game.seats, match.generator: seat}), match, players, draw, key)
+
+    return generate
+
+
+def d_in_evaluation(real):
+    return lambda *a, **options: real(*a, **{**options, "train": False})
+
+
+KEYS, MODES = "check_every_key_is_used_once", "check_every_pass_is_in_training"
+
+PROBES = (
+    Mutant("all terms have one key", KEYS, core=folded(lambda i: 3 if 3 <= i < 100 else i)),
+    Mutant("all augmentations have one key", KEYS, core=folded(lambda i: 100 if 100 <= i < 800 else i)),
+    Mutant("all parts of a minibatch have one key", KEYS, core=folded(lambda i: 1000 if 1000 <= i < 2000 else i)),
+    Mutant("D's k steps have one key", KEYS, core=patch("gankit.play.step", "discriminator_gradient", constant_key)),
+    Mutant("both phases have one key", KEYS, core=folded(lambda i: 0 if i == 1 else i)),
+    Mutant("D judges in evaluation mode", MODES, core=patch("gankit.play.judging", "scores", d_in_evaluation)),
+    Mutant("G plays in evaluation mode", MODES, core=patch("gankit.play.phases", "generate", g_in_evaluation)),
+)
+
+GAMES = (*OPS, *NETWORKS, *OPTIMIZERS, *GAME, *PROBES)
