@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from gankit.cli.settings import assigned
 from gankit.conformance.asking import KINDS, backends, everything, parts
 from gankit.conformance.results import Result, counts
 from gankit.conformance.showing import as_json, heading, line, write_junit
@@ -22,6 +23,7 @@ EXAMPLES = """examples:
   python -m gankit.conformance --backend jax
   python -m gankit.conformance --loss my-loss                  on every backend that is installed
   python -m gankit.conformance --network dcgan --backend torch
+  python -m gankit.conformance --loss f-gan --set divergence=kl
   python -m gankit.conformance --all --quick --junit results.xml
 """
 
@@ -55,7 +57,8 @@ def chosen(options: argparse.Namespace) -> list[Subject | Candidate]:
     if options.all:
         return list(everything(on))
     asked = [(word, name) for word in KINDS for name in getattr(options, word) or []]
-    return list(chain.from_iterable(parts(word, name, on) for word, name in asked)) if asked else list(on)
+    settings = assigned(options.set)
+    return list(chain.from_iterable(parts(word, name, on, settings) for word, name in asked)) if asked else list(on)
 
 
 def judged(subject: Subject | Candidate, options: argparse.Namespace) -> list[Result]:
@@ -93,6 +96,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             "G, D or E, or all three," if word == "network" else f"an {word}" if word[0] in "aeiou" else f"a {word}"
         )
         parser.add_argument(f"--{word}", **repeatable, help=f"{article} of that name, on --backend or on every one")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the part, other than its default"
+    )
     parser.add_argument("--all", action="store_true", help="everything that is installed")
     parser.add_argument("--device", default="auto", help="where backends compute")
     parser.add_argument(
@@ -105,6 +111,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parts_asked = any(getattr(options, word) for word in KINDS)
     if not (options.all or options.backend or parts_asked):
         parser.error(f"say what to judge: --backend, {', '.join(f'--{word}' for word in KINDS)}, or --all")
+    if options.set and not parts_asked:
+        parser.error(f"--set sets something of a part: name it by {', '.join(f'--{word}' for word in KINDS)}")
     if options.only and (options.all or parts_asked):
         parser.error("--only chooses among the groups of a backend")
     return options

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import inspect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from gankit.conformance.results import Result
 from gankit.conformance.subject import Candidate, Subject, registered
 from gankit.conformance.suite import PARTS, run_checks, shortfalls
 from gankit.errors import ConfigError, UnknownNameError
 from gankit.plug import registry
+from gankit.plug.making import check_settings
 
 KINDS: dict[str, tuple[str, ...]] = {
     "loss": ("losses",),
@@ -19,6 +23,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "prior": ("priors",),
 }
 """What a user calls a part, and where the registry has it. A network's name may stand for a G, a D, an encoder."""
+GIVEN = frozenset({"generators", "discriminators", "encoders", "priors"})
+"""Kinds whose first argument is the game's, such as the shapes that a network is for."""
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
 def backends(names: Sequence[str], *, quick: bool = False, device: str = "auto") -> list[Subject]:
@@ -29,14 +36,22 @@ def backends(names: Sequence[str], *, quick: bool = False, device: str = "auto")
     return [registered(name, quick=quick, device=device) for name in chosen]
 
 
-def parts(word: str, name: str, on: Sequence[Subject]) -> Iterator[Candidate]:
-    """The part of that name on each backend; word: "loss", "penalty", ... Raises UnknownNameError."""
+def parts(
+    word: str, name: str, on: Sequence[Subject], settings: Mapping[str, Any] = NO_SETTINGS
+) -> Iterator[Candidate]:
+    """The part of that name on each backend; word: "loss", "penalty", ...
+
+    settings: to judge it with. Raises UnknownNameError, and ConfigError for a setting that it does not have.
+    """
     there = [kind for kind in KINDS[word] if name in registry.names(kind)]
     if not there:
         registry.load(KINDS[word][0], name)  # raises the error that says what there is
         raise UnknownNameError(f"No {word} {name!r}.")
+    for kind in there:
+        target: Any = registry.load(kind, name)
+        check_settings(kind, name, inspect.signature(target), settings, kind in GIVEN)
     for subject in on:
-        yield from (Candidate(kind, name, subject) for kind in there)
+        yield from (Candidate(kind, name, subject, settings) for kind in there)
 
 
 def everything(on: Sequence[Subject]) -> Iterator[Subject | Candidate]:
@@ -59,34 +74,37 @@ def check_backend(
     return _judged(backends([name], quick=quick, device=device), only)
 
 
-def check_loss(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
-    """Judge a registered loss on these backends, by default on all that are installed; raises as `check_backend`."""
-    return _judged(parts("loss", name, backends(on, quick=quick)))
+def check_loss(name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any) -> tuple[Result, ...]:
+    """Judge a registered loss on these backends, by default on all that are installed; raises as `check_backend`.
+
+    settings: of the loss, such as `slope=0.1`, in the place of its defaults; the other parts are judged alike.
+    """
+    return _judged(parts("loss", name, backends(on, quick=quick), settings))
 
 
-def check_penalty(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+def check_penalty(name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any) -> tuple[Result, ...]:
     """Judge a registered penalty on these backends, by default on all that are installed; raises as `check_backend`."""
-    return _judged(parts("penalty", name, backends(on, quick=quick)))
+    return _judged(parts("penalty", name, backends(on, quick=quick), settings))
 
 
-def check_network(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+def check_network(name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any) -> tuple[Result, ...]:
     """Judge the registered generator, discriminator, or both, of that name; raises as `check_backend`."""
-    return _judged(parts("network", name, backends(on, quick=quick)))
+    return _judged(parts("network", name, backends(on, quick=quick), settings))
 
 
-def check_metric(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+def check_metric(name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any) -> tuple[Result, ...]:
     """Judge a registered metric on these backends, by default on all that are installed; raises as `check_backend`."""
-    return _judged(parts("metric", name, backends(on, quick=quick)))
+    return _judged(parts("metric", name, backends(on, quick=quick), settings))
 
 
-def check_optimizer(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+def check_optimizer(name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any) -> tuple[Result, ...]:
     """Judge a registered optimizer on these backends, by default on all installed ones; raises as `check_backend`."""
-    return _judged(parts("optimizer", name, backends(on, quick=quick)))
+    return _judged(parts("optimizer", name, backends(on, quick=quick), settings))
 
 
-def check_prior(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+def check_prior(name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any) -> tuple[Result, ...]:
     """Judge a registered prior on these backends, by default on all that are installed; raises as `check_backend`."""
-    return _judged(parts("prior", name, backends(on, quick=quick)))
+    return _judged(parts("prior", name, backends(on, quick=quick), settings))
 
 
 def _judged(subjects: Iterable[Subject | Candidate], only: Sequence[str] = ()) -> tuple[Result, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,7 @@ def check_unused_inputs_have_gradient_zero(subject: Subject) -> None:
         for name, want in (("used", 2 * used), ("unused", 0 * unused)):
             require(gradient[name] is not None, f"The gradient of the {name} input is None; it must be zeros.")
             agree(ops.to_numpy(gradient[name]), want, f"gradient of the {name} input", rtol=0)
-        outer = ops.grad(lambda w, ops=ops: penalised(ops, w))(ops.asarray(used))
+        outer = ops.grad(partial(penalised, ops))(ops.asarray(used))
         agree(ops.to_numpy(outer), 8 * used, "gradient of an inner gradient that has an unused input", rtol=1e-6)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -77,16 +77,18 @@ SINGULAR: dict[str, str] = {
 class Candidate:
     """A registered part under judgement, such as a loss.
 
-    kind: in the registry's plural, "losses". on: the backend that plays it.
+    kind: in the registry's plural, "losses". on: the backend that plays it. settings: other than its defaults, with
+    which it is judged.
     """
 
     kind: str
     name: str
     on: Subject
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def made(self, *arguments: Any, **settings: Any) -> Any:
         """The part with these settings, as a game makes it; raises ConfigError when they do not fit."""
-        return make(self.kind, Part(self.name, settings), *arguments)
+        return make(self.kind, Part(self.name, {**self.settings, **settings}), *arguments)
 
     @property
     def quick(self) -> bool:
@@ -101,7 +103,8 @@ class Candidate:
         return getattr(registry.load(self.kind, self.name), "known_failures", {})
 
     def __str__(self) -> str:
-        return f"{SINGULAR[self.kind]} {self.name} on {self.on.name}"
+        told = "".join(f", {name}={value!r}" for name, value in self.settings.items())
+        return f"{SINGULAR[self.kind]} {self.name}{told} on {self.on.name}"
 
 
 def registered(name: str, *, quick: bool = False, device: str = "auto") -> Subject:

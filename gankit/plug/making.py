@@ -32,17 +32,7 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
     if kind == "losses" and "base" in settings:  # a loss around another
         settings["base"] = make("losses", _as_part(settings["base"]))
     signature = inspect.signature(target)
-    parameters = signature.parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    known = [name for name in list(parameters)[len(arguments) :] if name != "self"]
-    for name in settings:
-        if name not in known and not open_ended:
-            raise ConfigError(
-                f"{part.name!r} ({kind}) has no setting {name!r}.{did_you_mean(name, known)} Possible: {one_of(known)}."
-            )
-    for name, value in settings.items():
-        if name in parameters:
-            _check_kind(f"{part.name!r} ({kind})", parameters[name], value)
+    check_settings(kind, part.name, signature, settings, len(arguments))
     unfit = f"{part.name!r} ({kind}) does not take {dict(part.settings)}"
     try:
         signature.bind(*arguments, **settings)
@@ -57,6 +47,25 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
             raise
         raise ConfigError(f"{unfit}: {error}.") from error
     return as_today(kind, made)
+
+
+def check_settings(
+    kind: str, name: str, signature: inspect.Signature, settings: Mapping[str, Any], given: int = 0
+) -> None:
+    """Raise ConfigError for a setting that a part does not have, or a value of another kind than the part takes.
+
+    given: how many of its first parameters the game fills in, and nobody sets.
+    """
+    parameters = signature.parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    known = [word for word in list(parameters)[given:] if word != "self"]
+    for word, value in settings.items():
+        if word not in known and not open_ended:
+            raise ConfigError(
+                f"{name!r} ({kind}) has no setting {word!r}.{did_you_mean(word, known)} Possible: {one_of(known)}."
+            )
+        if word in parameters:
+            _check_kind(f"{name!r} ({kind})", parameters[word], value)
 
 
 def _check_kind(owner: str, parameter: inspect.Parameter, value: Any) -> None:

@@ -30,9 +30,11 @@ Game = tuple[Callable[..., Config], Callable[[Backend, Config], Any]]
 
 
 def settings(candidate: Candidate) -> dict[str, Any]:
-    """What the part cannot be made without: a loss around another is given the non-saturating one to play."""
+    """What it is judged with, and what it cannot be made without: a loss around another is given the non-saturating
+    one to play."""
     base = inspect.signature(target(candidate)).parameters.get("base")
-    return {"base": "non-saturating"} if base is not None and base.default is base.empty else {}
+    needed = {"base": "non-saturating"} if base is not None and base.default is base.empty else {}
+    return {**needed, **candidate.settings}
 
 
 def target(candidate: Candidate) -> Any:
