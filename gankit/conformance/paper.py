@@ -112,7 +112,7 @@ def metric_follows(name: str, formula: Callable[[Any], float], *, backend: str |
 
     formula: takes the same `gankit.metrics.Evidence` as the metric: `samples`, `split("test").x`, `features`, ...
     """
-    from gankit.conformance.parts.metric import measured
+    from gankit.conformance.parts.metric_games import measured
 
     chosen = BACKENDS[0] if backend is None else backend
     for game, evidence, _, found in measured(Candidate("metrics", name, registered(chosen, device="cpu"))):

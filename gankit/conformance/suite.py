@@ -92,7 +92,7 @@ FLOORS: Mapping[str, int] = {
     "generator": 13,
     "discriminator": 14,
     "encoder": 14,
-    "metric": 6,
+    "metric": 8,
     "optimizer": 7,
     "prior": 9,
 }

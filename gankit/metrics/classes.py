@@ -41,7 +41,7 @@ class ClassifierScore:
             raise ConfigError(f"classifier-score: splits={self.splits}; samples are cut into 1 part or more.")
 
     def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
-        trust(evidence, self.split)
+        trusted = trust(evidence, self.split)
         p = probabilities(evidence, evidence.samples)
         if len(p) < self.splits:
             raise NotMeasurable(f"{len(p)} samples cannot be cut into {self.splits} parts: draw more.")
@@ -53,7 +53,7 @@ class ClassifierScore:
             protocol={**_who(evidence), "n": len(p), "splits": self.splits},
             error=error,
             better="higher",
-            details={"std": float(scores.std()), "each": scores.tolist()},
+            details={"std": float(scores.std()), "each": scores.tolist(), "of_real_examples": trusted},
         )
 
 

@@ -75,6 +75,54 @@ class Featureless(Gap):
         yield self.said(float(np.abs(fake - real).mean()))
 
 
+class Idle(Gap):
+    """By the training split, and its label says the test split."""
+
+    def __call__(self, evidence):
+        real = evidence.split("train").x.astype(np.float64)
+        value = float(np.abs(evidence.samples.mean(axis=0, dtype=np.float64) - real.mean(axis=0)).mean())
+        yield self.said(value, protocol={"n": metric.N, "by": "train", "split": "test"})
+
+
+class Unlooked(Gap):
+    """By pixels, and its label says by features."""
+
+    def __call__(self, evidence):
+        name = "none" if evidence.extractor is None else evidence.extractor.name
+        for m in super().__call__(evidence):
+            yield self.said(m.value, protocol={**m.protocol, "features": name})
+
+
+@dataclass(frozen=True)
+class Fixed(Gap):
+    """A number of samples to look at, and all are looked at."""
+
+    n: int = metric.N // 2
+
+
+@dataclass(frozen=True)
+class Unsplit(Gap):
+    """A split to compare with, and it is always the same."""
+
+    split: str = "test"
+
+
+class Paired(Gap):
+    """Each sample against the example in its place."""
+
+    def __call__(self, evidence):
+        real = evidence.split("test").x.astype(np.float64)
+        yield self.said(float(np.abs(evidence.samples - real).mean()))
+
+
+class Hasty(Gap):
+    """The first ten samples stand for all."""
+
+    def __call__(self, evidence):
+        real = evidence.split("test").x.astype(np.float64)
+        yield self.said(float(np.abs(evidence.samples[:10].mean(axis=0) - real.mean(axis=0)).mean()))
+
+
 class Moody(Gap):
     def said(self, value, rng=np.random.default_rng(0)):  # noqa: B008
         return super().said(value + 1e-6 * rng.random())
@@ -117,6 +165,12 @@ BROKEN = {
     "one label for two numbers": (Twice, "check_metric_contract"),
     "no split": (Splitless, "check_metric_says_what_it_used"),
     "no extractor": (Featureless, "check_metric_says_what_it_used"),
+    "a split that is named and not used": (Idle, "check_metric_uses_what_it_names"),
+    "an extractor that is named and not used": (Unlooked, "check_metric_uses_what_it_names"),
+    "a number to set in vain": (Fixed, "check_metric_settings_act"),
+    "a split to set in vain": (Unsplit, "check_metric_settings_act"),
+    "samples paired with examples": (Paired, "check_metric_ignores_order"),
+    "the first ten samples": (Hasty, "check_metric_ignores_order"),
     "an unseeded draw": (Moody, "check_metric_repeats"),
     "the other direction": (Upside, "check_metric_prefers_real_examples"),
     "samples changed in place": (Greedy, "check_metric_changes_nothing"),

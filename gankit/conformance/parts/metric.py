@@ -1,120 +1,29 @@
-"""Any metric, on games whose samples are known to be good or bad: digits by class, points of a plane, numbers."""
+"""What any metric is judged by, a stranger's included.
+
+python -m gankit.conformance --metric frechet
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from gankit.conformance.compare import Array, require
-from gankit.conformance.parts.common import imports_no_framework, made
+from gankit.conformance.parts.common import imports_no_framework, made, settings, target
+from gankit.conformance.parts.metric_games import SPLITS, N, measured, of_splits, others, worse
+from gankit.conformance.parts.settings_act import others as other_values
 from gankit.conformance.results import NotApplicable
 from gankit.conformance.subject import Candidate
-from gankit.data import signals, toys
-from gankit.data.dataset import Dataset, scaling
-from gankit.data.digits import whole as digits
-from gankit.data.spec import DataSpec
-from gankit.errors import DataError
-from gankit.interfaces import Backend
+from gankit.data.dataset import Dataset
+from gankit.errors import DataError, GankitError
 from gankit.metrics import Evidence, Measurement, NotMeasurable
 
-SPLITS = ("train", "validation", "test")
-N = 400
-"""Samples, and examples of each split: enough for a covariance of 16 features, or a density in the plane."""
-
-
-class Neighbours:
-    """An extractor of digits that needs no training: 4x4 pixels averaged, and the class of the nearest known digit."""
-
-    name: str = "neighbours"
-    shape: tuple[int, ...] = (16, 16, 1)
-    num_features: int = 16
-    num_classes: int | None = 10
-
-    def __init__(self, x: Array, labels: Array) -> None:
-        self.x, self.of_class = x.reshape(len(x), -1) / 255.0, labels == np.arange(10)[:, None]
-
-    def open(self, backend: Backend) -> Callable[[Array], tuple[Array, Array | None]]:
-        return self
-
-    def __call__(self, x: Array) -> tuple[Array, Array]:
-        pixels = x.reshape(len(x), -1) / 255.0
-        apart = (pixels**2).sum(axis=1)[:, None] - 2 * pixels @ self.x.T + (self.x**2).sum(axis=1)
-        nearest = np.stack([apart[:, rows].min(axis=1) for rows in self.of_class], axis=1)
-        sure = np.exp(-0.5 * (nearest - nearest.min(axis=1, keepdims=True)))
-        features = x.reshape(len(x), 4, 4, 4, 4).mean(axis=(2, 4)).reshape(len(x), -1) / 255.0
-        return features.astype(np.float32), (sure / sure.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def games(candidate: Candidate) -> Iterator[tuple[str, Evidence, Array]]:
-    """(what it is, evidence whose samples are real examples unseen in any split, samples of no worth)."""
-    backend, rng = candidate.on.open("float32"), np.random.default_rng(3)
-    everything = digits()
-    x, labels = everything.x.repeat(2, axis=1).repeat(2, axis=2), everything.labels
-    assert labels is not None
-    parts = [Dataset(x[i * N :][:N], labels[i * N :][:N], 10, (0, 255), "conformance") for i in range(4)]
-    spec = DataSpec(parts[0].shape, 10, scaling(parts[0], "unit"))
-    known = np.arange(len(x)) // N
-    extractor = Neighbours(x[np.isin(known, (0, 1, 4))], labels[np.isin(known, (0, 1, 4))])  # not of test, nor samples
-    splits = dict(zip(SPLITS, parts, strict=False))
-    evidence = Evidence(
-        backend=backend,
-        spec=spec,
-        samples=parts[3].x,
-        labels=parts[3].labels,
-        split=_from(splits),
-        extractor=extractor,
-        look=extractor,
-        score=lambda x: x.reshape(len(x), -1).mean(axis=1) / 100.0 - 1.0,
-        classify=lambda x: extractor(x)[1],
-    )
-    yield "digits by class", evidence, np.asarray(rng.integers(0, 256, parts[3].x.shape), np.uint8)
-    whole, unseen = signals.load("train"), signals.load("test")
-    plain = {split: whole.rows(slice(i * N, (i + 1) * N)) for i, split in enumerate(SPLITS)}
-    series = Evidence(
-        backend=backend,
-        spec=DataSpec(whole.shape, None, scaling(whole, "free")),
-        samples=unseen.x[:N],
-        labels=None,
-        split=_from(plain),
-        score=lambda x: 0.0 * x[:, 0, 0],
-    )
-    yield "series", series, np.asarray(rng.uniform(-0.2, 1, unseen.x[:N].shape), np.float32)
-    for name, load in (("ring", toys.ring), ("gaussian-1d", toys.gaussian)):
-        plain = {split: load(split, n=N) for split in SPLITS}
-        unseen = load("test", n=N, seed=9)
-        toy = Evidence(
-            backend=backend,
-            spec=DataSpec(unseen.shape, None, scaling(unseen, "free")),
-            samples=unseen.x.astype(np.float32),
-            labels=None,
-            split=_from(plain),
-            score=lambda x: 0.0 * x[:, 0],
-        )
-        yield name, toy, np.asarray(rng.uniform(-20, 20, unseen.x.shape), np.float32)
-
-
-def _from(splits: dict[str, Dataset]) -> Callable[[str], Dataset]:
-    def split(name: str) -> Dataset:
-        if name not in splits:
-            raise DataError(f"There is no split {name!r} here. Possible: {', '.join(splits)}.")
-        return splits[name]
-
-    return split
-
-
-def measured(candidate: Candidate) -> list[tuple[str, Evidence, Array, list[Measurement]]]:
-    """What the metric says of every game that it applies to; raises NotApplicable where that is none."""
-    metric, said, reasons = made(candidate), [], []
-    for what, evidence, bad in games(candidate):
-        try:
-            said.append((what, evidence, bad, list(metric(evidence))))
-        except NotMeasurable as reason:
-            reasons.append(f"{what}: {reason}")
-    if not said:
-        raise NotApplicable("It measures none of the games here. " + "; ".join(reasons))
-    return said
+__all__ = ["CHECKS", "N"]
 
 
 def check_metric_contract(candidate: Candidate) -> None:
@@ -156,24 +65,6 @@ def check_metric_says_what_it_used(candidate: Candidate) -> None:
                 )
 
 
-def others(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
-    """The same evidence with other real examples in a split, or seen through another extractor; and which it was."""
-    for name in SPLITS:
-        data = evidence.split(name)
-        labels = data.labels if evidence.labels is None else evidence.labels
-        other = replace(data, x=evidence.samples.astype(data.x.dtype), labels=labels)
-        splits = {asked: other if asked == name else evidence.split(asked) for asked in SPLITS}
-        yield name, replace(evidence, split=_from(splits))
-    if evidence.look is not None and evidence.extractor is not None:
-        look = evidence.look
-
-        def squinting(x: Array) -> tuple[Array, Array | None]:
-            features, sure = look(x)
-            return features**2, None if sure is None else 0.98 * sure + 0.002
-
-        yield evidence.extractor.name, replace(evidence, look=squinting)
-
-
 def check_metric_repeats(candidate: Candidate) -> None:
     """The same samples would be another number at the next look."""
     metric = made(candidate)
@@ -201,13 +92,6 @@ def check_metric_prefers_real_examples(candidate: Candidate) -> None:
         raise NotApplicable("None of its numbers says whether higher or lower is better.")
 
 
-def worse(evidence: Evidence, samples: Array) -> Evidence:
-    """A game that makes noise, and whose D takes every example for one of the class before."""
-    told = evidence.classify
-    wrong = None if told is None else (lambda x: np.roll(told(x), -1, axis=1))
-    return replace(evidence, samples=samples, classify=wrong)
-
-
 def check_metric_changes_nothing(candidate: Candidate) -> None:
     """The metric after this one would measure other samples."""
     metric = made(candidate)
@@ -221,7 +105,7 @@ def check_metric_changes_nothing(candidate: Candidate) -> None:
 
 def check_metric_refuses_in_words(candidate: Candidate) -> None:
     """`gankit evaluate` would end in a traceback where a game has no labels, no extractor, or no such split."""
-    metric, nothing = made(candidate), _from({})
+    metric, nothing = made(candidate), of_splits({})
     for what, evidence, _, _ in measured(candidate):
         for lacking, less in {
             "labels": replace(evidence, labels=None),
@@ -244,9 +128,99 @@ def check_metric_imports_no_framework(candidate: Candidate) -> None:
     imports_no_framework(candidate)
 
 
+def check_metric_ignores_order(candidate: Candidate) -> None:
+    """The same samples in another order would be another number: each is set against the example in its place, or only
+    the first few are looked at."""
+    metric = made(candidate)
+    for what, evidence, bad, first in measured(candidate):
+        noise = {m.label: m.value for m in metric(worse(evidence, bad))}
+        for of, other in shuffled(evidence):
+            for one, again in zip(first, metric(other), strict=True):
+                # What is made of parts, or of pairs drawn by a seed, moves a little: by its error, not by its range.
+                scope = abs(noise.get(one.label, one.value) - one.value)
+                allowed = 1e-6 * abs(one.value) + 6 * (one.error or 0.0) + 0.02 * scope
+                same = abs(again.value - one.value) <= allowed
+                require(
+                    same, f"{what}, {one.label}: {one.value:.6g}, and {again.value:.6g} with {of} in another order."
+                )
+
+
+def shuffled(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
+    """The same evidence with the samples, or the real examples of every split, in another order."""
+    rng = np.random.default_rng(5)
+    rows = rng.permutation(len(evidence.samples))
+    labels = None if evidence.labels is None else evidence.labels[rows]
+    yield "the samples", replace(evidence, samples=evidence.samples[rows], labels=labels)
+    splits = {name: evidence.split(name) for name in SPLITS}
+    turned = {name: reordered(data, rng.permutation(len(data.x))) for name, data in splits.items()}
+    yield "the real examples", replace(evidence, split=of_splits(turned))
+
+
+def reordered(data: Dataset, rows: Array) -> Dataset:
+    """The same examples and labels in that order."""
+    return replace(data, x=data.x[rows], labels=None if data.labels is None else data.labels[rows])
+
+
+def check_metric_uses_what_it_names(candidate: Candidate) -> None:
+    """A number would be said to be by a split, or by features, that it never looked at."""
+    metric = made(candidate)
+    named: dict[str, bool] = {}
+    for _, evidence, _, measurements in measured(candidate):
+        first = {m.metric: m.value for m in measurements}
+        told = {str(value) for m in measurements for value in m.protocol.values()}
+        for used, changed in others(evidence):
+            if used not in told:
+                continue
+            try:
+                values = {m.metric: m.value for m in metric(changed)}
+            except NotMeasurable:
+                values = {}
+            named[used] = named.get(used, False) or values != first
+    idle = [used for used, acts in named.items() if not acts]
+    require(not idle, f"Its labels name {', '.join(idle)}, and nothing changes with another. Name what is used.")
+
+
+def check_metric_settings_act(candidate: Candidate) -> None:
+    """A user would set a number in vain: the metric measures the same whatever a setting says."""
+    must = settings(candidate)
+    usual, tried = values_of(candidate, must), 0
+    for setting in inspect.signature(target(candidate)).parameters.values():
+        values: list[Any] = [*other_values(setting)]
+        if setting.name == "split":
+            values = [name for name in SPLITS if name != setting.default]
+        elif type(setting.default) is int:
+            values += [N // 4, N // 2, 2, 1]  # defaults are for more samples than there are here
+        if setting.name in must or not values:
+            continue
+        found = []
+        for value in values:
+            try:
+                found.append(values_of(candidate, {**must, setting.name: value}))
+            except GankitError:  # not among what is possible
+                continue
+        tried += len(found)
+        acts = not found or any(other != usual for other in found)
+        require(acts, f"{candidate.name!r} measures the same whatever {setting.name} is. Use it, or remove it.")
+    if not tried:
+        raise NotApplicable("It has no number, no switch and no split to set.")
+
+
+def values_of(candidate: Candidate, own: Mapping[str, Any]) -> list[Any]:
+    """All that the metric measures with these settings, of good samples and of noise, in every game it applies to."""
+    metric, found = candidate.made(**own), list[Any]()
+    for _, evidence, bad, measurements in measured(candidate, **own):
+        found += [(m.metric, m.value, m.error, dict(m.details)) for m in measurements]
+        with suppress(NotMeasurable):
+            found += [(m.metric, m.value, m.error, dict(m.details)) for m in metric(worse(evidence, bad))]
+    return found
+
+
 CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_metric_contract,
     check_metric_says_what_it_used,
+    check_metric_uses_what_it_names,
+    check_metric_settings_act,
+    check_metric_ignores_order,
     check_metric_repeats,
     check_metric_prefers_real_examples,
     check_metric_changes_nothing,
