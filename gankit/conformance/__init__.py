@@ -15,6 +15,7 @@ of its docstring says what a user loses then. Where a closed form is known, `obj
 
 from gankit.conformance.asking import (
     check_backend,
+    check_constraint,
     check_loss,
     check_metric,
     check_network,
@@ -34,6 +35,7 @@ __all__ = [
     "Result",
     "Subject",
     "check_backend",
+    "check_constraint",
     "check_loss",
     "check_metric",
     "check_network",

@@ -17,6 +17,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "metric": ("metrics",),
     "optimizer": ("optimizers",),
     "prior": ("priors",),
+    "constraint": ("constraints",),
 }
 """What a user calls a part, and where the registry has it. A network's name may stand for a G, a D, an encoder."""
 
@@ -87,6 +88,11 @@ def check_optimizer(name: str, *, on: Sequence[str] = (), quick: bool = False) -
 def check_prior(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
     """Judge a registered prior on these backends, by default on all that are installed; raises as `check_backend`."""
     return _judged(parts("prior", name, backends(on, quick=quick)))
+
+
+def check_constraint(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+    """Judge a registered constraint on these backends, by default on all installed ones; raises as `check_backend`."""
+    return _judged(parts("constraint", name, backends(on, quick=quick)))
 
 
 def _judged(subjects: Iterable[Subject | Candidate], only: Sequence[str] = ()) -> tuple[Result, ...]:

@@ -69,6 +69,7 @@ SINGULAR: dict[str, str] = {
     "metrics": "metric",
     "optimizers": "optimizer",
     "priors": "prior",
+    "constraints": "constraint",
 }
 """What one part of a kind is called."""
 

@@ -29,7 +29,7 @@ from gankit.conformance import (
     theory,
     workers,
 )
-from gankit.conformance.parts import loss, metric, network, optimizer, penalty, prior
+from gankit.conformance.parts import constraint, loss, metric, network, optimizer, penalty, prior
 from gankit.conformance.results import Check, Result, counts, run
 from gankit.conformance.subject import SINGULAR, Candidate, Subject
 
@@ -64,6 +64,7 @@ PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
     "metrics": metric.CHECKS,
     "optimizers": optimizer.CHECKS,
     "priors": prior.CHECKS,
+    "constraints": constraint.CHECKS,
 }
 """What a part of each kind is judged by, on a backend."""
 
@@ -86,6 +87,7 @@ FLOORS: Mapping[str, int] = {
     "metric": 6,
     "optimizer": 7,
     "prior": 9,
+    "constraint": 8,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""
 
