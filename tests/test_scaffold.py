@@ -18,6 +18,7 @@ from tests.cli_runner import Cli
 MADE = {
     "network": lambda part: part(GameSpec((8, 8, 1), 4)),
     "prior": lambda part: part(4).width == 4,
+    "augmentation": lambda part: part(GameSpec((8, 8, 1), 4), 1.0),
 }
 """Whether what a plugin names is there to be used; where it is not, it is a class to be made with settings."""
 

@@ -14,6 +14,7 @@ of its docstring says what a user loses then. Where a closed form is known, `obj
 """
 
 from gankit.conformance.asking import (
+    check_augmentation,
     check_backend,
     check_constraint,
     check_loss,
@@ -34,6 +35,7 @@ __all__ = [
     "NotApplicable",
     "Result",
     "Subject",
+    "check_augmentation",
     "check_backend",
     "check_constraint",
     "check_loss",

@@ -18,6 +18,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "optimizer": ("optimizers",),
     "prior": ("priors",),
     "constraint": ("constraints",),
+    "augmentation": ("augmentations",),
 }
 """What a user calls a part, and where the registry has it. A network's name may stand for a G, a D, an encoder."""
 
@@ -93,6 +94,11 @@ def check_prior(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tu
 def check_constraint(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
     """Judge a registered constraint on these backends, by default on all installed ones; raises as `check_backend`."""
     return _judged(parts("constraint", name, backends(on, quick=quick)))
+
+
+def check_augmentation(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+    """Judge a registered augmentation on these backends, by default on all that there are; as `check_backend`."""
+    return _judged(parts("augmentation", name, backends(on, quick=quick)))
 
 
 def _judged(subjects: Iterable[Subject | Candidate], only: Sequence[str] = ()) -> tuple[Result, ...]:

@@ -70,6 +70,7 @@ SINGULAR: dict[str, str] = {
     "optimizers": "optimizer",
     "priors": "prior",
     "constraints": "constraint",
+    "augmentations": "augmentation",
 }
 """What one part of a kind is called."""
 

@@ -29,7 +29,7 @@ from gankit.conformance import (
     theory,
     workers,
 )
-from gankit.conformance.parts import constraint, loss, metric, network, optimizer, penalty, prior
+from gankit.conformance.parts import augmentation, constraint, loss, metric, network, optimizer, penalty, prior
 from gankit.conformance.results import Check, Result, counts, run
 from gankit.conformance.subject import SINGULAR, Candidate, Subject
 
@@ -65,6 +65,7 @@ PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
     "optimizers": optimizer.CHECKS,
     "priors": prior.CHECKS,
     "constraints": constraint.CHECKS,
+    "augmentations": augmentation.CHECKS,
 }
 """What a part of each kind is judged by, on a backend."""
 
@@ -88,6 +89,7 @@ FLOORS: Mapping[str, int] = {
     "optimizer": 7,
     "prior": 9,
     "constraint": 8,
+    "augmentation": 10,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""
 

@@ -22,6 +22,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "optimizer": ("optimizer", ("optimizers",)),
     "prior": ("prior", ("priors",)),
     "constraint": ("constraint", ("constraints",)),
+    "augmentation": ("augmentation", ("augmentations",)),
 }
 """What can be begun: the module that the author writes, and the kinds of part that it registers."""
 WHAT = {"data": "A data set", "conditions": "A maker of conditions"}

@@ -7,18 +7,23 @@ import sys
 from collections import Counter
 
 import pytest
+from mutants_of_augmentations import AUGMENTATIONS
+from mutants_of_augmentations import HONEST as HONEST_AUGMENTATIONS
 from mutants_of_constraints import CONSTRAINTS
 from mutants_of_constraints import HONEST as HONEST_CONSTRAINTS
 
-from gankit.conformance.parts import constraint
+from gankit.conformance.parts import augmentation, constraint
 from gankit.conformance.results import judge
 from gankit.conformance.subject import Candidate, registered
 from gankit.plug import registry
 
-CHECKS = {"constraints": constraint.CHECKS}
+CHECKS = {"augmentations": augmentation.CHECKS, "constraints": constraint.CHECKS}
 BY_NAME = {check.__name__: check for checks in CHECKS.values() for check in checks}
-BROKEN = (*CONSTRAINTS,)
-HONEST = {"constraints": HONEST_CONSTRAINTS}
+BROKEN = (
+    *AUGMENTATIONS,
+    *CONSTRAINTS,
+)
+HONEST = {"augmentations": HONEST_AUGMENTATIONS, "constraints": HONEST_CONSTRAINTS}
 BACKENDS = registry.names("backends")
 ONLY = "torch"
 """The backend on which faults are tried: the parts are written once, and it compiles nothing."""
