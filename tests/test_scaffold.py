@@ -19,6 +19,7 @@ MADE = {
     "network": lambda part: part(GameSpec((8, 8, 1), 4)),
     "prior": lambda part: part(4).width == 4,
     "augmentation": lambda part: part(GameSpec((8, 8, 1), 4), 1.0),
+    "conditions": lambda part: part(GameSpec((8, 8, 1), 4)).ports,
 }
 """Whether what a plugin names is there to be used; where it is not, it is a class to be made with settings."""
 

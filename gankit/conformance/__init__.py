@@ -16,6 +16,7 @@ of its docstring says what a user loses then. Where a closed form is known, `obj
 from gankit.conformance.asking import (
     check_augmentation,
     check_backend,
+    check_conditions,
     check_constraint,
     check_loss,
     check_metric,
@@ -37,6 +38,7 @@ __all__ = [
     "Subject",
     "check_augmentation",
     "check_backend",
+    "check_conditions",
     "check_constraint",
     "check_loss",
     "check_metric",

@@ -19,6 +19,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "prior": ("priors",),
     "constraint": ("constraints",),
     "augmentation": ("augmentations",),
+    "conditions": ("conditions",),
 }
 """What a user calls a part, and where the registry has it. A network's name may stand for a G, a D, an encoder."""
 
@@ -99,6 +100,11 @@ def check_constraint(name: str, *, on: Sequence[str] = (), quick: bool = False) 
 def check_augmentation(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
     """Judge a registered augmentation on these backends, by default on all that there are; as `check_backend`."""
     return _judged(parts("augmentation", name, backends(on, quick=quick)))
+
+
+def check_conditions(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+    """Judge a registered maker of conditions on these backends, by default on all there are; as `check_backend`."""
+    return _judged(parts("conditions", name, backends(on, quick=quick)))
 
 
 def _judged(subjects: Iterable[Subject | Candidate], only: Sequence[str] = ()) -> tuple[Result, ...]:

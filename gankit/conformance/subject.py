@@ -71,6 +71,7 @@ SINGULAR: dict[str, str] = {
     "priors": "prior",
     "constraints": "constraint",
     "augmentations": "augmentation",
+    "conditions": "conditions",
 }
 """What one part of a kind is called."""
 

@@ -29,7 +29,17 @@ from gankit.conformance import (
     theory,
     workers,
 )
-from gankit.conformance.parts import augmentation, constraint, loss, metric, network, optimizer, penalty, prior
+from gankit.conformance.parts import (
+    augmentation,
+    condition,
+    constraint,
+    loss,
+    metric,
+    network,
+    optimizer,
+    penalty,
+    prior,
+)
 from gankit.conformance.results import Check, Result, counts, run
 from gankit.conformance.subject import SINGULAR, Candidate, Subject
 
@@ -66,6 +76,7 @@ PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
     "priors": prior.CHECKS,
     "constraints": constraint.CHECKS,
     "augmentations": augmentation.CHECKS,
+    "conditions": condition.CHECKS,
 }
 """What a part of each kind is judged by, on a backend."""
 
@@ -90,6 +101,7 @@ FLOORS: Mapping[str, int] = {
     "prior": 9,
     "constraint": 8,
     "augmentation": 10,
+    "conditions": 2,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""
 

@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "prior": ("prior", ("priors",)),
     "constraint": ("constraint", ("constraints",)),
     "augmentation": ("augmentation", ("augmentations",)),
+    "conditions": ("conditions", ("conditions",)),
 }
 """What can be begun: the module that the author writes, and the kinds of part that it registers."""
 WHAT = {"data": "A data set", "conditions": "A maker of conditions"}
