@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 
 from gankit.conformance.results import Result
 from gankit.conformance.subject import Candidate, Subject, registered
@@ -20,6 +23,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "constraint": ("constraints",),
     "augmentation": ("augmentations",),
     "conditions": ("conditions",),
+    "data": ("data",),
 }
 """What a user calls a part, and where the registry has it. A network's name may stand for a G, a D, an encoder."""
 
@@ -43,10 +47,27 @@ def parts(word: str, name: str, on: Sequence[Subject]) -> Iterator[Candidate]:
 
 
 def everything(on: Sequence[Subject]) -> Iterator[Subject | Candidate]:
-    """Every backend, and every installed part on each."""
+    """Every backend, and every installed part on each, but for those of core that want what is not here."""
     yield from on
     for subject in on:
-        yield from (Candidate(kind, name, subject) for kind in PARTS for name in registry.names(kind))
+        for kind in PARTS:
+            yield from (Candidate(kind, name, subject) for name in registry.names(kind) if not wanting(kind, name))
+
+
+def wanting(kind: str, name: str) -> str:
+    """Why a part of core's own cannot be had here without a further install or a download; "" where it can."""
+    needed = {"tensorboard": "tensorboardX", "inception-v3-compat": "torch_fidelity"}.get(name)
+    if kind in ("loggers", "extractors") and needed and find_spec(needed) is None:
+        return f"{name} needs {needed}, which is not installed."
+    if kind == "data" and name in ("mnist", "cifar10"):
+        root = Path(os.environ.get("GANKIT_DATA") or os.devnull)
+        if not any(path.is_file() for pattern in OF_DATA[name] for path in root.rglob(pattern)):
+            return f"{name} is not in GANKIT_DATA, and would be fetched."
+    return ""
+
+
+OF_DATA = {"mnist": ("train-images-idx3-ubyte*",), "cifar10": ("cifar-10-*.tar.gz",)}
+"""What the files are called by which a data set is known to be there."""
 
 
 def check_backend(
@@ -105,6 +126,11 @@ def check_augmentation(name: str, *, on: Sequence[str] = (), quick: bool = False
 def check_conditions(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
     """Judge a registered maker of conditions on these backends, by default on all there are; as `check_backend`."""
     return _judged(parts("conditions", name, backends(on, quick=quick)))
+
+
+def check_data(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+    """Judge a registered data set on these backends, by default on all installed ones; raises as `check_backend`."""
+    return _judged(parts("data", name, backends(on, quick=quick)))
 
 
 def _judged(subjects: Iterable[Subject | Candidate], only: Sequence[str] = ()) -> tuple[Result, ...]:

@@ -72,6 +72,7 @@ SINGULAR: dict[str, str] = {
     "constraints": "constraint",
     "augmentations": "augmentation",
     "conditions": "conditions",
+    "data": "data",
 }
 """What one part of a kind is called."""
 

@@ -33,6 +33,7 @@ from gankit.conformance.parts import (
     augmentation,
     condition,
     constraint,
+    data,
     loss,
     metric,
     network,
@@ -77,6 +78,7 @@ PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
     "constraints": constraint.CHECKS,
     "augmentations": augmentation.CHECKS,
     "conditions": condition.CHECKS,
+    "data": data.CHECKS,
 }
 """What a part of each kind is judged by, on a backend."""
 
@@ -102,6 +104,7 @@ FLOORS: Mapping[str, int] = {
     "constraint": 8,
     "augmentation": 10,
     "conditions": 2,
+    "data": 7,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""
 

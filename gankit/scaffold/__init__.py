@@ -24,6 +24,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "constraint": ("constraint", ("constraints",)),
     "augmentation": ("augmentation", ("augmentations",)),
     "conditions": ("conditions", ("conditions",)),
+    "data": ("data", ("data",)),
 }
 """What can be begun: the module that the author writes, and the kinds of part that it registers."""
 WHAT = {"data": "A data set", "conditions": "A maker of conditions"}
