@@ -25,6 +25,7 @@ from gankit.conformance.asking import (
     check_optimizer,
     check_penalty,
     check_prior,
+    check_recipe,
 )
 from gankit.conformance.results import NotApplicable, Result
 from gankit.conformance.subject import Candidate, Subject, registered
@@ -48,6 +49,7 @@ __all__ = [
     "check_optimizer",
     "check_penalty",
     "check_prior",
+    "check_recipe",
     "registered",
     "run_checks",
 ]

@@ -24,6 +24,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "augmentation": ("augmentations",),
     "conditions": ("conditions",),
     "data": ("data",),
+    "recipe": ("recipes",),
 }
 """What a user calls a part, and where the registry has it. A network's name may stand for a G, a D, an encoder."""
 
@@ -131,6 +132,11 @@ def check_conditions(name: str, *, on: Sequence[str] = (), quick: bool = False) 
 def check_data(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
     """Judge a registered data set on these backends, by default on all installed ones; raises as `check_backend`."""
     return _judged(parts("data", name, backends(on, quick=quick)))
+
+
+def check_recipe(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+    """Judge a registered recipe on these backends, by default on all installed ones; raises as `check_backend`."""
+    return _judged(parts("recipe", name, backends(on, quick=quick)))
 
 
 def _judged(subjects: Iterable[Subject | Candidate], only: Sequence[str] = ()) -> tuple[Result, ...]:

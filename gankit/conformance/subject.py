@@ -73,6 +73,7 @@ SINGULAR: dict[str, str] = {
     "augmentations": "augmentation",
     "conditions": "conditions",
     "data": "data",
+    "recipes": "recipe",
 }
 """What one part of a kind is called."""
 

@@ -40,6 +40,7 @@ from gankit.conformance.parts import (
     optimizer,
     penalty,
     prior,
+    recipe,
 )
 from gankit.conformance.results import Check, Result, counts, run
 from gankit.conformance.subject import SINGULAR, Candidate, Subject
@@ -79,6 +80,7 @@ PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
     "augmentations": augmentation.CHECKS,
     "conditions": condition.CHECKS,
     "data": data.CHECKS,
+    "recipes": recipe.CHECKS,
 }
 """What a part of each kind is judged by, on a backend."""
 
@@ -105,6 +107,7 @@ FLOORS: Mapping[str, int] = {
     "augmentation": 10,
     "conditions": 2,
     "data": 7,
+    "recipe": 6,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""
 

@@ -15,6 +15,8 @@ from mutants_of_constraints import CONSTRAINTS
 from mutants_of_constraints import HONEST as HONEST_CONSTRAINTS
 from mutants_of_data import DATA
 from mutants_of_data import HONEST as HONEST_DATA
+from mutants_of_recipes import HONEST as HONEST_RECIPES
+from mutants_of_recipes import RECIPES
 
 from gankit.conformance.asking import wanting
 from gankit.conformance.results import judge
@@ -22,25 +24,29 @@ from gankit.conformance.subject import Candidate, registered
 from gankit.conformance.suite import PARTS
 from gankit.plug import registry
 
-KINDS = ("constraints", "augmentations", "conditions", "data")
+KINDS = ("constraints", "augmentations", "conditions", "recipes", "data")
 CHECKS = {kind: PARTS[kind] for kind in KINDS}
 BY_NAME = {check.__name__: check for checks in CHECKS.values() for check in checks}
-BROKEN = (*CONSTRAINTS, *AUGMENTATIONS, *CONDITIONS, *DATA)
+BROKEN = (*CONSTRAINTS, *AUGMENTATIONS, *CONDITIONS, *RECIPES, *DATA)
 HONEST = {
     "constraints": HONEST_CONSTRAINTS,
     "augmentations": HONEST_AUGMENTATIONS,
     "conditions": HONEST_CONDITIONS,
+    "recipes": HONEST_RECIPES,
     "data": HONEST_DATA,
 }
 BACKENDS = registry.names("backends")
 ONLY = "torch"
 """The backend on which faults are tried: the parts are written once, and it compiles nothing."""
-SHIPPED = [(kind, name) for kind in CHECKS for name in registry.names(kind)]
+SMALL = ("mlp", "cgan", "series", "spectrum", "tabular", "masked-rows")
+"""Recipes whose networks are not wide: `tests/parity` plays all of them, narrower."""
+SHIPPED = [(kind, name) for kind in CHECKS for name in registry.names(kind) if kind != "recipes" or name in SMALL]
 REPRESENTATIVE = [
     ("constraints", "weight-clipping"),
     ("augmentations", "translation"),
     ("conditions", "spectrum"),
     ("data", "digits"),
+    ("recipes", "cgan"),
 ]
 """Those that are judged on every backend: compiling takes its time."""
 
