@@ -22,6 +22,7 @@ MADE = {
     "conditions": lambda part: part(GameSpec((8, 8, 1), 4)).ports,
     "data": lambda part: part(split="test").x.shape == (300, 2),
     "recipe": lambda part: part["data"] == "ring",
+    "logger": lambda part: callable(part().log),
 }
 """Whether what a plugin names is there to be used; where it is not, it is a class to be made with settings."""
 

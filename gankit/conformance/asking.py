@@ -25,6 +25,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "conditions": ("conditions",),
     "data": ("data",),
     "recipe": ("recipes",),
+    "logger": ("loggers",),
 }
 """What a user calls a part, and where the registry has it. A network's name may stand for a G, a D, an encoder."""
 
@@ -137,6 +138,11 @@ def check_data(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tup
 def check_recipe(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
     """Judge a registered recipe on these backends, by default on all installed ones; raises as `check_backend`."""
     return _judged(parts("recipe", name, backends(on, quick=quick)))
+
+
+def check_logger(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+    """Judge a registered logger on these backends, by default on all installed ones; raises as `check_backend`."""
+    return _judged(parts("logger", name, backends(on, quick=quick)))
 
 
 def _judged(subjects: Iterable[Subject | Candidate], only: Sequence[str] = ()) -> tuple[Result, ...]:

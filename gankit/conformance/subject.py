@@ -74,6 +74,7 @@ SINGULAR: dict[str, str] = {
     "conditions": "conditions",
     "data": "data",
     "recipes": "recipe",
+    "loggers": "logger",
 }
 """What one part of a kind is called."""
 

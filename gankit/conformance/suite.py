@@ -34,6 +34,7 @@ from gankit.conformance.parts import (
     condition,
     constraint,
     data,
+    logger,
     loss,
     metric,
     network,
@@ -81,6 +82,7 @@ PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
     "conditions": condition.CHECKS,
     "data": data.CHECKS,
     "recipes": recipe.CHECKS,
+    "loggers": logger.CHECKS,
 }
 """What a part of each kind is judged by, on a backend."""
 
@@ -108,6 +110,7 @@ FLOORS: Mapping[str, int] = {
     "conditions": 2,
     "data": 7,
     "recipe": 6,
+    "logger": 7,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""
 

@@ -24,6 +24,10 @@ def recipe(**changes):
     return {**PLAIN, **changes}
 
 
+class Own(NonSaturating):
+    """A loss that nobody has registered."""
+
+
 def function():
     return PLAIN
 
@@ -83,7 +87,7 @@ RECIPES = tuple(
         ("a setting that there is not", "check_recipe_contract", recipe(latent=3)),
         ("how long to train", "check_recipe_contract", recipe(steps=1000)),
         ("names itself", "check_recipe_contract", recipe(recipe="broken")),
-        ("an object for a loss", "check_recipe_is_plain", recipe(loss=NonSaturating())),
+        ("an object for a loss", "check_recipe_is_plain", recipe(loss=Own())),
         ("a path", "check_recipe_is_plain", recipe(sources={"b": Path("b.npz")})),
         ("another game each time", "check_recipe_keeps_its_settings", Seeded(PLAIN)),
         ("counts its games", "check_recipe_keeps_its_settings", Counting(PLAIN)),

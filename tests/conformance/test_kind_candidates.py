@@ -15,6 +15,8 @@ from mutants_of_constraints import CONSTRAINTS
 from mutants_of_constraints import HONEST as HONEST_CONSTRAINTS
 from mutants_of_data import DATA
 from mutants_of_data import HONEST as HONEST_DATA
+from mutants_of_loggers import HONEST as HONEST_LOGGERS
+from mutants_of_loggers import LOGGERS
 from mutants_of_recipes import HONEST as HONEST_RECIPES
 from mutants_of_recipes import RECIPES
 
@@ -24,15 +26,16 @@ from gankit.conformance.subject import Candidate, registered
 from gankit.conformance.suite import PARTS
 from gankit.plug import registry
 
-KINDS = ("constraints", "augmentations", "conditions", "recipes", "data")
+KINDS = ("constraints", "augmentations", "conditions", "recipes", "loggers", "data")
 CHECKS = {kind: PARTS[kind] for kind in KINDS}
 BY_NAME = {check.__name__: check for checks in CHECKS.values() for check in checks}
-BROKEN = (*CONSTRAINTS, *AUGMENTATIONS, *CONDITIONS, *RECIPES, *DATA)
+BROKEN = (*CONSTRAINTS, *AUGMENTATIONS, *CONDITIONS, *RECIPES, *LOGGERS, *DATA)
 HONEST = {
     "constraints": HONEST_CONSTRAINTS,
     "augmentations": HONEST_AUGMENTATIONS,
     "conditions": HONEST_CONDITIONS,
     "recipes": HONEST_RECIPES,
+    "loggers": HONEST_LOGGERS,
     "data": HONEST_DATA,
 }
 BACKENDS = registry.names("backends")
@@ -46,6 +49,7 @@ REPRESENTATIVE = [
     ("augmentations", "translation"),
     ("conditions", "spectrum"),
     ("data", "digits"),
+    ("loggers", "tensorboard"),
     ("recipes", "cgan"),
 ]
 """Those that are judged on every backend: compiling takes its time."""
