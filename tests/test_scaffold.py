@@ -23,6 +23,7 @@ MADE = {
     "data": lambda part: part(split="test").x.shape == (300, 2),
     "recipe": lambda part: part["data"] == "ring",
     "logger": lambda part: callable(part().log),
+    "extractor": lambda part: part().num_features == 32,
 }
 """Whether what a plugin names is there to be used; where it is not, it is a class to be made with settings."""
 

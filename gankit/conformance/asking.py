@@ -26,6 +26,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "data": ("data",),
     "recipe": ("recipes",),
     "logger": ("loggers",),
+    "extractor": ("extractors",),
 }
 """What a user calls a part, and where the registry has it. A network's name may stand for a G, a D, an encoder."""
 
@@ -143,6 +144,11 @@ def check_recipe(name: str, *, on: Sequence[str] = (), quick: bool = False) -> t
 def check_logger(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
     """Judge a registered logger on these backends, by default on all installed ones; raises as `check_backend`."""
     return _judged(parts("logger", name, backends(on, quick=quick)))
+
+
+def check_extractor(name: str, *, on: Sequence[str] = (), quick: bool = False) -> tuple[Result, ...]:
+    """Judge a registered extractor on these backends, by default on all installed ones; raises as `check_backend`."""
+    return _judged(parts("extractor", name, backends(on, quick=quick)))
 
 
 def _judged(subjects: Iterable[Subject | Candidate], only: Sequence[str] = ()) -> tuple[Result, ...]:

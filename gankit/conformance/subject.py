@@ -75,6 +75,7 @@ SINGULAR: dict[str, str] = {
     "data": "data",
     "recipes": "recipe",
     "loggers": "logger",
+    "extractors": "extractor",
 }
 """What one part of a kind is called."""
 

@@ -34,6 +34,7 @@ from gankit.conformance.parts import (
     condition,
     constraint,
     data,
+    extractor,
     logger,
     loss,
     metric,
@@ -83,6 +84,7 @@ PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
     "data": data.CHECKS,
     "recipes": recipe.CHECKS,
     "loggers": logger.CHECKS,
+    "extractors": extractor.CHECKS,
 }
 """What a part of each kind is judged by, on a backend."""
 
@@ -111,6 +113,7 @@ FLOORS: Mapping[str, int] = {
     "data": 7,
     "recipe": 6,
     "logger": 7,
+    "extractor": 7,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""
 

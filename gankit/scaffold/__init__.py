@@ -27,6 +27,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "data": ("data", ("data",)),
     "recipe": ("recipe", ("recipes",)),
     "logger": ("logger", ("loggers",)),
+    "extractor": ("extractor", ("extractors",)),
 }
 """What can be begun: the module that the author writes, and the kinds of part that it registers."""
 WHAT = {"data": "A data set", "conditions": "A maker of conditions"}

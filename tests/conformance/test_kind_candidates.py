@@ -15,6 +15,8 @@ from mutants_of_constraints import CONSTRAINTS
 from mutants_of_constraints import HONEST as HONEST_CONSTRAINTS
 from mutants_of_data import DATA
 from mutants_of_data import HONEST as HONEST_DATA
+from mutants_of_extractors import EXTRACTORS
+from mutants_of_extractors import HONEST as HONEST_EXTRACTORS
 from mutants_of_loggers import HONEST as HONEST_LOGGERS
 from mutants_of_loggers import LOGGERS
 from mutants_of_recipes import HONEST as HONEST_RECIPES
@@ -26,16 +28,17 @@ from gankit.conformance.subject import Candidate, registered
 from gankit.conformance.suite import PARTS
 from gankit.plug import registry
 
-KINDS = ("constraints", "augmentations", "conditions", "recipes", "loggers", "data")
+KINDS = ("constraints", "augmentations", "conditions", "recipes", "loggers", "extractors", "data")
 CHECKS = {kind: PARTS[kind] for kind in KINDS}
 BY_NAME = {check.__name__: check for checks in CHECKS.values() for check in checks}
-BROKEN = (*CONSTRAINTS, *AUGMENTATIONS, *CONDITIONS, *RECIPES, *LOGGERS, *DATA)
+BROKEN = (*CONSTRAINTS, *AUGMENTATIONS, *CONDITIONS, *RECIPES, *LOGGERS, *EXTRACTORS, *DATA)
 HONEST = {
     "constraints": HONEST_CONSTRAINTS,
     "augmentations": HONEST_AUGMENTATIONS,
     "conditions": HONEST_CONDITIONS,
     "recipes": HONEST_RECIPES,
     "loggers": HONEST_LOGGERS,
+    "extractors": HONEST_EXTRACTORS,
     "data": HONEST_DATA,
 }
 BACKENDS = registry.names("backends")
@@ -49,6 +52,7 @@ REPRESENTATIVE = [
     ("augmentations", "translation"),
     ("conditions", "spectrum"),
     ("data", "digits"),
+    ("extractors", "digits-cnn"),
     ("loggers", "tensorboard"),
     ("recipes", "cgan"),
 ]

@@ -73,6 +73,7 @@ def test_the_floor_is_the_number_of_checks_but_those_that_may_not_apply():
         "metric": 1,
         "optimizer": 3,
         "constraint": 2,
+        "extractor": 1,
         "logger": 3,
         "recipe": 1,
         "data": 3,
