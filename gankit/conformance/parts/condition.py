@@ -194,12 +194,12 @@ def check_conditions_leave_the_example(candidate: Candidate) -> None:
     for spec, x in in_the_step(candidate):
         maker, own = candidate.made(spec), ops.asarray(x)
         noise = None if not maker.noise else ops.asarray(uniform(maker))
-        before = [ops.to_numpy(own).copy(), None if noise is None else ops.to_numpy(noise).copy()]
+        handed = {"x": own} if noise is None else {"x": own, "noise": noise}
+        before = {name: ops.to_numpy(array).copy() for name, array in handed.items()}
         maker(ops, own, noise)
+        after = {name: ops.to_numpy(array) for name, array in handed.items()}
         cause = "an assignment in place: make a new array."
-        bit_equal({"x": ops.to_numpy(own)}, {"x": before[0]}, f"{candidate}, examples {spec.shape}", cause=cause)
-        if noise is not None:
-            bit_equal({"noise": ops.to_numpy(noise)}, {"noise": before[1]}, f"{candidate}: its noise", cause=cause)
+        bit_equal(after, before, f"{candidate}, examples {spec.shape}: what it was handed", cause=cause)
 
 
 def check_conditions_at_the_ends(candidate: Candidate) -> None:

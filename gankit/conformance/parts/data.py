@@ -230,8 +230,8 @@ def check_data_plays(candidate: Candidate) -> None:
     for step, terms in enumerate(recorder.terms, 1):
         finite = bool(np.isfinite(list(terms.values())).all())
         require(finite, f"{candidate}, a small game: step {step} is not finite: {terms}.")
-    given = {"given": trainer.pairs(4)[1]} if game.config.conditions else {}
-    samples: Any = trainer.sample(4, seed=1, **given)
+    given = trainer.pairs(4)[1] if game.config.conditions else None
+    samples: Any = trainer.sample(4, seed=1, given=given)
     if data.codec is not None:
         return
     same = (samples.shape, samples.dtype) == ((4, *data.shape), data.x.dtype)

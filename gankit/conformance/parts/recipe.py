@@ -171,8 +171,7 @@ def check_recipe_plays(candidate: Candidate) -> None:
         moved = any((array != before[role][name]).any() for name, array in player.parameters.items())
         require(moved, f"{candidate}: {STEPS} steps left every parameter of {role} where it was.")
     if trainer.spec.codec is None:
-        given = {"given": trainer.pairs(2)[1]} if config.conditions else {}
-        x = trainer.sample(2, seed=1, **given)
+        x = trainer.sample(2, seed=1, given=trainer.pairs(2)[1] if config.conditions else None)
         require(x.shape == (2, *trainer.spec.shape), f"{candidate}: two samples have shape {x.shape}.")
         require(bool(np.isfinite(x).all()), f"{candidate}: samples are not finite.")
 
