@@ -41,6 +41,7 @@ def loss(name: str = "mine", target: str = "good_parts:Good") -> str:
     return f'@hookimpl\ndef gankit_losses():\n    yield Entry(name="{name}", target="{target}", api=1)\n'
 
 
+NO_PARTS = "@hookimpl\ndef gankit_losses(): return []\n"
 BROKEN = {
     "import-error": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
     "syntax-error": ("def (:", "SyntaxError: invalid syntax"),
@@ -193,12 +194,50 @@ BROKEN = {
         "@hookimpl\ndef gankit_losses(): yield Entry(name='mine', target='a:b')",
         "TypeError: Entry.__init__() missing 1 required keyword-only argument: 'api'",
     ),
+    # what it does to others while it is imported
+    "empties-the-path": ("import sys\nsys.path.clear()\n" + NO_PARTS, "being imported it empties sys.path, which was"),
+    "shortens-the-path": ("import sys\nsys.path.pop()\n" + NO_PARTS, "off sys.path, which was undone"),
+    "takes-finders": ("import sys\nsys.meta_path.clear()\n" + NO_PARTS, "takes finders off sys.meta_path, which was"),
+    "moves": ("import os\nos.chdir('/')\n" + NO_PARTS, "changes the working directory, which was undone"),
+    "replaces-open": ("import builtins\nbuiltins.open = print\n" + NO_PARTS, "it replaces builtins.open, which was"),
+    "takes-json": ("import sys, json\ndel sys.modules['json']\n" + NO_PARTS, "takes json out of sys.modules, which"),
     "attributes-fail": (
         "def __getattr__(name): raise RuntimeError(f'no {name}')",
         "RuntimeError: no gankit_",
     ),
 }
 """Name: (the code of a plugin, part of what is said of it)."""
+
+
+WRONG = """
+    seven = 7
+    def integer(): return 7
+    def nothing(): return None
+    def fails(): raise RuntimeError("no licence")
+    class Half:
+        def generator(self, ops, real, fake): return 0
+    class Shut:
+        def __getattribute__(self, name): raise RuntimeError(f"no {name}")
+    class Property:
+        generator_needs_real = False
+        @property
+        def conditional(self): raise LookupError("later")
+        def discriminator(self, ops, real, fake): return 0
+        generator = discriminator
+"""
+NO_LOSSES = {
+    "integer-itself": (
+        "seven",
+        "'wrong_parts:seven' of used-integer-itself 0.3, which cannot be used: TypeError: 7 is not",
+    ),
+    "integer": ("integer", "of used-integer 0.3, which makes an int, 7: it has no discriminator()"),
+    "nothing": ("nothing", "of used-nothing 0.3, which makes a NoneType, None: it has no discriminator()"),
+    "fails": ("fails", "of used-fails 0.3, which cannot be used: RuntimeError: no licence"),
+    "half": ("Half", "it has no discriminator(), and is none of them"),
+    "shut": ("Shut", "of used-shut 0.3, whose 'discriminator' raises RuntimeError: no discriminator"),
+    "property": ("Property", "of used-property 0.3, whose 'conditional' raises LookupError: later"),
+}
+"""Targets that are found and make no loss: (attribute, part of what is said of it)."""
 
 
 class Told(NamedTuple):
@@ -267,6 +306,14 @@ def failing_when_used(site: Site) -> list[Told]:
     }
     site.write("exiting_parts", "raise SystemExit('bye')")
     site.write("loud_parts", "print('Welcome!')")
+    site.write("wrong_parts", WRONG)
+    site.write("harmful_parts", "import sys\nsys.path.clear()\nfrom gankit.parts.losses import Minimax as Loss")
+    targets["used-harmful"] = (
+        "harmful_parts:Loss",
+        "importing 'used-harmful' among the losses empties sys.path, which",
+    )
+    for name, (target, error) in NO_LOSSES.items():
+        targets[f"used-{name}"] = (f"wrong_parts:{target}", error)
     told = []
     for dist, (target, error) in targets.items():
         site.install(dist, loss(dist, target), point="parts", version="0.3")
@@ -278,6 +325,31 @@ def failing_when_used(site: Site) -> list[Told]:
     told.append(Told("used-twice-two", "GANKIT_DISABLE_PLUGINS=used-twice-two", "0.2"))
     told.append(Told("used-own-twice", "Its author must rename one of them"))
     return told
+
+
+def harming_numpy(site: Site) -> list[Told]:
+    """Install distributions that break NumPy, seen where it was imported before, and one that takes its time."""
+    site.install("harm-errors", "import numpy\nnumpy.seterr(all='raise')\n" + NO_PARTS)
+    site.install("harm-mean", "import numpy\nnumpy.mean = numpy.linalg.norm = sum\n" + NO_PARTS)
+    site.install("harm-by-part", loss("harm-by-part", "numpy_parts:Loss"))
+    site.write("numpy_parts", "import numpy\nnumpy.exp = abs\nfrom gankit.parts.losses import Minimax as Loss")
+    return [
+        Told("harm-errors", "it calls numpy.seterr(divide='raise', over='raise', under='raise', invalid='raise')"),
+        Told("harm-mean", "it replaces numpy.mean, which was undone; being imported it replaces numpy.linalg.norm"),
+        Told("harm-by-part", "importing 'harm-by-part' among the losses replaces numpy.exp, which was undone"),
+    ]
+
+
+def taking_their_time(site: Site) -> list[str]:
+    """Install distributions of which one takes more than a second to be imported, and one whose part does; what must
+    be said of each."""
+    site.install("slow-plugin", "import time\ntime.sleep(1.1)\n" + NO_PARTS)
+    site.install("slow-part", loss("slow-part", "slow_parts:Loss"))
+    site.write("slow_parts", "import time\ntime.sleep(1.1)\nfrom gankit.parts.losses import Minimax as Loss")
+    return [
+        "slow-plugin 1.0 (entry point 'plug'): importing it took 1.",
+        "slow-part 1.0 (entry point 'plug'): importing 'slow-part' among the losses took 1.",
+    ]
 
 
 def install_broken(site: Site) -> list[Told]:

@@ -17,6 +17,7 @@ from gankit import __version__
 from gankit.errors import ConfigError, GankitError, PluginError
 from gankit.play.workers import several
 from gankit.plug import registry
+from gankit.plug.discovery import LONG, Slow
 from gankit.plug.isolation import describe
 from gankit.plug.launched import launched
 from gankit.plug.registry import Problem
@@ -35,7 +36,8 @@ def examine(say: Say) -> bool:
         say = lambda text: None  # noqa: E731
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", registry.GankitPluginWarning)
-        problems = [*registry.problems(), *_unusable()]
+        slow: list[Slow] = [*registry.listing().slow]
+        problems = [*registry.problems(), *_unusable(slow)]
     say(f"python {platform.python_version()}   gankit {__version__}   numpy {np.__version__}   {platform.system()}")
     if launched() > 1:
         return _workers(say)
@@ -44,6 +46,8 @@ def examine(say: Say) -> bool:
     _pictures(say)
     for problem in problems:
         say(f"plugin    BROKEN  {problem}")
+    for each in slow:
+        say(f"plugin    slow    {each}")
     if broken := list(dict.fromkeys(problem.distribution for problem in problems)):
         say(f"          Reinstall: pip install -U {' '.join(broken)}")
         say(f"          Or switch off: GANKIT_DISABLE_PLUGINS={','.join(broken)}")
@@ -51,21 +55,54 @@ def examine(say: Say) -> bool:
     return healthy and not problems
 
 
-def _unusable() -> Iterator[Problem]:
-    """Parts of third parties that are listed and cannot be had: they fail when they are imported, or two have one name.
+def _unusable(slow: list[Slow]) -> Iterator[Problem]:
+    """Parts of third parties that are listed and cannot be had: they fail when they are imported or made, break
+    something else, or two have one name. Those that take long are added to `slow`.
 
     Backends are not among them; they are looked at more closely.
     """
     for row in dict.fromkeys(replace(row, summary="", target="") for row in registry.listing().rows):
         if row.distribution == "gankit" or row.kind == "backends":
             continue
+        begun = time.perf_counter()
         try:
-            registry.load(row.kind, row.name)
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always", registry.GankitPluginWarning)
+                registry.load(row.kind, row.name)
+            if (took := time.perf_counter() - begun) > LONG:
+                what = f"{row.name!r} among the {row.kind}"
+                slow.append(Slow(row.distribution, row.version, row.entry_point, round(took, 1), what))
+            for each in told:
+                if each.category is registry.GankitPluginWarning:
+                    yield Problem(row.distribution, row.version, row.entry_point, str(each.message).split("): ", 1)[-1])
         except PluginError as error:
             cause = error.__cause__
             what = f"{row.name!r} among the {row.kind} cannot be imported: "
             said = str(error) if cause is None else what + describe(cause)
             yield Problem(row.distribution, row.version, row.entry_point, said)
+            continue
+        try:
+            if row.kind in ALONE:
+                _make(row)
+        except PluginError as error:
+            yield Problem(row.distribution, row.version, row.entry_point, str(error))
+
+
+ALONE = ("losses", "penalties", "constraints", "optimizers", "metrics", "extractors")
+"""Kinds of which a part can be made without a game, and does nothing by being made."""
+
+
+def _make(row: registry.Registered) -> None:
+    """Make the part as a game would; raises PluginError where what is made is none."""
+    from gankit.config import Part
+    from gankit.plug.making import make
+
+    try:
+        make(row.kind, Part(row.name))
+    except PluginError:
+        raise
+    except GankitError:
+        return  # it wants settings
 
 
 def _backends(say: Say) -> bool:

@@ -10,7 +10,7 @@ import typer
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help="loss, penalty, network or metric.")],
+    kind: Annotated[str, typer.Argument(help="loss, network, data, recipe, ...: see docs/write-a-part.md.")],
     name: Annotated[str, typer.Argument(help="What users will type: lower-case letters, digits, hyphens.")],
     into: Annotated[Path, typer.Option(help="The folder that the new one is made in.")] = Path("."),
 ) -> None:

@@ -147,6 +147,8 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs."
     Console(markup=False, highlight=False).print(table)
     for problem in found.problems:
         typer.secho(f"problem: {problem}", fg="red", err=True)
+    for slow in found.slow:
+        typer.echo(f"slow: {slow}", err=True)
 
 
 def recipes() -> None:

@@ -14,13 +14,20 @@ of its docstring says what a user loses then. Where a closed form is known, `obj
 """
 
 from gankit.conformance.asking import (
+    check_augmentation,
     check_backend,
+    check_conditions,
+    check_constraint,
+    check_data,
+    check_extractor,
+    check_logger,
     check_loss,
     check_metric,
     check_network,
     check_optimizer,
     check_penalty,
     check_prior,
+    check_recipe,
 )
 from gankit.conformance.results import NotApplicable, Result
 from gankit.conformance.subject import Candidate, Subject, registered
@@ -33,13 +40,20 @@ __all__ = [
     "NotApplicable",
     "Result",
     "Subject",
+    "check_augmentation",
     "check_backend",
+    "check_conditions",
+    "check_constraint",
+    "check_data",
+    "check_extractor",
+    "check_logger",
     "check_loss",
     "check_metric",
     "check_network",
     "check_optimizer",
     "check_penalty",
     "check_prior",
+    "check_recipe",
     "registered",
     "run_checks",
 ]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -21,10 +24,20 @@ KINDS: dict[str, tuple[str, ...]] = {
     "metric": ("metrics",),
     "optimizer": ("optimizers",),
     "prior": ("priors",),
+    "constraint": ("constraints",),
+    "augmentation": ("augmentations",),
+    "conditions": ("conditions",),
+    "data": ("data",),
+    "recipe": ("recipes",),
+    "logger": ("loggers",),
+    "extractor": ("extractors",),
 }
 """What a user calls a part, and where the registry has it. A network's name may stand for a G, a D, an encoder."""
-GIVEN = frozenset({"generators", "discriminators", "encoders", "priors"})
-"""Kinds whose first argument is the game's, such as the shapes that a network is for."""
+GIVEN = {
+    **dict.fromkeys(("generators", "discriminators", "encoders", "priors", "conditions", "data"), 1),
+    "augmentations": 2,
+}
+"""How many of a part's first arguments the game fills in, such as the shapes that a network is for."""
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -47,18 +60,36 @@ def parts(
     if not there:
         registry.load(KINDS[word][0], name)  # raises the error that says what there is
         raise UnknownNameError(f"No {word} {name!r}.")
-    for kind in there:
+    for kind in there if settings else ():
         target: Any = registry.load(kind, name)
-        check_settings(kind, name, inspect.signature(target), settings, kind in GIVEN)
+        signature = inspect.signature(target) if callable(target) else inspect.Signature()
+        check_settings(kind, name, signature, settings, GIVEN.get(kind, 0))
     for subject in on:
         yield from (Candidate(kind, name, subject, settings) for kind in there)
 
 
 def everything(on: Sequence[Subject]) -> Iterator[Subject | Candidate]:
-    """Every backend, and every installed part on each."""
+    """Every backend, and every installed part on each, but for those of core that want what is not here."""
     yield from on
     for subject in on:
-        yield from (Candidate(kind, name, subject) for kind in PARTS for name in registry.names(kind))
+        for kind in PARTS:
+            yield from (Candidate(kind, name, subject) for name in registry.names(kind) if not wanting(kind, name))
+
+
+def wanting(kind: str, name: str) -> str:
+    """Why a part of core's own cannot be had here without a further install or a download; "" where it can."""
+    needed = {"tensorboard": "tensorboardX", "inception-v3-compat": "torch_fidelity"}.get(name)
+    if kind in ("loggers", "extractors") and needed and find_spec(needed) is None:
+        return f"{name} needs {needed}, which is not installed."
+    if kind == "data" and name in ("mnist", "cifar10"):
+        root = Path(os.environ.get("GANKIT_DATA") or os.devnull)
+        if not any(path.is_file() for pattern in OF_DATA[name] for path in root.rglob(pattern)):
+            return f"{name} is not in GANKIT_DATA, and would be fetched."
+    return ""
+
+
+OF_DATA = {"mnist": ("train-images-idx3-ubyte*",), "cifar10": ("cifar-10-*.tar.gz",)}
+"""What the files are called by which a data set is known to be there."""
 
 
 def check_backend(
@@ -74,37 +105,33 @@ def check_backend(
     return _judged(backends([name], quick=quick, device=device), only)
 
 
-def check_loss(name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any) -> tuple[Result, ...]:
-    """Judge a registered loss on these backends, by default on all that are installed; raises as `check_backend`.
+def check_part(
+    word: str, name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any
+) -> tuple[Result, ...]:
+    """Judge a registered part on these backends, by default on all that are installed; raises as `check_backend`.
 
-    settings: of the loss, such as `slope=0.1`, in the place of its defaults; the other parts are judged alike.
+    word: what it is, "loss", "penalty", "network", ... A network's name stands for the generator, the discriminator and
+    the encoder of that name. settings: of the part, such as `slope=0.1`, in the place of its defaults.
     """
-    return _judged(parts("loss", name, backends(on, quick=quick), settings))
+    return _judged(parts(word, name, backends(on, quick=quick), settings))
 
 
-def check_penalty(name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any) -> tuple[Result, ...]:
-    """Judge a registered penalty on these backends, by default on all that are installed; raises as `check_backend`."""
-    return _judged(parts("penalty", name, backends(on, quick=quick), settings))
+def _judge_of(word: str) -> Callable[..., tuple[Result, ...]]:
+    """`check_part` of one kind."""
+
+    def check(name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any) -> tuple[Result, ...]:
+        return check_part(word, name, on=on, quick=quick, **settings)
+
+    check.__name__ = check.__qualname__ = f"check_{word}"
+    check.__doc__ = f'`check_part("{word}", name, on=..., quick=..., **settings)`.'
+    return check
 
 
-def check_network(name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any) -> tuple[Result, ...]:
-    """Judge the registered generator, discriminator, or both, of that name; raises as `check_backend`."""
-    return _judged(parts("network", name, backends(on, quick=quick), settings))
-
-
-def check_metric(name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any) -> tuple[Result, ...]:
-    """Judge a registered metric on these backends, by default on all that are installed; raises as `check_backend`."""
-    return _judged(parts("metric", name, backends(on, quick=quick), settings))
-
-
-def check_optimizer(name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any) -> tuple[Result, ...]:
-    """Judge a registered optimizer on these backends, by default on all installed ones; raises as `check_backend`."""
-    return _judged(parts("optimizer", name, backends(on, quick=quick), settings))
-
-
-def check_prior(name: str, *, on: Sequence[str] = (), quick: bool = False, **settings: Any) -> tuple[Result, ...]:
-    """Judge a registered prior on these backends, by default on all that are installed; raises as `check_backend`."""
-    return _judged(parts("prior", name, backends(on, quick=quick), settings))
+check_loss, check_penalty, check_network = map(_judge_of, ("loss", "penalty", "network"))
+check_metric, check_extractor = map(_judge_of, ("metric", "extractor"))
+check_optimizer, check_constraint = map(_judge_of, ("optimizer", "constraint"))
+check_prior, check_augmentation, check_conditions = map(_judge_of, ("prior", "augmentation", "conditions"))
+check_data, check_recipe, check_logger = map(_judge_of, ("data", "recipe", "logger"))
 
 
 def _judged(subjects: Iterable[Subject | Candidate], only: Sequence[str] = ()) -> tuple[Result, ...]:

@@ -69,6 +69,13 @@ SINGULAR: dict[str, str] = {
     "metrics": "metric",
     "optimizers": "optimizer",
     "priors": "prior",
+    "constraints": "constraint",
+    "augmentations": "augmentation",
+    "conditions": "conditions",
+    "data": "data",
+    "recipes": "recipe",
+    "loggers": "logger",
+    "extractors": "extractor",
 }
 """What one part of a kind is called."""
 

@@ -31,7 +31,21 @@ from gankit.conformance import (
     theory,
     workers,
 )
-from gankit.conformance.parts import loss, metric, network, optimizer, penalty, prior
+from gankit.conformance.parts import (
+    augmentation,
+    condition,
+    constraint,
+    data,
+    extractor,
+    logger,
+    loss,
+    metric,
+    network,
+    optimizer,
+    penalty,
+    prior,
+    recipe,
+)
 from gankit.conformance.results import Check, Result, counts, run
 from gankit.conformance.subject import SINGULAR, Candidate, Subject
 
@@ -73,6 +87,13 @@ PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
     "metrics": metric.CHECKS,
     "optimizers": optimizer.CHECKS,
     "priors": prior.CHECKS,
+    "constraints": constraint.CHECKS,
+    "augmentations": augmentation.CHECKS,
+    "conditions": condition.CHECKS,
+    "data": data.CHECKS,
+    "recipes": recipe.CHECKS,
+    "loggers": logger.CHECKS,
+    "extractors": extractor.CHECKS,
 }
 """What a part of each kind is judged by, on a backend."""
 
@@ -95,6 +116,13 @@ FLOORS: Mapping[str, int] = {
     "metric": 8,
     "optimizer": 7,
     "prior": 9,
+    "constraint": 8,
+    "augmentation": 10,
+    "conditions": 2,
+    "data": 7,
+    "recipe": 6,
+    "logger": 7,
+    "extractor": 7,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""
 

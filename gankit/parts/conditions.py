@@ -73,12 +73,12 @@ def edges(spec: GameSpec, *, strength: float = 1.0, name: str = "image") -> Made
     def compute(ops: Ops, x: Array, noise: Any) -> Given:
         xp = ops.xp
         rim = ops.to_float(xp.mean(x, axis=3, keepdims=True))
-        rim = xp.concat([rim[:, :1], rim, rim[:, -1:]], axis=1)
-        rim = xp.concat([rim[:, :, :1], rim, rim[:, :, -1:]], axis=2)
-        along_rows = rim[:, :-2] + 2.0 * rim[:, 1:-1] + rim[:, 2:]
-        along_columns = rim[:, :, :-2] + 2.0 * rim[:, :, 1:-1] + rim[:, :, 2:]
-        dx = (along_rows[:, :, 2:] - along_rows[:, :, :-2]) / 4.0
-        dy = (along_columns[:, 2:] - along_columns[:, :-2]) / 4.0
+        rim = xp.concat([rim[:, :1, ...], rim, rim[:, -1:, ...]], axis=1)
+        rim = xp.concat([rim[:, :, :1, :], rim, rim[:, :, -1:, :]], axis=2)
+        along_rows = rim[:, :-2, ...] + 2.0 * rim[:, 1:-1, ...] + rim[:, 2:, ...]
+        along_columns = rim[:, :, :-2, :] + 2.0 * rim[:, :, 1:-1, :] + rim[:, :, 2:, :]
+        dx = (along_rows[:, :, 2:, :] - along_rows[:, :, :-2, :]) / 4.0
+        dy = (along_columns[:, 2:, ...] - along_columns[:, :-2, ...]) / 4.0
         slope = strength * xp.sqrt(dx * dx + dy * dy)
         return {name: xp.minimum(slope, xp.ones_like(slope))}
 

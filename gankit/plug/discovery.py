@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import time
 import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -24,6 +25,9 @@ DISABLE = "GANKIT_DISABLE_PLUGINS"
 
 STRICT = "GANKIT_STRICT_PLUGINS"
 """`1`: the first problem raises, with the plugin's own traceback. For plugin authors and CI."""
+
+LONG = 1.0
+"""Seconds that a plugin may take to be imported before it is named."""
 
 _GROUP_HEADER = re.compile(rf"^\s*\[\s*{GROUP}\s*\]", re.MULTILINE)
 _searching: ContextVar[bool] = ContextVar("gankit_searching", default=False)
@@ -47,12 +51,30 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Slow:
+    """A plugin that everybody waits for, whatever part they want; or one of its parts, `what`, for whoever uses it."""
+
+    distribution: str
+    version: str
+    entry_point: str
+    seconds: float
+    what: str = "it"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.distribution} {self.version} (entry point {self.entry_point!r}): importing {self.what} took "
+            f"{self.seconds:.1f} s. Its author should import what is heavy where it is used."
+        )
+
+
+@dataclass(frozen=True)
 class Listing:
-    """Everything that discovery found: what works, what does not, and what the user switched off."""
+    """Everything that discovery found: what works, what does not, what the user switched off, what is slow."""
 
     rows: tuple[Registered, ...]
     problems: tuple[Problem, ...]
     disabled: tuple[str, ...] = ()
+    slow: tuple[Slow, ...] = ()
 
 
 def discover() -> Listing:
@@ -77,9 +99,13 @@ def _discover() -> Listing:
     sources, disabled = _enabled(third_parties())
     rows: list[Registered] = []
     problems: list[Problem] = []
+    slow: list[Slow] = []
     taken: frozenset[tuple[str, str]] = frozenset()
     for source in (_builtin(), *sources):
+        begun = time.perf_counter()
         found, errors = read(source, taken)
+        if (took := time.perf_counter() - begun) > LONG and not source.builtin:
+            slow.append(Slow(source.distribution, source.version, source.entry_point, round(took, 1)))
         rows += found
         if source.builtin:
             taken = frozenset((row.kind, row.name) for row in found)
@@ -89,7 +115,7 @@ def _discover() -> Listing:
                 raise PluginError(f"gankit plugin {problem}") from (errors[0].__cause__ or errors[0])
             problems.append(problem)
     rows.sort(key=lambda row: (KINDS.index(row.kind), row.name, row.distribution, row.entry_point))
-    return Listing(tuple(rows), tuple(problems), disabled)
+    return Listing(tuple(rows), tuple(problems), disabled, tuple(slow))
 
 
 def _builtin() -> Source:

@@ -16,6 +16,7 @@ from typing import Any, TextIO, TypeVar, cast
 import pluggy
 
 from gankit.errors import PluginError, did_you_mean
+from gankit.plug.harm import unharmed
 from gankit.plug.hookspecs import GROUP, KINDS, OLDEST_API, PLUGIN_API, Entry, Specs
 
 T = TypeVar("T")
@@ -56,7 +57,8 @@ def read(source: Source, taken: frozenset[tuple[str, str]]) -> tuple[list[Regist
     """The rows of one plugin and everything that is wrong with it; raises nothing but KeyboardInterrupt."""
     rows: dict[tuple[str, str, str], Registered] = {}  # the same record twice in one plugin is one part
     errors: list[PluginError] = []
-    with collecting(errors):
+    harm: list[str] = []
+    with unharmed(harm), collecting(errors):
         for hook, impl in _implementations(source, errors):
             kind = hook.removeprefix("gankit_")
             with collecting(errors, f"{hook} is dropped: "):
@@ -64,6 +66,7 @@ def read(source: Source, taken: frozenset[tuple[str, str]]) -> tuple[list[Regist
                     with collecting(errors, f"{hook}: "):
                         row = _row(source, kind, record, taken)
                         rows[kind, row.name, row.target] = row
+    errors += [PluginError(f"being imported it {each}, which was undone") for each in harm]
     return list(rows.values()), errors
 
 

@@ -17,6 +17,7 @@ from gankit.parts.schedules import as_table
 from gankit.parts.together import workers_of
 from gankit.plug import registry
 from gankit.plug.capabilities import FLOAT64, PRECISIONS, demand
+from gankit.plug.contracts import named, require_part
 from gankit.plug.launched import launched
 from gankit.plug.spelling import check_spelling
 
@@ -27,6 +28,11 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
         return as_today(kind, part.own)
     if part.name == OWN:
         raise ConfigError(_not_brought(kind, part))
+    with named(kind, part.name):
+        return as_today(kind, require_part(kind, part.name, _made(kind, part, *arguments)))
+
+
+def _made(kind: str, part: Part, *arguments: Any) -> Any:
     target = cast(Callable[..., Any], registry.load(kind, part.name))
     settings = dict(part.settings)
     if kind == "losses" and "base" in settings:  # a loss around another
@@ -39,14 +45,13 @@ def make(kind: str, part: Part, *arguments: Any) -> Any:
     except TypeError as error:
         raise ConfigError(f"{unfit}: {error}.") from error
     try:
-        made = target(*arguments, **settings)
+        return target(*arguments, **settings)
     except GankitError:
         raise
     except (TypeError, ValueError, ArithmeticError, RecursionError, LookupError) as error:
         if not part.settings:  # nothing that a user said: the part itself is wrong
             raise
         raise ConfigError(f"{unfit}: {error}.") from error
-    return as_today(kind, made)
 
 
 def check_settings(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from functools import cache, reduce
 
 from gankit.errors import PluginError, UnknownNameError, did_you_mean, one_of
 from gankit.plug.discovery import DISABLE, GankitPluginWarning, Listing, Problem, discover
+from gankit.plug.harm import unharmed
 from gankit.plug.hookspecs import KINDS
 from gankit.plug.isolation import Registered, describe, pressed, same_random_numbers, show, stdout_to_stderr
 
@@ -140,9 +142,15 @@ def _ambiguous(rows: list[Registered]) -> str:
 
 def _import(row: Registered) -> object:
     module, _, attribute = row.target.partition(":")
+    harm: list[str] = []
     try:
-        with stdout_to_stderr(), same_random_numbers():
-            return reduce(getattr, attribute.split("."), importlib.import_module(module))
+        with stdout_to_stderr(), same_random_numbers(), unharmed(harm):
+            part = reduce(getattr, attribute.split("."), importlib.import_module(module))
+        for each in harm if row.distribution != "gankit" else ():
+            said = f"importing {row.name!r} among the {row.kind} {each}, which was undone"
+            problem = Problem(row.distribution, row.version, row.entry_point, said)
+            warnings.warn_explicit(f"gankit plugin {problem}", GankitPluginWarning, "gankit", 0, module="gankit")
+        return part
     except BaseException as error:  # SystemExit too: a plugin's failure is no reason for the user's program to end
         if pressed(error):
             raise

@@ -19,8 +19,19 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "penalty": ("penalty", ("penalties",)),
     "network": ("networks", ("generators", "discriminators")),
     "metric": ("metric", ("metrics",)),
+    "optimizer": ("optimizer", ("optimizers",)),
+    "prior": ("prior", ("priors",)),
+    "constraint": ("constraint", ("constraints",)),
+    "augmentation": ("augmentation", ("augmentations",)),
+    "conditions": ("conditions", ("conditions",)),
+    "data": ("data", ("data",)),
+    "recipe": ("recipe", ("recipes",)),
+    "logger": ("logger", ("loggers",)),
+    "extractor": ("extractor", ("extractors",)),
 }
 """What can be begun: the module that the author writes, and the kinds of part that it registers."""
+WHAT = {"data": "A data set", "conditions": "A maker of conditions"}
+"""What a kind is called in a sentence, where that is not its own word."""
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 
@@ -45,8 +56,14 @@ def write_plugin(kind: str, name: str, into: Path = Path()) -> list[Path]:
     folder = into / distribution
     if folder.exists():
         raise ConfigError(f"{folder} is there already; nothing was touched. Name another folder: --into DIR")
+    templates = files("gankit.scaffold").joinpath("templates")
+    own, common = templates.joinpath(kind), templates.joinpath("common")
+    test = next(file.name for file in own.iterdir() if file.name.startswith("test_"))
+    article = "An" if kind[0] in "aeiou" else "A"
     words = {
         "kind": kind,
+        "what": WHAT.get(kind, f"{article} {kind}"),
+        "test": test.removesuffix(".txt"),
         "name": name,
         "distribution": distribution,
         "package": package,
@@ -55,15 +72,13 @@ def write_plugin(kind: str, name: str, into: Path = Path()) -> list[Path]:
         "api": str(PLUGIN_API),
         "version": __version__,
     }
-    templates = files("gankit.scaffold").joinpath("templates")
-    own, common = templates.joinpath(kind), templates.joinpath("common")
     written = {
         f"{package}/{module}.py": own.joinpath(f"{module}.py.txt"),
         f"{package}/plugin.py": own.joinpath("plugin.py.txt"),
         f"{package}/__init__.py": common.joinpath("init.py.txt"),
         f"{package}/py.typed": None,
         "tests/test_conformance.py": common.joinpath("test_conformance.py.txt"),
-        "tests/test_paper.py": own.joinpath("test_paper.py.txt"),
+        f"tests/{words['test']}": own.joinpath(test),
         "pyproject.toml": common.joinpath("pyproject.toml.txt"),
         "README.md": common.joinpath("README.md.txt"),
     }

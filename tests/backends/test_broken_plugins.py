@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.broken_plugins import Site, damaged, failing_when_used, install_broken, install_good
+from tests.broken_plugins import (
+    Site,
+    damaged,
+    failing_when_used,
+    harming_numpy,
+    install_broken,
+    install_good,
+    taking_their_time,
+)
 from tests.cli_runner import Outcome, run
 
 PLAY = """
@@ -24,7 +32,7 @@ print(gan.fit(steps=2).sample(3).shape)
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """They are on the path of new processes, but for those that no `importlib.metadata.entry_points` survives."""
     site = Site(tmp_path_factory.mktemp("site-packages"))
-    for install in (install_good, install_broken, damaged, failing_when_used):
+    for install in (install_good, install_broken, damaged, failing_when_used, harming_numpy, taking_their_time):
         install(site)
     with pytest.MonkeyPatch.context() as monkeypatch:
         for variable in ("GANKIT_DISABLE_PLUGINS", "GANKIT_STRICT_PLUGINS", "PYTHONWARNINGS"):
@@ -49,6 +57,19 @@ def test_doctor_finds_the_backend_healthy_and_the_plugins_not(backend: str, exam
     assert examined.code == 1
     assert any(line.startswith(f"{backend} ") and " works " in line for line in examined.out.splitlines())
     assert "BROKEN  broken-import-error 0.3 (entry point 'parts'): ModuleNotFoundError" in examined.out
+
+
+def test_doctor_names_who_breaks_numpy_and_who_takes_long(examined: Outcome, tmp_path: Path) -> None:
+    lines = examined.out.splitlines()
+    for told in harming_numpy(Site(tmp_path)):
+        [line] = [line for line in lines if f"BROKEN  {told.distribution} " in line]
+        assert told.error in line
+    for said in taking_their_time(Site(tmp_path)):
+        assert [line for line in lines if line.startswith(f"plugin    slow    {said}")]
+
+
+def test_plugins_names_who_takes_long() -> None:
+    assert "slow: slow-plugin 1.0 (entry point 'plug'): importing it took 1." in run("plugins").err
 
 
 def test_the_demo_runs(backend: str, tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from functools import partial
 from typing import ClassVar
 
 import pytest
-from mutants_of_candidates import LOSSES, NETWORKS, PENALTIES, module_of
+from mutants_of_losses import LOSSES
+from mutants_of_network_parts import NETWORKS, module_of
+from mutants_of_penalties import PENALTIES
 
 from gankit.conformance.parts import loss, network, penalty
 from gankit.conformance.results import judge

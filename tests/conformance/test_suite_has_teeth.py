@@ -87,6 +87,13 @@ def test_the_floor_is_the_number_of_checks_but_those_that_may_not_apply():
         "encoder": 6,
         "metric": 2,
         "optimizer": 3,
+        "constraint": 2,
+        "extractor": 1,
+        "logger": 3,
+        "recipe": 1,
+        "data": 3,
+        "conditions": 9,
+        "augmentation": 2,
     }
     counted = {group: len(checks) for group, checks in GROUPS.items()}
     counted |= {SINGULAR[kind]: len(checks) for kind, checks in PARTS.items()}

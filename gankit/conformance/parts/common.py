@@ -25,6 +25,9 @@ FRAMEWORKS = ("torch", "jax", "jaxlib", "flax", "mlx", "tensorflow", "cupy")
 LATENT_DIM = 4
 """Of the games on a prior under judgement."""
 
+WRITTEN_AS_FUNCTIONS = ("data", "recipes", "conditions", "augmentations", "extractors")
+"""Kinds whose targets are called with something of the game, or not called at all."""
+
 Game = tuple[Callable[..., Config], Callable[[Backend, Config], Any]]
 """How the config of a small game is made, from settings, and how the game begins."""
 
@@ -84,7 +87,7 @@ def play(
 
 def imports_no_framework(candidate: Candidate) -> None:
     """Raise AssertionError when importing the part in a new process brings a framework with it."""
-    modules = sorted({row.target.partition(":")[0] for row in _rows(candidate)} | {type(made(candidate)).__module__})
+    modules = sorted({row.target.partition(":")[0] for row in _rows(candidate)} | {_home(candidate)})
     code = (
         "import importlib, json, sys\n"
         f"for module in {modules!r}: importlib.import_module(module)\n"
@@ -100,6 +103,13 @@ def imports_no_framework(candidate: Candidate) -> None:
         f"Importing {', '.join(modules)} imports {', '.join(found)}. The part then works where that is installed, and "
         f"every user waits for it. Use `ops` and `ops.xp`; remove the import.",
     )
+
+
+def _home(candidate: Candidate) -> str:
+    """The module that the part is written in; of a recipe, which is a mapping, the one that says what a mapping is."""
+    part = target(candidate)
+    whole = isinstance(part, type) or candidate.kind not in WRITTEN_AS_FUNCTIONS
+    return str((type(made(candidate)) if whole else part if callable(part) else type(part)).__module__)
 
 
 def _rows(candidate: Candidate) -> list[registry.Registered]:
