@@ -46,6 +46,11 @@ def test_two_workers_compute_what_one_would(played: Path, game: str) -> None:
         assert apart[worst] <= BOUND, f"worker {rank}: {worst} differs by {apart[worst]:.1e}"
 
 
+def test_what_mixes_rows_is_recorded_too(played: Path) -> None:
+    for rank in range(COUNT):
+        assert json.loads((played / f"{rank}.json").read_text())["autograd"] == []
+
+
 def test_all_stop_at_one_step_whatever_the_reason(played: Path) -> None:
     first, second = (json.loads((played / f"{rank}.json").read_text()) for rank in range(COUNT))
     for told in (first, second):
