@@ -44,6 +44,20 @@ def team(options: Options) -> Workers | None:
     return workers
 
 
+def first_of(run: Path, backend: str | None, device: str, devices: str | None) -> bool:
+    """Whether this process is the one, of those that were started together for a run, that speaks and writes."""
+    from gankit import checkpoint
+    from gankit.play.workers import writes
+    from gankit.plug import registry
+    from gankit.plug.making import open_backend
+
+    if launched() == 1 and devices is None:
+        return True
+    wrote = checkpoint.outline(checkpoint.find(run))[0]["backend"]
+    name = backend or (wrote if wrote in registry.names("backends") else None)
+    return writes(open_backend(name, device, "float32", devices=devices).ops)
+
+
 def tell(workers: Workers | None, what: Mapping[str, Any]) -> None:
     """By the first worker: what the others are to do next."""
     if workers is not None:

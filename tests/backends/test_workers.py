@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import gankit
-from tests.backends.workers import GAMES, states, together
+from tests.backends.workers import GAMES, SMALL, evaluated, states, together
 
 pytest.importorskip("gankit_torch")
 STEPS, COUNT, BOUND = 20, 2, 1e-9
@@ -30,6 +30,7 @@ def ended(processes: list[Any], within: float = 120.0) -> list[tuple[int, str, s
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workers")
+    gankit.build("torch", **{**SMALL, "data": "digits"}).fit(steps=5).save(folder / "digits")
     for code, _, err in ended(together(["tests.backends.workers", str(folder), str(STEPS)], COUNT)):
         assert code == 0, err
     return folder
@@ -106,6 +107,27 @@ def test_a_signal_to_one_ends_all_at_a_step_that_is_saved(tmp_path: Path) -> Non
     assert "everything is saved" in told
     done = gankit.load(tmp_path / "run", backend="torch").steps_done
     assert f"Interrupted at step {done:,}" in told
+
+
+def test_each_worker_looks_at_its_share_of_the_samples(played: Path) -> None:
+    one, rows = evaluated(played / "digits.safetensors")
+    shares = [json.loads((played / f"{rank}.json").read_text())["evaluated"] for rank in range(COUNT)]
+    assert all(values == one for values, _ in shares)
+    # Of the 2,000 samples half; what are few, as the test split, each looks at by itself.
+    assert [seen for _, seen in shares] == [rows - 1000] * COUNT
+
+
+def test_workers_share_an_evaluation_and_the_first_writes_what_one_would(tmp_path: Path) -> None:
+    small = {"generator": {"hidden": [8]}, "discriminator": {"hidden": [8]}, "batch_size": 16, "ema": 0.9}
+    gankit.build("torch", data="digits", **small).fit(steps=5).save(tmp_path / "run" / "checkpoints" / "step-000005")
+    command = ["gankit", "evaluate", "run", "--n", "2100", "--no-calibrate"]
+    found = []
+    for count in (1, COUNT):
+        (code, told, err), *others = ended(together(command, count, cwd=tmp_path))
+        assert code == 0 and "frechet" in told, told + err
+        assert all(each == (0, "", "") for each in others), others
+        found.append((tmp_path / "run" / "metrics.json").read_text())
+    assert found[0] == found[1], "to the last digit"
 
 
 def test_doctor_shows_who_is_there() -> None:

@@ -167,6 +167,25 @@ def left_to_autograd() -> list[str]:
     return [phase._f.__qualname__ for phase in phases if not phase.possible]
 
 
+def evaluated(path: Path, **how: Any) -> tuple[dict[str, float], int]:
+    """(what a game measures, how many rows this process's extractor looked at)."""
+    from gankit.metrics.cnn import DigitsCnn
+
+    rows, real = [], DigitsCnn.open
+
+    def counting(self: Any, backend: Any) -> Any:
+        look = real(self, backend)
+        return lambda x: (rows.append(len(x)), look(x))[1]
+
+    DigitsCnn.open = counting  # type: ignore[method-assign]
+    try:
+        (row,) = gankit.evaluate(path, n=2000, metrics=["frechet", "class-balance"], weights="raw", **how)
+    finally:
+        DigitsCnn.open = real  # type: ignore[method-assign]
+    assert not row.failed and not row.skipped, row
+    return {each.label: each.value for each in row.measurements}, sum(rows)
+
+
 def together(module: Sequence[str], count: int, *, threads: int = 1, **options: Any) -> list[subprocess.Popen[str]]:
     """`python -m module ...` as so many workers on this machine."""
     shared = {**os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
@@ -183,7 +202,8 @@ def main(folder: str, steps: str) -> None:
     rank = int(os.environ["RANK"])
     found = states("torch", int(steps))
     np.savez(Path(folder) / f"{rank}.npz", **found)
-    told = {"autograd": left_to_autograd(), **accidents("torch", rank)}
+    path = Path(folder) / "digits.safetensors"
+    told = {"autograd": left_to_autograd(), "evaluated": evaluated(path), **accidents("torch", rank)}
     (Path(folder) / f"{rank}.json").write_text(json.dumps(told))
 
 

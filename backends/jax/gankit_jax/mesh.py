@@ -19,6 +19,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
 from gankit.errors import DeviceError
 from gankit.interfaces import Batch
+from gankit.play.sharing import lane
+from gankit.play.workers import packed, unpacked
 
 AXIS = "rows"
 
@@ -33,7 +35,8 @@ class Devices:
 
     def __init__(self, devices: Sequence[jax.Device]) -> None:
         self.rank, self.count, self.shares = jax.process_index(), jax.process_count(), len(devices)
-        self.first = next(d for d in devices if d.process_index == self.rank)
+        self._own = [d for d in devices if d.process_index == self.rank]
+        self.first, self.lanes = self._own[0], len(self._own)
         self._mesh = Mesh(np.array(devices), (AXIS,))
         self.everywhere = NamedSharding(self._mesh, PartitionSpec())
 
@@ -56,11 +59,20 @@ class Devices:
         numbers = {name: self.put(x) for name, x in batches.numbers.items()}
         return Batch(d, g, numbers, (self.put(batches.key[0]), self.put(batches.key[1])))
 
+    @property
+    def alone_on(self) -> jax.Device | None:
+        """The device that is to compute by itself; None where nobody says."""
+        one = lane()
+        return None if one is None else self._own[one]
+
     def alone(self, tree: Any) -> Any:
-        """What lies on all devices, on the first one of this process: for what it computes by itself."""
+        """What lies on all devices, on one of this process: for what that computes by itself."""
+        one = self.alone_on or self.first
 
         def own(x: Any) -> Any:
-            return x.addressable_data(0) if isinstance(x, Array) and x.sharding == self.everywhere else x
+            if not (isinstance(x, Array) and x.sharding == self.everywhere):
+                return x
+            return next(shard.data for shard in x.addressable_shards if shard.device == one)
 
         return jax.tree.map(own, tree)
 
@@ -94,14 +106,20 @@ class Devices:
         return [int(x) for x in np.asarray(every).reshape(self.count, -1).max(axis=0)]
 
     def everybody(self, text: str) -> list[str]:
+        return [said.decode() for said in self._told(text.encode())]
+
+    def collected(self, x: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+        return [x] if self.count == 1 else [unpacked(said) for said in self._told(packed(x))]
+
+    def _told(self, said: bytes) -> list[bytes]:
+        """The bytes of each process."""
         if self.count == 1:
-            return [text]
-        said = np.frombuffer(text.encode(), np.uint8)
+            return [said]
         lengths = self.highest([len(said) if rank == self.rank else 0 for rank in range(self.count)])
         padded = np.zeros(max(1, *lengths), np.uint8)
-        padded[: len(said)] = said
+        padded[: len(said)] = np.frombuffer(said, np.uint8)
         every = np.asarray(multihost_utils.process_allgather(padded)).reshape(self.count, -1)
-        return [bytes(row[:n].tolist()).decode() for row, n in zip(every, lengths, strict=True)]
+        return [row[:n].tobytes() for row, n in zip(every, lengths, strict=True)]
 
 
 def put(x: np.ndarray[Any, Any], place: Sharding) -> Array:

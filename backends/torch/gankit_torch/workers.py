@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from gankit.errors import DeviceError, WorkersError
-from gankit.play.workers import part_major
+from gankit.play.workers import packed, part_major, unpacked
 from gankit.plug.launched import launched
 from gankit.trees import leaves, tree_map
 
@@ -80,6 +80,10 @@ class TorchWorkers:
     @property
     def cut(self) -> int:
         return self.count
+
+    @property
+    def lanes(self) -> int:
+        return 1
 
     def rows(self, x: np.ndarray[Any, Any], axis: int, parts: int) -> np.ndarray[Any, Any]:
         return part_major(x, axis, parts, self.rank, self.count)
@@ -156,14 +160,20 @@ class TorchWorkers:
         return told.tolist()
 
     def everybody(self, text: str) -> list[str]:
-        own = torch.frombuffer(bytearray(text.encode()) or bytearray(1), dtype=torch.uint8)
-        length = len(text.encode())
-        (longest,) = self.highest([len(own)])
-        lengths = self.highest([length if rank == self.rank else 0 for rank in range(self.count)])
-        every = [torch.zeros(longest, dtype=torch.uint8) for _ in range(self.count)]
+        return [said.decode() for said in self._told(text.encode())]
+
+    def collected(self, x: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+        return [unpacked(said) for said in self._told(packed(x))]
+
+    def _told(self, said: bytes) -> list[bytes]:
+        """The bytes of each process."""
+        lengths = self.highest([len(said) if rank == self.rank else 0 for rank in range(self.count)])
+        own = torch.zeros(max(1, *lengths), dtype=torch.uint8)
+        own.numpy()[: len(said)] = np.frombuffer(said, np.uint8)
+        every = [torch.empty_like(own) for _ in range(self.count)]
         with _losing():
-            dist.all_gather(every, torch.cat([own, own.new_zeros(longest - len(own))]))
-        return [bytes(x[:n].tolist()).decode() for x, n in zip(every, lengths, strict=True)]
+            dist.all_gather(every, own)
+        return [x[:n].numpy().tobytes() for x, n in zip(every, lengths, strict=True)]
 
 
 class _Mean(torch.autograd.Function):
