@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,7 +27,7 @@ def test_nobody_shares_alone():
 @pytest.mark.parametrize("count, lanes, sizes", [(2, 1, [5, 5, 5, 2]), (3, 2, [4] * 13 + [1]), (4, 1, [3, 1])])
 def test_all_parts_are_computed_once_and_come_back_in_their_order(count, lanes, sizes):
     starts = np.cumsum([0, *sizes])
-    parts = [np.arange(start, stop)[:, None] for start, stop in zip(starts, starts[1:], strict=False)]
+    parts = [np.arange(start, stop)[:, None] for start, stop in pairwise(starts)]
     ranks = range(count)
     own = [dealt(rank, count, lanes).each(lambda x: 10.0 * x, parts) for rank in ranks]
     assert sum(map(len, own)) == len(parts)
