@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gankit.cli.settings import Options
-from gankit.errors import ConfigError
+from gankit.errors import ConfigError, GankitError, WorkersError
 from gankit.plug.launched import launched
 
 if TYPE_CHECKING:
@@ -66,12 +66,13 @@ def tell(workers: Workers | None, what: Mapping[str, Any]) -> None:
 
 @contextmanager
 def leading(workers: Workers | None) -> Iterator[None]:
-    """Inside, before it has told anything, the first worker's end is that of the others."""
+    """Inside, before it has told anything, the first worker's end is that of the others, who say why too."""
     try:
         yield
     except BaseException as error:
         number = getattr(error, "number", None)  # of a signal
-        tell(workers, {"exit": getattr(error, "exit_code", 1) if number is None else 128 + number})
+        told: dict[str, Any] = {"exit": getattr(error, "exit_code", 1) if number is None else 128 + number}
+        tell(workers, told | ({"error": str(error)} if isinstance(error, GankitError) else {}))
         raise
 
 
@@ -136,6 +137,8 @@ def _told(options: Options, workers: Workers) -> tuple[Any, int]:
     from gankit.config import Config
 
     told = json.loads(workers.everybody("")[0])
+    if "error" in told:
+        raise WorkersError(f"Worker 0 cannot begin, and worker {workers.rank} with it: {told['error']}")
     if "exit" in told:
         return None, told["exit"]
     device, devices = options.device or "auto", options.devices

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import gankit
-from tests.backends.workers import GAMES, SMALL, evaluated, states, together
+from tests.backends.workers import GAMES, SMALL, evaluated, started, states, together
 
 pytest.importorskip("gankit_torch")
 STEPS, COUNT, BOUND = 20, 2, 1e-9
@@ -63,6 +63,7 @@ def test_all_stop_at_one_step_whatever_the_reason(played: Path) -> None:
     assert first["interrupted"][1] == second["interrupted"][1] == 3
     assert first["error"] == ["WorkersError: Worker 1 has stopped with an error, so all do; it says what.", 5]
     assert second["error"] == ["RuntimeError: the disk is full", 5]
+    assert first["time"] == second["time"] == ["TimeIsUp: ", 4]
     assert "Worker 1 has stopped" in first["exhausted"] and "used up" in second["exhausted"]
 
 
@@ -86,6 +87,33 @@ def test_a_run_of_two_is_the_run_of_one_and_goes_on_with_another_number(tmp_path
     lines = [(tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("one", "two")]
     for a, b in zip(*(map(json.loads, each) for each in lines), strict=True):
         assert a.keys() == b.keys() and all(abs(a[name] - b[name]) <= BOUND for name in a)
+
+
+OTHER = "import gankit, sys; gankit.__version__ = '0.0.9'; sys.argv[1:] = {!r}; from gankit.cli import main; main()"
+
+
+@pytest.mark.parametrize(
+    "second, complaint",
+    [
+        (["-m", *TRAIN, "--seed", "3"], "Worker 1 was started otherwise than worker 0: seed None → 3"),
+        (["-c", OTHER.format(TRAIN[1:])], "Worker 1 was started otherwise than worker 0: gankit"),
+        (None, "batch_size=15 cannot be shared by 2 workers: choose a multiple of 2, such as 14 or 16"),
+    ],
+    ids=["another config", "another gankit", "an uneven batch"],
+)
+def test_what_cannot_be_is_one_error_on_every_worker(tmp_path: Path, second: list[str] | None, complaint: str) -> None:
+    first = ["-m", *TRAIN] if second else ["-m", *TRAIN, "--set", "batch_size=15"]
+    for code, out, err in ended(started([first, second or first], cwd=tmp_path)):
+        assert (code, out) == (2, "") and complaint in err and err.count("error:") == 1, err
+    assert not list(tmp_path.iterdir()), "nothing is written"
+
+
+def test_a_budget_ends_all_at_the_step_that_is_saved(tmp_path: Path) -> None:
+    command = [*TRAIN, "--steps", "1000000", "--budget", "3s", "--out", "run"]
+    (code, told, _), (other, silent, _) = ended(together(command, COUNT, cwd=tmp_path))
+    assert code == other == 0 and silent == ""
+    done = gankit.load(tmp_path / "run", backend="torch").steps_done
+    assert f"The 3 s are over, after {done:,} of 1,000,000 steps" in told
 
 
 def begun(folder: Path, processes: list[Any]) -> None:

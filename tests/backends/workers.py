@@ -20,6 +20,7 @@ import numpy as np
 
 import gankit
 from gankit.errors import GankitError
+from gankit.play.interrupt import Deadline, TimeIsUp
 
 _RNG = np.random.default_rng(5)
 PICTURES = _RNG.integers(0, 256, (40, 28, 28, 1), dtype=np.uint8)
@@ -123,7 +124,7 @@ def said(f: Any) -> str:
     """What an error says; "" where there is none."""
     try:
         f()
-    except (GankitError, KeyboardInterrupt, RuntimeError) as error:
+    except (GankitError, KeyboardInterrupt, RuntimeError, TimeIsUp) as error:
         return f"{type(error).__name__}: {error}"
     return ""
 
@@ -147,6 +148,7 @@ def accidents(backend: str, rank: int) -> Told:
         "other game": said(lambda: build(backend, SMALL, seed=rank).fit(steps=1)),
         "interrupted": stopped(3, lambda: os.kill(os.getpid(), signal.SIGINT)),
         "error": stopped(5, fail),
+        "time": stopped(4, lambda: Deadline(0.0)(None, 4, {})),
         "exhausted": said(lambda: build(backend, {"recipe": "dcgan", **WIDTH}, data=iter(stream)).fit(steps=30)),
     }
 
@@ -186,14 +188,20 @@ def evaluated(path: Path, **how: Any) -> tuple[dict[str, float], int]:
     return {each.label: each.value for each in row.measurements}, sum(rows)
 
 
-def together(module: Sequence[str], count: int, *, threads: int = 1, **options: Any) -> list[subprocess.Popen[str]]:
+def together(module: Sequence[str], count: int, **options: Any) -> list[subprocess.Popen[str]]:
     """`python -m module ...` as so many workers on this machine."""
-    shared = {**os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    return started([["-m", *module]] * count, **options)
+
+
+def started(commands: Sequence[Sequence[str]], *, threads: int = 1, **options: Any) -> list[subprocess.Popen[str]]:
+    """`python command` for each, as workers of one game."""
+    count, port = len(commands), free_port()
+    shared = {**os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     shared |= {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return [
-        subprocess.Popen([sys.executable, "-m", *module], env={**shared, "RANK": str(rank)}, **pipes, **options)
-        for rank in range(count)
+        subprocess.Popen([sys.executable, *command], env={**shared, "RANK": str(rank)}, **pipes, **options)
+        for rank, command in enumerate(commands)
     ]
 
 
