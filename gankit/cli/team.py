@@ -58,6 +58,14 @@ def first_of(run: Path, backend: str | None, device: str, devices: str | None) -
     return writes(open_backend(name, device, "float32", devices=devices).ops)
 
 
+def among(trainer: Any) -> str:
+    """How many workers play a game, and on how many hosts, in words that follow others."""
+    from gankit.play import workers
+
+    ops = trainer.backend.ops
+    return workers.among(workers.shares(ops), workers.hosts(ops))
+
+
 def tell(workers: Workers | None, what: Mapping[str, Any]) -> None:
     """By the first worker: what the others are to do next."""
     if workers is not None:

@@ -16,10 +16,10 @@ class Workers(Protocol):
 
     A backend that plays with several has one as `ops.workers`; one that plays alone has none there, or None.
 
-    rank: of this process, from 0. count: of processes. shares: how many parts a minibatch is cut into. cut: how many of
-    them the step knows of, `count` where each process computes with its own rows, or 1 where what it computes is meant
-    for all rows and the backend sees to the rest. lanes: how many devices each process has, which may also compute each
-    for itself.
+    rank: of this process, from 0. count: of processes. hosts: that they are on. shares: how many parts a minibatch is
+    cut into. cut: how many of them the step knows of, `count` where each process computes with its own rows, or 1 where
+    what it computes is meant for all rows and the backend sees to the rest. lanes: how many devices each process has,
+    which may also compute each for itself.
 
     What is done on arrays of the device is part of the computation: all processes do it at the same place of the step.
     """
@@ -32,6 +32,9 @@ class Workers(Protocol):
 
     @property
     def shares(self) -> int: ...
+
+    @property
+    def hosts(self) -> int: ...
 
     @property
     def cut(self) -> int: ...

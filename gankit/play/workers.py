@@ -44,6 +44,17 @@ def shares(ops: Ops) -> int:
     return 1 if workers is None else workers.shares
 
 
+def hosts(ops: Ops) -> int:
+    """How many hosts they are on."""
+    workers = workers_of(ops)
+    return 1 if workers is None else workers.hosts
+
+
+def among(workers: int, on: int) -> str:
+    """How many workers play and on how many hosts, in words that follow others; "" where one plays alone."""
+    return (f", {workers} workers" if workers > 1 else "") + (f" on {on} hosts" if on > 1 else "")
+
+
 def check_divisible(config: Config, workers: Workers | None) -> None:
     """Raise ConfigError unless every worker gets as many rows of each part of a minibatch."""
     if workers is None:

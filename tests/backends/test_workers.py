@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,8 @@ import numpy as np
 import pytest
 
 import gankit
-from tests.backends.workers import GAMES, SMALL, evaluated, started, states, together
+from gankit import checkpoint
+from tests.backends.workers import GAMES, SMALL, evaluated, free_port, started, states, together
 
 pytest.importorskip("gankit_torch")
 STEPS, COUNT, BOUND = 20, 2, 1e-9
@@ -114,6 +117,27 @@ def test_a_budget_ends_all_at_the_step_that_is_saved(tmp_path: Path) -> None:
     assert code == other == 0 and silent == ""
     done = gankit.load(tmp_path / "run", backend="torch").steps_done
     assert f"The 3 s are over, after {done:,} of 1,000,000 steps" in told
+
+
+def test_two_nodes_play_the_run_of_one_worker(tmp_path: Path) -> None:
+    """Two agents of torchrun, each at an address of its own and in a folder of its own."""
+    port, agents = free_port(), []
+    for node in range(2):
+        folder = tmp_path / f"node-{node}"
+        folder.mkdir()
+        agent = ["torch.distributed.run", "--nnodes", "2", "--node-rank", str(node), "--nproc-per-node", "1"]
+        agent += ["--master-addr", "127.0.0.1", "--master-port", str(port), "--local-addr", f"127.0.0.{node + 1}"]
+        pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": folder}
+        command = [sys.executable, "-m", *agent, "-m", *TRAIN, "--steps", "40", "--out", "run"]
+        agents.append(subprocess.Popen(command, **pipes))
+    (first, told, err), (second, silent, other) = ended(agents)
+    assert first == second == 0, err + other
+    assert "2 workers on 2 hosts" in told.splitlines()[0] and silent == "", "local rank 0 of another node is silent"
+    assert not list((tmp_path / "node-1").iterdir()), "and writes nothing"
+    for code, _, err in ended(together([*TRAIN, "--steps", "40", "--out", "one"], 1, cwd=tmp_path)):
+        assert code == 0, err
+    one, two = (checkpoint.opened(tmp_path / name)[1] for name in ("one", "node-0/run"))
+    assert max(float(np.abs(two[name] - x).max(initial=0.0)) for name, x in one.items()) <= BOUND
 
 
 def begun(folder: Path, processes: list[Any]) -> None:

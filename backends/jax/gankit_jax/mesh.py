@@ -35,6 +35,7 @@ class Devices:
 
     def __init__(self, devices: Sequence[jax.Device]) -> None:
         self.rank, self.count, self.shares = jax.process_index(), jax.process_count(), len(devices)
+        self.hosts = self.count
         self._own = [d for d in devices if d.process_index == self.rank]
         self.first, self.lanes = self._own[0], len(self._own)
         self._mesh = Mesh(np.array(devices), (AXIS,))

@@ -81,7 +81,7 @@ def test_two_processes_of_two_devices_play_one_run(tmp_path):
         out, err = process.communicate(timeout=300)
         assert process.returncode == 0, out + err
     env = json.loads((tmp_path / "two" / "env.json").read_text())
-    assert (env["workers"], env["processes"]) == (4, 2)
+    assert (env["workers"], env["hosts"]) == (4, 2)
     evaluate = [sys.executable, "-m", "gankit", "evaluate", "two", "--n", "1100"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
     told["JAX_COORDINATOR_ADDRESS"] = f"127.0.0.1:{free_port()}"

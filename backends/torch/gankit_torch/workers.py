@@ -71,6 +71,7 @@ class TorchWorkers:
 
     def __init__(self) -> None:
         self.rank, self.count = dist.get_rank(), dist.get_world_size()
+        self.hosts = int(os.environ.get("GROUP_WORLD_SIZE", 1))  # of torchrun: how many agents
         self._dealt: int | None = None
 
     @property
