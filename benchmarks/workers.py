@@ -46,51 +46,49 @@ def main() -> None:
 
 
 def played(folder: Path, steps: int, only: str) -> None:
-    """By one worker: every array and logged term of every recipe, to a file."""
+    """By one worker: every array and logged term of every recipe, to a file each."""
     import gankit
 
-    found = {}
-    for recipe, (data, settings) in GAMES.items():
-        if only and recipe not in only.split(","):
-            continue
-        log = Log()
+    rank = os.environ.get("RANK", "0")
+    for recipe in chosen(only):
+        log, (data, settings) = Log(), GAMES[recipe]
         game = {"backend": "torch", "dtype": "float64", "batch_size": 8, **settings}
         trainer: Any = gankit.build(recipe=recipe, data=examples(data), **game).fit(steps=steps, callbacks=[log])
         arrays = {name: x for name, x in trainer._game.pack(trainer._state)[0].items() if not name.startswith("data/")}
         arrays |= {f"log/{term}": np.array([line[term] for line in log.lines]) for term in log.lines[0]}
-        found |= {f"{recipe}/{name}": x for name, x in arrays.items()}
-    np.savez(folder / f"{os.environ.get('RANK', 0)}.npz", **found)
+        np.savez(folder / f"part-{rank}.npz", **arrays)
+        (folder / f"part-{rank}.npz").rename(folder / f"{recipe}-{rank}.npz")
 
 
-def run(arguments: list[str], workers: int, threads: int = 1) -> None:
-    """As so many workers; raises SystemExit with what the first one that failed said."""
-    # As `gankit` sets it for itself.
-    os.environ |= {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"}
-    module = ["benchmarks.workers", *arguments]
-    if workers == 1:
-        subprocess.run([sys.executable, "-m", *module], check=True)
-        return
-    processes = together(module, workers, threads=threads)
-    for process in processes:
-        _, err = process.communicate()
-        if process.returncode:
-            sys.exit(err)
+def chosen(only: str) -> list[str]:
+    return [recipe for recipe in GAMES if not only or recipe in only.split(",")]
 
 
 def distances(workers: int, steps: int, only: str) -> None:
-    """One row a recipe: the greatest difference of any number."""
+    """One row a recipe, as soon as it is played: the greatest difference of any number, and of which."""
+    # As `gankit` sets it for itself.
+    os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"}
     with TemporaryDirectory() as one, TemporaryDirectory() as many:
-        for folder, count in ((one, 1), (many, workers)):
-            run(["--steps", str(steps), "--only", only, "--out", folder], count)
-        with np.load(Path(one) / "0.npz") as want:
-            print(f"| recipe | {workers} workers from one, after {steps} steps |\n|---|---|")
-            for recipe in dict.fromkeys(name.partition("/")[0] for name in want.files):
-                names = [name for name in want.files if name.startswith(f"{recipe}/")]
-                apart = 0.0
-                for rank in range(workers):
-                    with np.load(Path(many) / f"{rank}.npz") as got:
-                        apart = max(apart, *(float(np.abs(got[n] - want[n]).max(initial=0.0)) for n in names))
-                print(f"| `{recipe}` | {apart:.1e} |", flush=True)
+        module = ["benchmarks.workers", "--steps", str(steps), "--only", only, "--out"]
+        subprocess.run([sys.executable, "-m", *module, one], check=True)
+        processes = together([*module, many], workers)
+        print(f"| recipe | {workers} workers from one, after {steps} steps | in |\n|---|---|---|", flush=True)
+        for recipe in chosen(only):
+            files = [Path(many) / f"{recipe}-{rank}.npz" for rank in range(workers)]
+            while not all(file.exists() for file in files):
+                for process in processes:
+                    if process.poll():
+                        sys.exit(process.communicate()[1])
+                time.sleep(0.2)
+            apart: dict[str, float] = {}
+            with np.load(Path(one) / f"{recipe}-0.npz") as want:
+                for file in files:
+                    with np.load(file) as got:
+                        for name in want.files:
+                            own = float(np.abs(got[name] - want[name]).max(initial=0.0))
+                            apart[name] = max(apart.get(name, 0.0), own)
+            worst = max(apart, key=apart.__getitem__)
+            print(f"| `{recipe}` | {apart[worst]:.1e} | {worst} |", flush=True)
 
 
 class Team:

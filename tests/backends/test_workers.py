@@ -15,7 +15,7 @@ import pytest
 
 import gankit
 from gankit import checkpoint
-from tests.backends.workers import GAMES, SMALL, evaluated, free_port, started, states, together
+from tests.backends.workers import GAMES, SMALL, evaluated, free_port, from_a_file, started, states, together
 
 pytest.importorskip("gankit_torch")
 STEPS, COUNT, BOUND = 20, 2, 1e-9
@@ -48,6 +48,15 @@ def test_two_workers_compute_what_one_would(played: Path, game: str) -> None:
             apart = {name: float(np.abs(found[name] - x).max(initial=0.0)) for name, x in want.items()}
         worst = max(apart, key=apart.__getitem__)
         assert apart[worst] <= BOUND, f"worker {rank}: {worst} differs by {apart[worst]:.1e}"
+
+
+def test_a_worker_reads_its_own_rows_of_a_file(played: Path, tmp_path: Path) -> None:
+    want, rows = from_a_file("torch", tmp_path)
+    assert rows == 3 * SMALL["batch_size"] * 2, "three steps of two minibatches"
+    for rank in range(COUNT):
+        assert json.loads((played / f"{rank}.json").read_text())["rows"] == rows // COUNT
+        with np.load(played / f"{rank}.npz") as found:
+            assert all(np.abs(found[name] - x).max(initial=0.0) <= BOUND for name, x in want.items())
 
 
 def test_what_mixes_rows_is_recorded_too(played: Path) -> None:

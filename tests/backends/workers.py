@@ -153,6 +153,29 @@ def accidents(backend: str, rank: int) -> Told:
     }
 
 
+def from_a_file(backend: str, folder: Path, **more: Any) -> tuple[dict[str, Any], int]:
+    """(the state of a game whose examples stay in a file, after some steps; how many rows its minibatches read)."""
+    from gankit.play import feed
+
+    rows, real = [0], feed.native_floats
+
+    def counting(x: Any) -> Any:
+        rows[0] += int(np.prod(x.shape[:-1]))
+        return real(x)
+
+    path = folder / f"points-{os.getpid()}.npy"
+    np.save(path, np.random.default_rng(3).normal(size=(64, 2)))
+    game = {**SMALL, "data": np.load(path, mmap_mode="r"), "k": 2}
+    state = states(backend, 4, {"file": game}, **more)
+    trainer = build(backend, game, **more)
+    feed.native_floats = counting
+    try:
+        trainer._feed(None).chunk(0, 3)
+    finally:
+        feed.native_floats = real
+    return state, rows[0]
+
+
 def free_port() -> int:
     """One of this machine on which nobody listens."""
     with socket.socket() as free:
@@ -208,10 +231,11 @@ def started(commands: Sequence[Sequence[str]], *, threads: int = 1, **options: A
 def main(folder: str, steps: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a runner in the background ignores it, and so would this
     rank = int(os.environ["RANK"])
-    found = states("torch", int(steps))
+    state, rows = from_a_file("torch", Path(folder))
+    found = {**states("torch", int(steps)), **state}
     np.savez(Path(folder) / f"{rank}.npz", **found)
     path = Path(folder) / "digits.safetensors"
-    told = {"autograd": left_to_autograd(), "evaluated": evaluated(path), **accidents("torch", rank)}
+    told = {"rows": rows, "autograd": left_to_autograd(), "evaluated": evaluated(path), **accidents("torch", rank)}
     (Path(folder) / f"{rank}.json").write_text(json.dumps(told))
 
 

@@ -14,7 +14,7 @@ from gankit_jax.mesh import Devices, join_hosts
 import gankit
 from gankit import checkpoint
 from gankit.errors import ConfigError, DeviceError
-from tests.backends.workers import GAMES, SMALL, build, evaluated, free_port, states
+from tests.backends.workers import GAMES, SMALL, build, evaluated, free_port, from_a_file, states
 
 STEPS, BOUND = 20, 1e-9
 PLAYED = {name: GAMES[name] for name in ("gradient penalty, k", "batch norm, accumulated")}
@@ -97,6 +97,31 @@ def test_two_processes_of_two_devices_play_one_run(tmp_path):
     assert numbers[0] == numbers[1]
     one, two = (checkpoint.opened(tmp_path / name)[1] for name in ("one", "two"))
     assert max(float(np.abs(two[name] - x).max(initial=0.0)) for name, x in one.items()) <= BOUND
+
+
+def read_from_a_file(folder):
+    """What each of two processes of two devices does."""
+    state, rows = from_a_file("jax", Path(folder), devices="all")
+    np.savez(f"{folder}/{jax.process_index()}.npz", rows=rows, **state)
+
+
+def test_a_process_reads_the_rows_of_its_devices(tmp_path):
+    code = f"from backends.jax.tests.test_several_devices import read_from_a_file; read_from_a_file({str(tmp_path)!r})"
+    told = {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{free_port()}", "JAX_NUM_PROCESSES": "2"}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": Path(__file__).parents[3]}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], env=environment(**told, JAX_PROCESS_ID=str(rank)), **options)
+        for rank in range(2)
+    ]
+    for process in processes:
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, out + err
+    want, rows = from_a_file("jax", tmp_path)
+    assert rows == 3 * SMALL["batch_size"] * 2, "three steps of two minibatches"
+    for rank in range(2):
+        with np.load(tmp_path / f"{rank}.npz") as found:
+            assert found["rows"] == rows // 2
+            assert all(np.abs(found[name] - x).max(initial=0.0) <= BOUND for name, x in want.items())
 
 
 def test_hosts_are_met_only_where_the_environment_names_them(monkeypatch):
