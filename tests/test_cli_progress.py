@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from gankit.runs import progress
@@ -17,11 +19,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def play(callback: progress.Progress, clock: list[float], steps: range, seconds: float) -> None:
+def play(callback: progress.Progress, clock: list[float], steps: range, seconds: float, trainer: object = None) -> None:
     with callback:
         for step in steps:
             clock[0] += seconds
-            callback(None, step, TERMS)
+            callback(trainer, step, TERMS)
 
 
 def test_lines_come_first_last_and_every_few_seconds(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,6 +32,16 @@ def test_lines_come_first_last_and_every_few_seconds(clock: list[float], capsys:
     assert [int(line.split()[1].split("/")[0]) for line in lines] == [1, 21, 41, 61, 81, 100]
     assert lines[0] == "step   1/100  loss D 1.386 G 0.693 D(x) 0.500 D(G(z)) 0.250"
     assert lines[1].endswith("4.0 it/s 0:20 left") and lines[-1].endswith("4.0 it/s")
+
+
+@pytest.mark.parametrize("shares, speed", [(2, "1,024 examples/s"), (1, "4.0 it/s")])
+def test_several_workers_are_counted_together(
+    shares: int, speed: str, clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ops = SimpleNamespace(workers=SimpleNamespace(shares=shares))
+    trainer = SimpleNamespace(backend=SimpleNamespace(ops=ops), config=SimpleNamespace(batch_size=256))
+    play(Lines(100), clock, range(1, 101), seconds=0.25, trainer=trainer)
+    assert capsys.readouterr().out.splitlines()[1].endswith(f"{speed} 0:20 left")
 
 
 def test_an_interrupted_run_shows_its_last_step(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:

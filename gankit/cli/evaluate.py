@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from gankit.cli.team import first_of
 
 if TYPE_CHECKING:
     from gankit.metrics.evaluation import Watch
@@ -31,6 +33,9 @@ def evaluate(
     ] = None,
     backend: Annotated[str | None, typer.Option(help="By default the one that wrote the run.")] = None,
     device: Annotated[str, typer.Option()] = "auto",
+    devices: Annotated[
+        str | None, typer.Option(metavar="N", help="How many devices share the work, or all; on JAX.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what metrics.json holds.")] = False,
     weights: Annotated[str, typer.Option(help="raw, ema (the moving average of G), or both.")] = "both",
     checkpoint: Annotated[
@@ -48,10 +53,13 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a trained game; exits 1 when a metric breaks."""
+    speaks = first_of(run, backend, device, devices)
     found = measured(
-        run, n=n, metrics=metric or None, split=split, backend=backend, device=device, checkpoint=checkpoint,
-        weights=weights, seed=seed, extractor=extractor, calibrate=calibrate,
+        run, speaks=speaks, n=n, metrics=metric or None, split=split, backend=backend, device=device, devices=devices,
+        checkpoint=checkpoint, weights=weights, seed=seed, extractor=extractor, calibrate=calibrate,
     )  # fmt: skip
+    if not speaks:
+        return
     if as_json:
         typer.echo(_json(found), nl=False)
     else:
@@ -66,21 +74,22 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def measured(run: Path, **settings: Any) -> Evaluation:
+def measured(run: Path, *, speaks: bool = True, **settings: Any) -> Evaluation:
     """Measure with a bar, and write what a run folder measures into it; exits 130, with nothing written, on Ctrl-C.
 
-    settings: of `gankit.evaluate`.
+    speaks: whether this process does so; of several workers only the first. settings: of `gankit.evaluate`.
     """
     from gankit.checkpoint import write_atomically
     from gankit.metrics.evaluation import evaluate as measure
 
     try:
-        with _progress() as watch:
+        with _progress() if speaks else nullcontext() as watch:
             found = measure(run, watch=watch, **settings)
     except KeyboardInterrupt as stopped:
-        typer.echo(f"\nInterrupted: {_unwritten(run)}.", err=True)
+        if speaks:
+            typer.echo(f"\nInterrupted: {_unwritten(run)}.", err=True)
         raise typer.Exit(128 + getattr(stopped, "number", 2)) from None
-    if run.is_dir() and _numbers(found):  # whole, and at the end: until then the old one stands
+    if speaks and run.is_dir() and _numbers(found):  # whole, and at the end: until then the old one stands
         try:
             write_atomically(run / FILE, _json(found).encode())
         except OSError as error:  # a run of somebody else's may be measured all the same

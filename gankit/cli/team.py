@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gankit.cli.settings import Options
-from gankit.errors import ConfigError
+from gankit.errors import ConfigError, GankitError, WorkersError
 from gankit.plug.launched import launched
 
 if TYPE_CHECKING:
@@ -44,6 +44,28 @@ def team(options: Options) -> Workers | None:
     return workers
 
 
+def first_of(run: Path, backend: str | None, device: str, devices: str | None) -> bool:
+    """Whether this process is the one, of those that were started together for a run, that speaks and writes."""
+    from gankit import checkpoint
+    from gankit.play.workers import writes
+    from gankit.plug import registry
+    from gankit.plug.making import open_backend
+
+    if launched() == 1 and devices is None:
+        return True
+    wrote = checkpoint.outline(checkpoint.find(run))[0]["backend"]
+    name = backend or (wrote if wrote in registry.names("backends") else None)
+    return writes(open_backend(name, device, "float32", devices=devices).ops)
+
+
+def among(trainer: Any) -> str:
+    """How many workers play a game, and on how many hosts, in words that follow others."""
+    from gankit.play import workers
+
+    ops = trainer.backend.ops
+    return workers.among(workers.shares(ops), workers.hosts(ops))
+
+
 def tell(workers: Workers | None, what: Mapping[str, Any]) -> None:
     """By the first worker: what the others are to do next."""
     if workers is not None:
@@ -52,12 +74,13 @@ def tell(workers: Workers | None, what: Mapping[str, Any]) -> None:
 
 @contextmanager
 def leading(workers: Workers | None) -> Iterator[None]:
-    """Inside, before it has told anything, the first worker's end is that of the others."""
+    """Inside, before it has told anything, the first worker's end is that of the others, who say why too."""
     try:
         yield
     except BaseException as error:
         number = getattr(error, "number", None)  # of a signal
-        tell(workers, {"exit": getattr(error, "exit_code", 1) if number is None else 128 + number})
+        told: dict[str, Any] = {"exit": getattr(error, "exit_code", 1) if number is None else 128 + number}
+        tell(workers, told | ({"error": str(error)} if isinstance(error, GankitError) else {}))
         raise
 
 
@@ -122,6 +145,8 @@ def _told(options: Options, workers: Workers) -> tuple[Any, int]:
     from gankit.config import Config
 
     told = json.loads(workers.everybody("")[0])
+    if "error" in told:
+        raise WorkersError(f"Worker 0 cannot begin, and worker {workers.rank} with it: {told['error']}")
     if "exit" in told:
         return None, told["exit"]
     device, devices = options.device or "auto", options.devices

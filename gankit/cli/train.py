@@ -17,7 +17,7 @@ from gankit.cli.duration import seconds
 from gankit.cli.heap import keep_freed_memory
 from gankit.cli.session import Session, warn
 from gankit.cli.settings import Options
-from gankit.cli.team import follow, leading, position, team, tell
+from gankit.cli.team import among, follow, leading, position, team, tell
 from gankit.errors import ConfigError, did_you_mean, one_of
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tup
     run.begin(config)
     run.note_data(config)
     _note(run, trainer, options)
-    typer.echo(f"{run.folder}: {trainer!r}{_among(trainer)}")
+    typer.echo(f"{run.folder}: {trainer!r}{among(trainer)}")
     if getattr(trainer.spec, "codec", None) is not None:
         typer.echo(described(trainer.data))
     if skipped := run.note_skipped(config, trainer):
@@ -276,7 +276,7 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
         run.change(done, config)
         typer.echo(f"Changed from step {done:,} on:\n  " + "\n  ".join(changes))
     across = "" if meta["backend"] == trainer.backend.name else f" (written by {meta['backend']})"
-    typer.echo(f"Resuming {run.folder} on {trainer.backend.name} from step {done:,}{across}{_among(trainer)}.")
+    typer.echo(f"Resuming {run.folder} on {trainer.backend.name} from step {done:,}{across}{among(trainer)}.")
     run.rewind(done)
     _note(run, trainer, options)
     return trainer
@@ -295,14 +295,6 @@ def _built(config: Config, options: Options) -> Any:
     from gankit.building import begin
 
     return begin(config, options.backend, options.device or "auto", devices=options.devices)
-
-
-def _among(trainer: Any) -> str:
-    """How many workers play, in words, where they are several."""
-    from gankit.play.workers import shares
-
-    count = shares(trainer.backend.ops)
-    return f", {count} workers" if count > 1 else ""
 
 
 def _note(run: Run, trainer: Any, options: Options) -> None:

@@ -16,9 +16,10 @@ class Workers(Protocol):
 
     A backend that plays with several has one as `ops.workers`; one that plays alone has none there, or None.
 
-    rank: of this process, from 0. count: of processes. shares: how many parts a minibatch is cut into. cut: how many of
-    them the step knows of, `count` where each process computes with its own rows, or 1 where what it computes is meant
-    for all rows and the backend sees to the rest.
+    rank: of this process, from 0. count: of processes. hosts: that they are on. shares: how many parts a minibatch is
+    cut into. cut: how many of them the step knows of, `count` where each process computes with its own rows, or 1 where
+    what it computes is meant for all rows and the backend sees to the rest. lanes: how many devices each process has,
+    which may also compute each for itself.
 
     What is done on arrays of the device is part of the computation: all processes do it at the same place of the step.
     """
@@ -33,7 +34,13 @@ class Workers(Protocol):
     def shares(self) -> int: ...
 
     @property
+    def hosts(self) -> int: ...
+
+    @property
     def cut(self) -> int: ...
+
+    @property
+    def lanes(self) -> int: ...
 
     def rows(self, x: np.ndarray[Any, Any], axis: int, parts: int) -> np.ndarray[Any, Any]:
         """This process's rows of a host array whose rows lie along an axis. They are taken from each of `parts` parts,
@@ -60,3 +67,6 @@ class Workers(Protocol):
 
     def everybody(self, text: str) -> list[str]:
         """What each process says, by rank, on the host."""
+
+    def collected(self, x: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+        """The host arrays that each process has, by rank; they may differ in shape."""

@@ -14,7 +14,7 @@ from gankit.config import Config, Part
 from gankit.data.dataset import Codec, Dataset
 from gankit.data.sources import can_reopen, open_data
 from gankit.data.stream import examples_of
-from gankit.errors import CapabilityError, ConfigError, DataError, DeviceError, GankitError
+from gankit.errors import CapabilityError, ConfigError, DataError, DeviceError, GankitError, WorkersError
 from gankit.interfaces import LABEL, Backend
 from gankit.metrics.base import Evidence, Extractor, Measurement, Metric, NotMeasurable
 from gankit.metrics.looking import Looker, find_extractor
@@ -89,6 +89,8 @@ class Bench:
                 measurements += contender.measure(evidence)
             except (NotMeasurable, DataError) as reason:  # such as a split that the data does not have
                 skipped.append((contender.name, str(reason)))
+            except WorkersError:  # without the others there are no more numbers
+                raise
             except Exception as error:  # whatever a plugin does wrong, the other numbers are worth having
                 failed.append((contender.name, f"{contender.source}: {_described(error)}"))
         if self._looker is not None:

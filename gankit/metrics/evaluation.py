@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from gankit.checkpoint import Opened, none_in
 from gankit.errors import CheckpointError, ConfigError
 from gankit.metrics.bench import Bench, MetricLike
 from gankit.metrics.rows import Evaluation, Row, Weights
+from gankit.play.sharing import sharing
 from gankit.runs.folder import Run
 
 Watch = Callable[[int, int, str], None]
@@ -40,6 +42,7 @@ def evaluate(
     calibrate: bool | None = False,
     backend: str | None = None,
     device: str = "auto",
+    devices: int | str | None = None,
     watch: Watch | None = None,
 ) -> Evaluation:
     """Measure a game: a row for each state of G, of measurements that carry their protocol.
@@ -56,6 +59,8 @@ def evaluate(
     extractor: by name; by default one that fits the data.
     calibrate: whether to measure real training examples as well, where a metric can: what its best is worth. None:
         where they are few, and no metric is named.
+    devices: how many share the work, or "all", where the backend has several in one process. So do workers that were
+        started together, for a run folder or a checkpoint: each of them makes this call, and gets all numbers.
     watch: told how far it is.
 
     Raises ConfigError, UnknownNameError, CheckpointError or DataError before anything is measured.
@@ -63,21 +68,23 @@ def evaluate(
     if n < 1:
         raise ConfigError(f"n={n}: a game is measured by one sample or more.")
     named = None if metrics is None else _listed(metrics)
-    states = list(_states(game, checkpoint, backend, device))
+    states = list(_states(game, checkpoint, backend, device, devices))
     trainer = states[0].trainer
     kinds = _kinds(trainer, weights)
     bench = Bench(trainer, data, split=split, metrics=named, extractor=extractor, calibrate=calibrate)
     if split is not None:
         bench.splits(split)  # one that was asked for and is not there is told once, and not by each metric
     each, rows = len(bench.metrics), list[Row]()
-    for state in states:
-        before = {row.weights: row for row in rows if row.step == state.step}  # the best may be the last
-        if not before:
-            state.open()
-        for kind in kinds:
-            told = partial(_tell, watch, len(rows) * each, len(states) * len(kinds) * each, f"{state.name}, {kind}")
-            row = before.get(kind) or bench.measure(trainer, n, seed, kind, told)
-            rows.append(replace(row, checkpoint=state.name))
+    # A game at hand may be measured by one of several workers, so each measures it alone.
+    with sharing() if isinstance(game, str | os.PathLike) else nullcontext():
+        for state in states:
+            before = {row.weights: row for row in rows if row.step == state.step}  # the best may be the last
+            if not before:
+                state.open()
+            for kind in kinds:
+                told = partial(_tell, watch, len(rows) * each, len(states) * len(kinds) * each, f"{state.name}, {kind}")
+                row = before.get(kind) or bench.measure(trainer, n, seed, kind, told)
+                rows.append(replace(row, checkpoint=state.name))
     return Evaluation(trainer.config.data, bench.backend.name, n, seed, bench.split, tuple(rows))
 
 
@@ -125,13 +132,17 @@ class _State:
             self.trainer.restore(self.path)
 
 
-def _states(game: Any, which: str | int | None, backend: str | None, device: str) -> Iterator[_State]:
+def _states(
+    game: Any, which: str | int | None, backend: str | None, device: str, devices: int | str | None
+) -> Iterator[_State]:
     """The states that are asked for, all of one trainer."""
     from gankit.building import load, opened
 
     if not isinstance(game, str | os.PathLike):
-        if which is not None or backend is not None:
-            raise ConfigError("A game at hand is measured as it is: checkpoint= and backend= go with a run folder.")
+        if which is not None or backend is not None or devices is not None:
+            raise ConfigError(
+                "A game at hand is measured as it is: checkpoint=, backend= and devices= go with a run folder."
+            )
         yield _State("now", game.steps_done, game)
         return
     from gankit import checkpoint
@@ -141,14 +152,14 @@ def _states(game: Any, which: str | int | None, backend: str | None, device: str
         if which is not None:
             raise ConfigError(f"{path} is one checkpoint; checkpoint= goes with a run folder.")
         found = checkpoint.find(path)
-        trainer = load(found, backend, device)
+        trainer = load(found, backend, device, devices=devices)
         yield _State(found.stem, trainer.steps_done, trainer)
         return
     chosen = checkpoints_of(Run(path), which)
     first: Any = None
     for name, found in chosen:
         read = checkpoint.opened(path) if name == "last" else (found, *checkpoint.read(found))
-        first = first or opened(*read, backend, device)
+        first = first or opened(*read, backend, device, devices=devices)
         kept = read if len(chosen) <= KEPT else None
         yield _State(name, int(read[2]["steps_done"]), first, read[0], kept)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -11,10 +12,14 @@ from gankit.data.spec import DataSpec
 from gankit.errors import PluginError, ShapeError
 from gankit.interfaces import Backend
 from gankit.metrics.base import Extractor
+from gankit.play.sharing import shares
 from gankit.plug import registry
 
 Array = np.ndarray[Any, Any]
 Seen = tuple[Array, Array | None]
+PIECE = 500
+"""Examples that one worker looks at at least. It is a multiple of the pieces of gankit's own extractors, whose numbers
+are then those of one worker to the last bit."""
 
 
 def find_extractor(spec: DataSpec, name: str | None = None) -> Extractor | None:
@@ -48,7 +53,7 @@ class Looker:
 
     def __init__(self, extractor: Extractor, backend: Backend, spec: DataSpec) -> None:
         self._look: Callable[[Array], Seen] = extractor.open(backend)
-        self._spec = spec
+        self._spec, self._ops, self._features = spec, backend.ops, extractor.num_features
         self._seen: dict[tuple[Any, ...], tuple[Array, Seen]] = {}
 
     def __call__(self, x: Array) -> Seen:
@@ -56,8 +61,23 @@ class Looker:
         where = (x.__array_interface__["data"][0], x.shape, x.strides, str(x.dtype))
         if where not in self._seen:
             # The array is kept as well: while it lives, no other can lie in its place.
-            self._seen[where] = (x, self._look(as_shown(x, self._spec)))
+            self._seen[where] = (x, self._looked(as_shown(x, self._spec)))
         return self._seen[where][1]
+
+    def _looked(self, x: Array) -> Seen:
+        """By all workers where they share, in pieces that one would have too."""
+        shared = shares(self._ops)
+        if shared is None or len(x) <= PIECE:
+            return self._look(x)
+        rows = PIECE * math.ceil(len(x) / (PIECE * shared.count))
+        parts = [x[start : start + rows] for start in range(0, len(x), rows)]
+        own = shared.each(self._side_by_side, parts)
+        both = shared.whole(np.concatenate(own) if own else np.zeros((0, 0)), list(map(len, parts)))
+        return both[:, : self._features], both[:, self._features :] if both.shape[1] > self._features else None
+
+    def _side_by_side(self, x: Array) -> Array:
+        features, probabilities = self._look(x)
+        return features if probabilities is None else np.concatenate([features, probabilities], axis=1)
 
     def forget(self, x: Array) -> None:
         """Drop what was seen of an array, which is about to go or to change, and of parts of it."""

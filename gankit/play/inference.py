@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from gankit.play.encoding import encode
 from gankit.play.feed import EXAMPLES, Units
 from gankit.play.game import Game, Match
 from gankit.play.judging import scores
+from gankit.play.sharing import on_lane, shares
 
 Array = np.ndarray[Any, Any]
 
@@ -188,6 +190,9 @@ class Inference:
         """
         ops, out, done = self._ops, np.zeros((0,), self.config.dtype), 0
         running: list[tuple[Any, int]] = []
+        shared = shares(ops) if n > size else None
+        lengths = [min(size, n - start) for start in range(0, n, size)]
+        rows = n if shared is None else sum(count for i, count in enumerate(lengths) if shared.own(i))
 
         def collect(left: int) -> None:
             nonlocal out, done
@@ -195,21 +200,22 @@ class Inference:
                 values, count = running.pop(0)
                 made = ops.to_numpy(values)[:count]
                 if not done:
-                    out = np.empty((n, *made.shape[1:]), made.dtype)
+                    out = np.empty((rows, *made.shape[1:]), made.dtype)
                 out[done : done + count] = made
                 done += count
 
-        start = 0
-        for x in parts:
+        for i, x in enumerate(parts):
+            if shared is not None and not shared.own(i):
+                continue
             count = len(x)
             own = np.arange(size) % count
             x = x if count == size else x[own]
-            y = {name: ops.asarray(np.asarray(values)[start + own]) for name, values in given.items()}
-            running.append((f(ops.asarray(x), y), count))
-            start += count
+            with nullcontext() if shared is None else on_lane(shared.lane(i)):
+                y = {name: ops.asarray(np.asarray(values)[i * size + own]) for name, values in given.items()}
+                running.append((f(ops.asarray(x), y), count))
             collect(PARTS_AHEAD)
         collect(0)
-        return out
+        return out if shared is None else shared.whole(out, lengths)
 
 
 def units_on_device(spec: DataSpec, ops: Ops) -> dict[str, Units]:

@@ -6,6 +6,7 @@ of the parts that a minibatch is accumulated over, so that every part is the one
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -41,6 +42,17 @@ def shares(ops: Ops) -> int:
     """How many workers share each minibatch."""
     workers = workers_of(ops)
     return 1 if workers is None else workers.shares
+
+
+def hosts(ops: Ops) -> int:
+    """How many hosts they are on."""
+    workers = workers_of(ops)
+    return 1 if workers is None else workers.hosts
+
+
+def among(workers: int, on: int) -> str:
+    """How many workers play and on how many hosts, in words that follow others; "" where one plays alone."""
+    return (f", {workers} workers" if workers > 1 else "") + (f" on {on} hosts" if on > 1 else "")
 
 
 def check_divisible(config: Config, workers: Workers | None) -> None:
@@ -80,6 +92,18 @@ def check_alike(trainer: Any) -> None:
                 f"Worker {rank} plays another game than worker 0:\n  " + "\n  ".join(changes) + "\n"
                 "Start all of them with one command, and the same packages."
             )
+
+
+def packed(x: np.ndarray[Any, Any]) -> bytes:
+    """A host array as bytes that say what it is, to be sent; `unpacked` is the inverse."""
+    out = io.BytesIO()
+    np.save(out, x, allow_pickle=False)
+    return out.getvalue()
+
+
+def unpacked(said: bytes) -> np.ndarray[Any, Any]:
+    x: np.ndarray[Any, Any] = np.load(io.BytesIO(said), allow_pickle=False)
+    return x
 
 
 def part_major(x: np.ndarray[Any, Any], axis: int, parts: int, rank: int, count: int) -> np.ndarray[Any, Any]:

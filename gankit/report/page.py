@@ -12,6 +12,7 @@ from typing import Any
 from gankit.figures.kinds import summaries
 from gankit.metrics.theory import sigmoid
 from gankit.play.plans import plans
+from gankit.play.workers import among
 from gankit.report.charts import Chart, chart
 from gankit.report.numbers import published, table
 from gankit.report.reproduce import commands
@@ -58,10 +59,10 @@ def facts(story: Story) -> dict[str, str]:
         session = story.sessions[-1]
         versions = session.get("versions")
         first = next(iter(versions.items()), None) if isinstance(versions, Mapping) else None
-        workers = session.get("workers")
-        among = f", {workers} workers" if isinstance(workers, int) else ""
+        counts = (session.get(name) for name in ("workers", "hosts"))
+        there = among(*(count if isinstance(count, int) else 1 for count in counts))
         found["backend"] = " ".join(
-            filter(None, [story.backend, first[1] if first else "", f"on {session.get('device')}{among}"])
+            filter(None, [story.backend, first[1] if first else "", f"on {session.get('device')}{there}"])
         )
     return found
 

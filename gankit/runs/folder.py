@@ -275,12 +275,10 @@ def environment(trainer: Any, command: str) -> dict[str, Any]:
 
 
 def _workers(ops: Any) -> dict[str, int]:
-    """How many workers share each minibatch, where they are several, and how many processes they are, if fewer."""
-    from gankit.play.workers import several, shares
+    """How many workers share each minibatch, and on how many hosts, where they are several."""
+    from gankit.play.workers import hosts, shares
 
-    count, group = shares(ops), several(ops)
-    processes = 1 if group is None else group.count
-    return ({"workers": count} if count > 1 else {}) | ({"processes": processes} if processes < count else {})
+    return {name: count for name, count in (("workers", shares(ops)), ("hosts", hosts(ops))) if count > 1}
 
 
 def differences(old: Config, new: Config) -> list[str]:

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Protocol
 
+from gankit.parts.together import workers_of
+
 SECONDS, GLANCE = 5.0, 0.5
 """Between two plain lines, and between two that are written over each other."""
 WINDOW = 20
@@ -94,14 +96,16 @@ class Patient:
 
 
 class Pace:
-    """Steps a second, and the time left."""
+    """Steps a second, and the time left; where several workers play, examples of the whole minibatch a second."""
 
     def __init__(self, total: int) -> None:
         self.total = total
         self._seen: deque[tuple[float, int]] = deque(maxlen=WINDOW)
+        self._shared = 0
 
-    def seen(self, step: int) -> None:
+    def seen(self, trainer: Any, step: int) -> None:
         self._seen.append((time.monotonic(), step))
+        self._shared = shared(trainer)
 
     @property
     def speed(self) -> float:
@@ -112,8 +116,16 @@ class Pace:
         if not self.speed:
             return ""
         left = self.total - self._seen[-1][1]
-        speed = f"{self.speed:.0f}" if self.speed >= 10 else f"{self.speed:.1f}"
-        return f"{speed} it/s" + (f" {_clock(left / self.speed)} left" if left else "")
+        speed = f"{self.speed:.0f} it/s" if self.speed >= 10 else f"{self.speed:.1f} it/s"
+        if self._shared:
+            speed = f"{self.speed * self._shared:,.0f} examples/s"
+        return speed + (f" {_clock(left / self.speed)} left" if left else "")
+
+
+def shared(trainer: Any) -> int:
+    """The rows of a minibatch that several workers share; 0 where one plays alone."""
+    workers = None if trainer is None else workers_of(trainer.backend.ops)
+    return 0 if workers is None or workers.shares == 1 else int(trainer.config.batch_size)
 
 
 class Lines:
@@ -127,7 +139,7 @@ class Lines:
         self._printed = -1
 
     def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
-        self._pace.seen(step)
+        self._pace.seen(trainer, step)
         width = len(str(self._total))
         self._last = (step, f"step {step:>{width}}/{self._total}  {losses(terms)}  {self._pace}".rstrip())
         if time.monotonic() >= self._due or step >= self._total:
@@ -173,7 +185,7 @@ class Bar:
         self._task = self._rich.add_task("", total=total, completed=start, terms="starting")
 
     def __call__(self, trainer: Any, step: int, terms: Mapping[str, float]) -> None:
-        self._pace.seen(step)
+        self._pace.seen(trainer, step)
         self._rich.update(self._task, completed=step, terms=f"{losses(terms, 2)} {self._pace}")
 
     def __enter__(self) -> Bar:

@@ -5,6 +5,7 @@ RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500 python -m tests.back
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import numpy as np
 
 import gankit
 from gankit.errors import GankitError
+from gankit.play.interrupt import Deadline, TimeIsUp
 
 _RNG = np.random.default_rng(5)
 PICTURES = _RNG.integers(0, 256, (40, 28, 28, 1), dtype=np.uint8)
@@ -48,6 +50,7 @@ GAMES: Mapping[str, Mapping[str, Any]] = {
     "dragan": {**SMALL, "penalties": ["dragan"]},
     "consensus": {**SMALL, "loss": "relativistic-average", "schedule": "simultaneous", "consensus": 0.1},
     "batch norm, accumulated": {"recipe": "dcgan", "data": PICTURES, **WIDTH, "accumulate": 2},
+    "batch norm, differentiated twice": {"recipe": "dcgan", "data": PICTURES, **WIDTH, "penalties": ["r1"]},
     "conditional, augmented": {
         "recipe": "cdcgan",
         "data": MIXED,
@@ -121,7 +124,7 @@ def said(f: Any) -> str:
     """What an error says; "" where there is none."""
     try:
         f()
-    except (GankitError, KeyboardInterrupt, RuntimeError) as error:
+    except (GankitError, KeyboardInterrupt, RuntimeError, TimeIsUp) as error:
         return f"{type(error).__name__}: {error}"
     return ""
 
@@ -145,30 +148,95 @@ def accidents(backend: str, rank: int) -> Told:
         "other game": said(lambda: build(backend, SMALL, seed=rank).fit(steps=1)),
         "interrupted": stopped(3, lambda: os.kill(os.getpid(), signal.SIGINT)),
         "error": stopped(5, fail),
+        "time": stopped(4, lambda: Deadline(0.0)(None, 4, {})),
         "exhausted": said(lambda: build(backend, {"recipe": "dcgan", **WIDTH}, data=iter(stream)).fit(steps=30)),
     }
 
 
-def together(module: Sequence[str], count: int, *, threads: int = 1, **options: Any) -> list[subprocess.Popen[str]]:
-    """`python -m module ...` as so many workers on this machine."""
+def from_a_file(backend: str, folder: Path, **more: Any) -> tuple[dict[str, Any], int]:
+    """(the state of a game whose examples stay in a file, after some steps; how many rows its minibatches read)."""
+    from gankit.play import feed
+
+    rows, real = [0], feed.native_floats
+
+    def counting(x: Any) -> Any:
+        rows[0] += int(np.prod(x.shape[:-1]))
+        return real(x)
+
+    path = folder / f"points-{os.getpid()}.npy"
+    np.save(path, np.random.default_rng(3).normal(size=(64, 2)))
+    game = {**SMALL, "data": np.load(path, mmap_mode="r"), "k": 2}
+    state = states(backend, 4, {"file": game}, **more)
+    trainer = build(backend, game, **more)
+    feed.native_floats = counting
+    try:
+        trainer._feed(None).chunk(0, 3)
+    finally:
+        feed.native_floats = real
+    return state, rows[0]
+
+
+def free_port() -> int:
+    """One of this machine on which nobody listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+def left_to_autograd() -> list[str]:
+    """Which phases of the games so far are not played as recorded."""
+    from gankit_torch.recording import Recorded
+
+    phases = [x for x in gc.get_objects() if isinstance(x, Recorded)]
+    assert phases
+    return [phase._f.__qualname__ for phase in phases if not phase.possible]
+
+
+def evaluated(path: Path, **how: Any) -> tuple[dict[str, float], int]:
+    """(what a game measures, how many rows this process's extractor looked at)."""
+    from gankit.metrics.cnn import DigitsCnn
+
+    rows, real = [], DigitsCnn.open
+
+    def counting(self: Any, backend: Any) -> Any:
+        look = real(self, backend)
+        return lambda x: (rows.append(len(x)), look(x))[1]
+
+    DigitsCnn.open = counting  # type: ignore[method-assign]
+    try:
+        (row,) = gankit.evaluate(path, n=2000, metrics=["frechet", "class-balance"], weights="raw", **how)
+    finally:
+        DigitsCnn.open = real  # type: ignore[method-assign]
+    assert not row.failed and not row.skipped, row
+    return {each.label: each.value for each in row.measurements}, sum(rows)
+
+
+def together(module: Sequence[str], count: int, **options: Any) -> list[subprocess.Popen[str]]:
+    """`python -m module ...` as so many workers on this machine."""
+    return started([["-m", *module]] * count, **options)
+
+
+def started(commands: Sequence[Sequence[str]], *, threads: int = 1, **options: Any) -> list[subprocess.Popen[str]]:
+    """`python command` for each, as workers of one game."""
+    count, port = len(commands), free_port()
     shared = {**os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     shared |= {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return [
-        subprocess.Popen([sys.executable, "-m", *module], env={**shared, "RANK": str(rank)}, **pipes, **options)
-        for rank in range(count)
+        subprocess.Popen([sys.executable, *command], env={**shared, "RANK": str(rank)}, **pipes, **options)
+        for rank, command in enumerate(commands)
     ]
 
 
 def main(folder: str, steps: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a runner in the background ignores it, and so would this
     rank = int(os.environ["RANK"])
-    found = states("torch", int(steps))
+    state, rows = from_a_file("torch", Path(folder))
+    found = {**states("torch", int(steps)), **state}
     np.savez(Path(folder) / f"{rank}.npz", **found)
-    (Path(folder) / f"{rank}.json").write_text(json.dumps(accidents("torch", rank)))
+    path = Path(folder) / "digits.safetensors"
+    told = {"rows": rows, "autograd": left_to_autograd(), "evaluated": evaluated(path), **accidents("torch", rank)}
+    (Path(folder) / f"{rank}.json").write_text(json.dumps(told))
 
 
 if __name__ == "__main__":

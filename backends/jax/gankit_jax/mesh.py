@@ -17,8 +17,10 @@ from jax import Array
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
-from gankit.errors import DeviceError
+from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import Batch
+from gankit.play.sharing import lane
+from gankit.play.workers import packed, part_major, unpacked
 
 AXIS = "rows"
 
@@ -26,48 +28,70 @@ AXIS = "rows"
 class Devices:
     """The devices of a game, and where on them things lie; see `gankit.interfaces.Workers`.
 
-    Every process has the whole of each minibatch on the host, and puts on its devices what is theirs.
+    Every process has on the host, and reads, those rows of a minibatch that are its devices'.
     """
 
     cut = 1
 
     def __init__(self, devices: Sequence[jax.Device]) -> None:
         self.rank, self.count, self.shares = jax.process_index(), jax.process_count(), len(devices)
-        self.first = next(d for d in devices if d.process_index == self.rank)
+        self.hosts = self.count
+        self._own = [d for d in devices if d.process_index == self.rank]
+        self.first, self.lanes = self._own[0], len(self._own)
+        # Devices of one process beside each other, as are the rows that it reads.
+        devices = sorted(devices, key=lambda d: d.process_index)
         self._mesh = Mesh(np.array(devices), (AXIS,))
         self.everywhere = NamedSharding(self._mesh, PartitionSpec())
 
     def __str__(self) -> str:
         return f"{self.shares} of {self.first.platform}"
 
-    def put(self, x: np.ndarray[Any, Any], axis: int | None = None) -> Array:
-        """A host array on the devices: its rows, which lie along that axis, shared out; or all of it on each."""
-        place = self.everywhere
-        if axis is not None and x.shape[axis] % self.shares == 0:
-            place = NamedSharding(self._mesh, PartitionSpec(*[None] * axis, AXIS))
-        return put(x, place)
+    def put(self, x: np.ndarray[Any, Any]) -> Array:
+        """A host array on all devices."""
+        return put(x, self.everywhere)
+
+    def shared_out(self, x: np.ndarray[Any, Any], axis: int) -> Array:
+        """This process's rows, which lie along that axis, shared out among its devices; an array of all rows."""
+        place = NamedSharding(self._mesh, PartitionSpec(*[None] * axis, AXIS))
+        if self.count > 1:
+            return jax.make_array_from_process_local_data(place, x)
+        return jax.device_put(x, place if x.shape[axis] % self.shares == 0 else self.everywhere)
 
     def staged(self, batches: Batch) -> Batch:
         """Batches of several steps, each minibatch's rows shared out."""
         d, g = (
-            draw.each(lambda x, axis=axis: self.put(x, axis))
+            draw.each(lambda x, axis=axis: self.shared_out(x, axis))
             for draw, axis in ((batches.discriminator, 2), (batches.generator, 1))
         )
         numbers = {name: self.put(x) for name, x in batches.numbers.items()}
         return Batch(d, g, numbers, (self.put(batches.key[0]), self.put(batches.key[1])))
 
+    @property
+    def alone_on(self) -> jax.Device | None:
+        """The device that is to compute by itself; None where nobody says."""
+        one = lane()
+        return None if one is None else self._own[one]
+
     def alone(self, tree: Any) -> Any:
-        """What lies on all devices, on the first one of this process: for what it computes by itself."""
+        """What lies on all devices, on one of this process: for what that computes by itself."""
+        one = self.alone_on or self.first
 
         def own(x: Any) -> Any:
-            return x.addressable_data(0) if isinstance(x, Array) and x.sharding == self.everywhere else x
+            if not (isinstance(x, Array) and x.sharding == self.everywhere):
+                return x
+            return next(shard.data for shard in x.addressable_shards if shard.device == one)
 
         return jax.tree.map(own, tree)
 
-    # ---- what several processes of torch have to do, and the compiler does here
-
     def rows(self, x: np.ndarray[Any, Any], axis: int, parts: int) -> np.ndarray[Any, Any]:
-        return x
+        if self.count == 1:
+            return x
+        # Whatever the parts: what is computed is meant for all rows, in their order.
+        if x.shape[axis] % self.shares:
+            raise ConfigError(f"{x.shape[axis]} examples cannot be shared by {self.shares} devices.")
+        return part_major(x, axis, 1, self.rank, self.count)
+
+    # ---- what several processes of torch have to do, and the compiler does here
 
     @contextmanager
     def dealing(self, rows: int) -> Iterator[None]:
@@ -94,14 +118,20 @@ class Devices:
         return [int(x) for x in np.asarray(every).reshape(self.count, -1).max(axis=0)]
 
     def everybody(self, text: str) -> list[str]:
+        return [said.decode() for said in self._told(text.encode())]
+
+    def collected(self, x: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+        return [x] if self.count == 1 else [unpacked(said) for said in self._told(packed(x))]
+
+    def _told(self, said: bytes) -> list[bytes]:
+        """The bytes of each process."""
         if self.count == 1:
-            return [text]
-        said = np.frombuffer(text.encode(), np.uint8)
+            return [said]
         lengths = self.highest([len(said) if rank == self.rank else 0 for rank in range(self.count)])
         padded = np.zeros(max(1, *lengths), np.uint8)
-        padded[: len(said)] = said
+        padded[: len(said)] = np.frombuffer(said, np.uint8)
         every = np.asarray(multihost_utils.process_allgather(padded)).reshape(self.count, -1)
-        return [bytes(row[:n].tolist()).decode() for row, n in zip(every, lengths, strict=True)]
+        return [row[:n].tobytes() for row, n in zip(every, lengths, strict=True)]
 
 
 def put(x: np.ndarray[Any, Any], place: Sharding) -> Array:

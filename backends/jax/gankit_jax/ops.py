@@ -71,9 +71,12 @@ class JaxOps:
         return self._put(x)
 
     def _put(self, x: Any) -> Array:
-        if self.workers is None or isinstance(x, Array):
-            return jax.device_put(x, self.device if self.workers is None else self.workers.everywhere)
-        return self.workers.put(x)
+        if self.workers is None:
+            return jax.device_put(x, self.device)
+        alone_on = self.workers.alone_on
+        if alone_on is not None:
+            return jax.device_put(x, alone_on)
+        return jax.device_put(x, self.workers.everywhere) if isinstance(x, Array) else self.workers.put(x)
 
     def to_float(self, x: Array) -> Array:
         return x.astype(self.dtype)

@@ -87,8 +87,10 @@ def graphed(tape: Tape, out: Any, graphs: Graphs) -> Graphed | None:
     """The replay of (state, draw, numbers, key) that a tape has written down, by graphs.
 
     Random numbers, as of dropout, are drawn before and given to the graph, which would draw the same ones for ever.
-    None where they depend on what is computed.
+    None where they depend on what is computed, or where workers tell each other something meanwhile.
     """
+    if tape.tells:
+        return None
     result = tape.text(out)
     calls = needed(tape, result)
     drawn = draws(tape, calls)

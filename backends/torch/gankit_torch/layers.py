@@ -24,6 +24,7 @@ from gankit.layers import Placed
 from gankit.parts.together import batch_size
 from gankit_torch.convolutions import Window, convolved
 from gankit_torch.keys import forked, generator
+from gankit_torch.normalising import normalised
 from gankit_torch.ops import TorchOps
 from gankit_torch.products import linear
 from gankit_torch.workers import TorchWorkers
@@ -151,17 +152,14 @@ class BatchNorm(nn.BatchNorm1d):
         return _last(normal) if x.ndim == 4 else normal
 
     def _by_all(self, x: Tensor) -> Tensor:
-        """By the statistics of all workers' rows. torch's SyncBatchNorm has no second derivative."""
-        axes, of_all = tuple(range(x.ndim - 1)), self._ops.workers.mean
+        """By the statistics of all workers' rows."""
         wide = x.to(self.running_mean.dtype)
-        mean = of_all(wide.mean(axes))
-        centred = wide - mean
-        var = of_all((centred * centred).mean(axes))
+        channels_second = _first(wide) if x.ndim == 4 else wide
+        normal, mean, var = normalised(channels_second, self.weight, self.bias, self.eps, self._ops.workers)
         n = batch_size(self._ops, x) * (x[0].numel() // x.shape[-1])
         for running, new in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
-            running.mul_(1.0 - self.momentum).add_(new.detach(), alpha=self.momentum)
-        normal = centred * torch.rsqrt(var + self.eps)
-        return (normal if self.weight is None else normal * self.weight + self.bias).to(x.dtype)
+            running.lerp_(new, self.momentum)
+        return (_last(normal) if x.ndim == 4 else normal).to(x.dtype)
 
 
 class LayerNorm(nn.LayerNorm):

@@ -83,7 +83,8 @@ class Tape(TorchDispatchMode):
     trail: the key of all that is drawn.
 
     calls: in their order; globals: what their text refers to beside variables; inputs: the expressions of those
-    variables that were given; memory: of each variable, a number that all views of one memory have.
+    variables that were given; memory: of each variable, a number that all views of one memory have; tells: whether
+    workers tell each other something in between.
     """
 
     def __init__(self, arguments: Mapping[str, Any], trail: Trail) -> None:
@@ -100,6 +101,7 @@ class Tape(TorchDispatchMode):
         self.globals: dict[str, Any] = {"fold_in": fold_in, "generator": generator}
         self.inputs: dict[str, str] = {}
         self.memory: dict[str, int] = {}
+        self.tells = False
         for name, tree in arguments.items():
             for expression, x in _tensors(name, tree):
                 if self._find(x):
@@ -123,6 +125,7 @@ class Tape(TorchDispatchMode):
         kwargs = kwargs or {}
         if LOOKS_AT_NUMBERS.intersection(function.tags):
             raise Unrecordable(f"{function} looks at numbers.")
+        self.tells |= function.namespace == "gankit"
         given = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]
         reads, storages = frozenset(map(self.variable, given)), {_storage(x) for x in given}
         arguments = [self.text(x) for x in args] + [f"{name}={self.text(x)}" for name, x in kwargs.items()]

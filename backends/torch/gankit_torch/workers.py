@@ -20,10 +20,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 from gankit.errors import DeviceError, WorkersError
-from gankit.play.workers import part_major
+from gankit.play.workers import packed, part_major, unpacked
 from gankit.plug.launched import launched
 from gankit.trees import leaves, tree_map
-from gankit_torch.tape import Unrecordable, recording
 
 ANSWER = 2.0
 """Seconds in which those that are still there say so, after one was lost."""
@@ -72,6 +71,7 @@ class TorchWorkers:
 
     def __init__(self) -> None:
         self.rank, self.count = dist.get_rank(), dist.get_world_size()
+        self.hosts = int(os.environ.get("GROUP_WORLD_SIZE", 1))  # of torchrun: how many agents
         self._dealt: int | None = None
 
     @property
@@ -81,6 +81,10 @@ class TorchWorkers:
     @property
     def cut(self) -> int:
         return self.count
+
+    @property
+    def lanes(self) -> int:
+        return 1
 
     def rows(self, x: np.ndarray[Any, Any], axis: int, parts: int) -> np.ndarray[Any, Any]:
         return part_major(x, axis, parts, self.rank, self.count)
@@ -103,14 +107,20 @@ class TorchWorkers:
     def mean(self, x: Tensor) -> Tensor:
         if self._dealt is None:
             return x
-        self._not_recorded()
         return _Mean.apply(x)  # type: ignore[no-any-return,no-untyped-call]
 
     def gathered(self, x: Tensor) -> Tensor:
         if self._dealt is None:
             return x
-        self._not_recorded()
         return _Gathered.apply(x, self)  # type: ignore[no-any-return,no-untyped-call]
+
+    def summed(self, x: Tensor) -> Tensor:
+        """The sum over the processes; not differentiated."""
+        return torch.ops.gankit.summed(x)  # type: ignore[no-any-return]
+
+    def stacked(self, x: Tensor) -> Tensor:
+        """(processes, *shape) what each process has of few numbers; not differentiated."""
+        return torch.ops.gankit.stacked(x)  # type: ignore[no-any-return]
 
     def own(self, x: Tensor) -> Tensor:
         """Rows (minibatches, workers, rows) of all processes to those of this one."""
@@ -136,7 +146,9 @@ class TorchWorkers:
         if not floats:
             return tree
         flat = torch.cat([x.reshape(-1) for x in floats])
-        _summed(flat).div_(self.count)
+        with _losing():
+            dist.all_reduce(flat)
+        flat.div_(self.count)
         parts = iter(flat.split([x.numel() for x in floats]))
         return tree_map(lambda x: next(parts).view(x.shape).to(x.dtype) if x.is_floating_point() else x, tree)
 
@@ -149,18 +161,20 @@ class TorchWorkers:
         return told.tolist()
 
     def everybody(self, text: str) -> list[str]:
-        own = torch.frombuffer(bytearray(text.encode()) or bytearray(1), dtype=torch.uint8)
-        length = len(text.encode())
-        (longest,) = self.highest([len(own)])
-        lengths = self.highest([length if rank == self.rank else 0 for rank in range(self.count)])
-        every = [torch.zeros(longest, dtype=torch.uint8) for _ in range(self.count)]
-        with _losing():
-            dist.all_gather(every, torch.cat([own, own.new_zeros(longest - len(own))]))
-        return [bytes(x[:n].tolist()).decode() for x, n in zip(every, lengths, strict=True)]
+        return [said.decode() for said in self._told(text.encode())]
 
-    def _not_recorded(self) -> None:
-        if recording():
-            raise Unrecordable("What workers tell each other is not replayed.")
+    def collected(self, x: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+        return [unpacked(said) for said in self._told(packed(x))]
+
+    def _told(self, said: bytes) -> list[bytes]:
+        """The bytes of each process."""
+        lengths = self.highest([len(said) if rank == self.rank else 0 for rank in range(self.count)])
+        own = torch.zeros(max(1, *lengths), dtype=torch.uint8)
+        own.numpy()[: len(said)] = np.frombuffer(said, np.uint8)
+        every = [torch.empty_like(own) for _ in range(self.count)]
+        with _losing():
+            dist.all_gather(every, own)
+        return [x[:n].numpy().tobytes() for x, n in zip(every, lengths, strict=True)]
 
 
 class _Mean(torch.autograd.Function):
@@ -168,7 +182,7 @@ class _Mean(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        return _summed(x.detach().clone(memory_format=torch.contiguous_format)).div_(dist.get_world_size())
+        return torch.ops.gankit.summed(x).div_(dist.get_world_size())  # type: ignore[no-any-return]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
@@ -181,12 +195,8 @@ class _Gathered(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, workers: TorchWorkers) -> Tensor:
         ctx.workers = workers
-        rows = workers._dealt
-        every = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(workers.count)]
-        with _losing():
-            dist.all_gather(every, x.contiguous())
-        cut = torch.stack([one.reshape(-1, rows, *x.shape[1:]) for one in every], dim=1)
-        return cut.reshape(-1, *x.shape[1:])
+        every = torch.ops.gankit.gathered(x).reshape(workers.count, -1, workers._dealt, *x.shape[1:])
+        return every.transpose(0, 1).reshape(-1, *x.shape[1:])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
@@ -199,18 +209,48 @@ class _Returned(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, workers: TorchWorkers) -> Tensor:
         ctx.workers = workers
-        return workers.own(_summed(gradient.detach().clone(memory_format=torch.contiguous_format)))
+        return workers.own(workers.summed(gradient))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         return _Gathered.apply(gradient, ctx.workers), None  # type: ignore[no-untyped-call]
 
 
+# Operators of torch's own kind, so that what is recorded holds them like any other.
+_operators = torch.library.Library("gankit", "DEF")
+
+
+def _operator(f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    name = f.__name__.removeprefix("_")
+    _operators.define(f"{name}(Tensor x) -> Tensor")
+    _operators.impl(name, f, "CompositeExplicitAutograd")
+    return f
+
+
+@_operator
 def _summed(x: Tensor) -> Tensor:
-    """x, now the sum over the processes."""
+    out = x.clone(memory_format=torch.contiguous_format)
     with _losing():
-        dist.all_reduce(x)
-    return x
+        dist.all_reduce(out)
+    return out
+
+
+@_operator
+def _stacked(x: Tensor) -> Tensor:
+    # For few numbers sooner there than an all_gather, on gloo by a fifth.
+    out = x.new_zeros(dist.get_world_size(), *x.shape)
+    out[dist.get_rank()] = x
+    with _losing():
+        dist.all_reduce(out)
+    return out
+
+
+@_operator
+def _gathered(x: Tensor) -> Tensor:
+    out = x.new_empty(dist.get_world_size(), *x.shape)
+    with _losing():
+        dist.all_gather([*out.unbind()], x.contiguous())
+    return out
 
 
 @contextmanager
