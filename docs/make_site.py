@@ -39,6 +39,7 @@ NAV: dict[str, list[str]] = {
         "conditions",
         "networks",
         "reading-a-run",
+        "sweep",
     ],
     "Measure": ["evaluate", "metrics", "figures", "table-1"],
     "Section 7": ["section-7", "inference", "completion", "semi-supervised", "coordination"],
