@@ -241,7 +241,7 @@ def test_a_run_stopped_while_it_was_measured_at_its_end_is_measured_when_it_is_s
     cli: Cli, backend: str, tmp_path: Path
 ) -> None:
     """A signal in the last evaluation: the last step is saved by then, and nothing is left to play."""
-    measuring = ["--data", "ring", "--evaluate-every", "20", "--evaluate", "modes"]
+    measuring = ["--data", "ring", "--log-every", "10", "--evaluate-every", "20", "--evaluate", "modes"]
     command = ["train", "--backend", backend, *measuring, "--steps", "20", "--out", "run"]
     assert cli(*command).code == 0
     evaluations, log = tmp_path / "run" / "evaluations.jsonl", (tmp_path / "run" / "metrics.jsonl").read_bytes()
