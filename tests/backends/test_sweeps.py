@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,3 +65,13 @@ def test_the_search_of_the_page_gets_its_number(backend: str, monkeypatch: pytes
     [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(code.replace("build(", f"build({backend!r}, ").replace("steps=1000", "steps=5"), {})
     assert 0 <= given[0] <= 1
+
+
+def test_the_process_that_starts_the_others_brings_no_framework_in(backend: str, tmp_path: Path) -> None:
+    """It would sit in memory, and on a GPU in that one's, for as long as the sweep lasts."""
+    written(tmp_path, backend)
+    code = "import sys; from gankit.sweeping import playing; playing.play = lambda *told: {}; sys.argv = ['gankit', "
+    code += "'sweep', 's.toml']\nfrom gankit.cli import main\ntry:\n    main()\nexcept SystemExit as end:\n"
+    code += "    print(end.code, *sorted({'torch', 'jax', 'flax', 'mlx'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "1", "every run is checked, none is played, and so none has a number"
