@@ -16,6 +16,8 @@ LINT = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "l
 
 DOCS = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "docs")
 
+NOTEBOOKS = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "notebooks")
+
 SPREAD = ("-n", "auto")
 """Over all cores: each test computes with one thread."""
 
@@ -83,12 +85,14 @@ def backend(session: nox.Session, backend: str) -> None:
 
 @nox.session
 def parity(session: nox.Session) -> None:
-    """Same seed, same run, every recipe; open anywhere: every backend beside every other, float64."""
+    """Same seed, same run, every recipe; open anywhere: every backend beside every other, float64. The notebooks."""
     install(session, *BACKENDS, plugins=PLUGINS)
     across = "tests/backends/test_cli_training.py::test_a_checkpoint_is_resumed_by_the_other_backend"
     exports = "tests/backends/test_exports.py::test_an_export_opened_without_gankit_gives_the_samples_of_the_game"
     crossed = [f"{exports}[{way}]" for way in ("jax-torch", "jax-onnx", "torch-stablehlo", "mlx-onnx")]
     session.run("pytest", *SPREAD, "tests/parity", across, *crossed, *session.posargs)
+    session.install(*NOTEBOOKS)
+    session.run("python", "docs/run_notebooks.py")
 
 
 @nox.session

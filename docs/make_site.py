@@ -1,8 +1,8 @@
 """Build the documentation as a site: `python docs/make_site.py --out site`. Needs no network.
 
-The pages are those of this folder, README.md as the first, and an API reference from docstrings. Links that lead to
-files of the repository become links of the site, or plain text where the file is code. A link that leads nowhere is an
-error.
+The pages are those of this folder and its notebooks, README.md as the first, and an API reference from docstrings.
+Links that lead to files of the repository become links of the site, or plain text where the file is code. A link that
+leads nowhere is an error.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ DOCS = ROOT / "docs"
 MORE = {"README.md": "index.md", "SECURITY.md": "security.md", "CHANGELOG.md": "changelog.md"}
 """Pages that lie elsewhere in the repository, and what they are called here."""
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
+NOTEBOOKS = DOCS / "notebooks"
 KEPT = (".png", ".json", ".gif")
 """Files that are copied when a page links to them."""
 
 OUT = "site"
 NAV: dict[str, list[str]] = {
     "Start": ["index", "install", "first-five-minutes", "tutorial", "faq"],
+    "Notebooks": ["digits-in-two-minutes", "own-photos", "own-loss"],
     "Use": [
         "your-data",
         "your-images",
@@ -39,6 +41,7 @@ NAV: dict[str, list[str]] = {
         "conditions",
         "networks",
         "reading-a-run",
+        "sweep",
     ],
     "Measure": ["evaluate", "metrics", "figures", "table-1"],
     "Section 7": ["section-7", "inference", "completion", "semi-supervised", "coordination"],
@@ -61,12 +64,25 @@ API = {
 
 def pages() -> dict[str, Path]:
     """The pages by their name on the site."""
-    return {path.name: path for path in sorted(DOCS.glob("*.md"))} | {name: ROOT / at for at, name in MORE.items()}
+    notebooks = {f"{path.stem}.md": path for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+    own = {path.name: path for path in sorted(DOCS.glob("*.md"))}
+    return own | notebooks | {name: ROOT / at for at, name in MORE.items()}
+
+
+def markdown(notebook: Path) -> str:
+    """A notebook as a page, and where to get the file."""
+    text = ""
+    for cell in json.loads(notebook.read_text("utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            source = f"```python\n{source}\n```"
+        text += f"{source}\n\n"
+    return text + f"This page is a notebook: [{notebook.name}]({notebook.name}?file).\n"
 
 
 def written(path: Path, into: Path) -> str:
     """A page with links that lead somewhere on the site."""
-    text = path.read_text("utf-8")
+    text = markdown(path) if path.suffix == ".ipynb" else path.read_text("utf-8")
     if path == ROOT / "README.md":
         text = text.replace("# gankit\n", "---\ntitle: gankit\n---\n\n# gankit\n", 1)
 
@@ -74,13 +90,16 @@ def written(path: Path, into: Path) -> str:
         picture, words, target, part = found.groups()
         if re.match(r"[a-z]+:", target):
             return found[0]
+        target, file, _ = target.partition("?file")
         to = (path.parent / target).resolve()
         if not to.exists():
             raise SystemExit(f"{path.relative_to(ROOT)}: the link to {target} leads nowhere.")
         name = str(to.relative_to(ROOT))
         if to.suffix == ".md" and (to.parent == DOCS or name in MORE):
             return f"{picture}[{words}]({MORE.get(name, to.name)}{part or ''})"
-        if to.suffix in KEPT:
+        if to.parent == NOTEBOOKS and not file:
+            return f"{picture}[{words}]({to.stem}.md)"
+        if to.suffix in KEPT or file:
             copy = into / "files" / name.replace("/", "-")
             copy.parent.mkdir(exist_ok=True)
             shutil.copy(to, copy)

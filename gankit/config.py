@@ -136,7 +136,7 @@ class Config:
 
     def to_toml(self) -> str:
         """One setting a line."""
-        return "".join(f"{name} = {_toml(value)}\n" for name, value in self.to_plain().items())
+        return "".join(f"{name} = {as_toml(value)}\n" for name, value in self.to_plain().items())
 
 
 NAMES: tuple[str, ...] = tuple(f.name for f in fields(Config))
@@ -255,12 +255,13 @@ def _plain(value: Any) -> Setting:
     return value
 
 
-def _toml(value: Setting) -> str:
+def as_toml(value: Setting) -> str:
+    """A value as TOML writes it; raises ConfigError for what it has no way to write."""
     if isinstance(value, Mapping):
-        inside = ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items() if item is not None)
+        inside = ", ".join(f"{_toml_key(key)} = {as_toml(item)}" for key, item in value.items() if item is not None)
         return f"{{ {inside} }}"
     if isinstance(value, list):
-        return f"[{', '.join(_toml(item) for item in value)}]"
+        return f"[{', '.join(as_toml(item) for item in value)}]"
     if isinstance(value, bool | str | int):
         return json.dumps(value, ensure_ascii=False)  # a JSON string, boolean or integer is a TOML one
     if isinstance(value, float):

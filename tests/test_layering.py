@@ -10,7 +10,7 @@ import pytest
 import gankit
 
 CORE = Path(gankit.__file__).parent
-SURROUNDINGS = {"metrics", "figures", "report", "alarms", "cli", "conformance", "exporting"}
+SURROUNDINGS = {"metrics", "figures", "report", "alarms", "cli", "conformance", "exporting", "sweeping"}
 NOT_FOR = {
     "interfaces": {p.name for p in CORE.iterdir() if p.is_dir()} - {"interfaces"} | {"config", "building"},
     "layers": SURROUNDINGS | {"data", "networks", "cookbook", "runs", "plug", "building"},

@@ -21,6 +21,7 @@ from gankit.cli import (
     report,
     reproduce,
     show,
+    sweep,
     train,
 )
 from gankit.cli.output import any_encoding
@@ -49,6 +50,7 @@ app.command()(features.features)
 app.command()(infer.infer)
 app.command()(report.report)
 app.command()(compare.compare)
+app.command()(sweep.sweep)
 app.command()(export.export)
 app.command()(export.push)
 app.command()(reproduce.reproduce)

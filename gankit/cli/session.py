@@ -249,6 +249,14 @@ def _report(run: Run) -> Path | None:
         return None
 
 
+def is_unmeasured(run: Run, done: int, options: Options) -> bool:
+    """Whether a run that is played to its end was stopped while it was measured there."""
+    from gankit.runs.lines import lines
+
+    due = options.evaluate_every and done == options.steps and done % options.evaluate_every == 0
+    return bool(due) and all(line["step"] != done for line in lines(run.evaluations_file))
+
+
 def _evaluations(run: Run, options: Options, checkpoints: Checkpoints, trainer: Any) -> list[Evaluate]:
     """The callback that measures, where it is asked for."""
     if not options.evaluate_every:

@@ -15,7 +15,7 @@ import typer
 from gankit import switches
 from gankit.cli.duration import seconds
 from gankit.cli.heap import keep_freed_memory
-from gankit.cli.session import Session, warn
+from gankit.cli.session import Session, is_unmeasured, warn
 from gankit.cli.settings import Options
 from gankit.cli.team import among, follow, leading, position, team, tell
 from gankit.errors import ConfigError, did_you_mean, one_of
@@ -262,7 +262,7 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
     possible = [old, *run.configs_before(done)]
     run.check_played(path, meta, *(with_lower_rates(each, n) for n in (halved, now) for each in reversed(possible)))
     run.check_data(config)
-    if done >= options.steps:
+    if done >= options.steps and not is_unmeasured(run, done, options):
         typer.echo(f"{run.folder} has done {done:,} steps already. To go on, ask for more: --steps {2 * done}")
         return None
     if meta[checkpoint.SEAL] is None:

@@ -46,6 +46,8 @@ _ELSEWHERE: dict[str, dict[str, str]] = {  # extra of gankit: kind to names
         "penalties": "gradient-penalty",
         "constraints": "weight-clipping",
     },
+    "wandb": {"loggers": "wandb"},
+    "trackio": {"loggers": "trackio"},
 }
 KNOWN: dict[tuple[str, str], str] = {
     (kind, name): f"gankit[{extra}]"

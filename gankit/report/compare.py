@@ -71,7 +71,7 @@ def write(found: Comparison, out: Path) -> None:
     from gankit.report import environment
 
     strips = [
-        (name, [(step, data_uri(path)) for step, path in spread_out(story.samples, STRIP // 2)])
+        (name, [(step, data_uri(path)) for step, path in spread_out(story.over_time, STRIP // 2)])
         for name, story in zip(found.names, found.stories, strict=True)
     ]
     given = {
@@ -79,7 +79,7 @@ def write(found: Comparison, out: Path) -> None:
         "marks": [_mark(i) for i in range(len(found.names))],
         "charts": list(charts(found)),
         "latest": [
-            (name, story.steps, None if story.latest is None else data_uri(story.latest))
+            (name, story.latest_step, None if story.latest is None else data_uri(story.latest))
             for name, story in zip(found.names, found.stories, strict=True)
         ],
         "strips": [(name, strip) for name, strip in strips if len(strip) > 1],

@@ -31,7 +31,7 @@ def page(story: Story) -> dict[str, Any]:
         "story": story,
         "facts": facts(story),
         "charts": charts(story),
-        "strip": [(step, data_uri(path)) for step, path in spread_out(story.samples, STRIP)],
+        "strip": [(step, data_uri(path)) for step, path in spread_out(story.over_time, STRIP)],
         "latest": None if story.latest is None else data_uri(story.latest),
         "figures": [(caption(path.stem), data_uri(path)) for path in story.figures],
         "table": table(story.measured),

@@ -9,6 +9,7 @@ from typing import Any
 
 from gankit.config import Config
 from gankit.plug import registry
+from gankit.report.installed import from_a_checkout, requirements
 from gankit.report.story import Story, usual
 
 WIDTH = 100
@@ -36,7 +37,10 @@ def commands(story: Story) -> list[str]:
         ["gankit", "evaluate", folder],
         ["gankit", "report", folder],
     )
-    return [_wrapped(line) for line in lines]
+    typed = [_wrapped(line) for line in lines]
+    if from_a_checkout():
+        typed[0] += "  # in a checkout of gankit"
+    return typed
 
 
 def _wrapped(words: list[str]) -> str:
@@ -81,13 +85,11 @@ def _numbers(value: Any) -> bool:
 
 
 def _requirements(story: Story) -> list[str]:
-    """gankit and what brings the other parts, in the versions that are installed here."""
+    """gankit and what brings the other parts, in the versions that are installed here, from where they are."""
     version = str(story.sessions[-1].get("gankit", "")) if story.sessions else ""
-    exact = f"=={version}" if version else ""
     wanted = [("backends", story.backend), *_parts(story.config)]
     rows = [row for row in registry.listing().rows if (row.kind, row.name) in wanted and row.distribution != "gankit"]
-    others = dict.fromkeys(f"{row.distribution}=={row.version}" for row in rows)
-    return [f"gankit{exact}", *others]
+    return requirements(version, {row.distribution: row.version for row in rows})
 
 
 def _parts(config: Config) -> Iterator[tuple[str, str]]:

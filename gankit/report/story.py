@@ -85,6 +85,17 @@ class Story:
         return f"{self.config.recipe} on {self.config.data}"
 
     @property
+    def over_time(self) -> tuple[tuple[int, Path], ...]:
+        """`samples`, and those of the last step, which is seldom one at which samples were asked for."""
+        ends = self.latest is not None and self.latest_step > max((step for step, _ in self.samples), default=-1)
+        return (*self.samples, *([(self.latest_step, self.latest)] if ends and self.latest is not None else []))
+
+    @property
+    def latest_step(self) -> int:
+        """The step of `latest`: `samples.png` is drawn where a process ends, and removed where another goes on."""
+        return self.steps if self.latest == self.run.picture or not self.samples else self.samples[-1][0]
+
+    @property
     def loss(self) -> str:
         """`conditional non-saturating`, as one would say it."""
         base = self.config.loss.settings.get("base", "")

@@ -6,7 +6,7 @@
     vitals.jsonl                         what the alarms looked at
     alarms.jsonl                         what they told
     samples/step-001000.png              the same latents every time
-    samples.png                          the latest of them
+    samples.png                          those of the step at which it ended
     checkpoints/step-001000.safetensors  the last few
     changes.jsonl                        one line each time it went on with other settings, with `--resume`
     rollbacks.jsonl                      one line each time it went back from NaN, with `--on-nan rollback`
@@ -231,6 +231,7 @@ class Run:
         for path in (self.folder / "samples").glob("step-*.png"):
             if checkpoint.step_of(path) > step:
                 path.unlink()
+        self.picture.unlink(missing_ok=True)  # of where the last process ended; the next one draws it anew
         self.collect()
         for path in self.logs:
             old = path.read_bytes() if path.exists() else b""

@@ -235,3 +235,18 @@ def test_both_rates_and_the_batch_have_short_options(backend: str, cli: Cli) -> 
     assert cli(*arguments(backend, "run", 10), "--lr", "0.01", "--batch-size", "32").code == 0
     config = (Path("run") / "config.toml").read_text("utf-8")
     assert "batch_size = 32" in config and config.count("lr = 0.01,") == 2
+
+
+def test_a_run_stopped_while_it_was_measured_at_its_end_is_measured_when_it_is_started_again(
+    cli: Cli, backend: str, tmp_path: Path
+) -> None:
+    """A signal in the last evaluation: the last step is saved by then, and nothing is left to play."""
+    measuring = ["--data", "ring", "--log-every", "10", "--evaluate-every", "20", "--evaluate", "modes"]
+    command = ["train", "--backend", backend, *measuring, "--steps", "20", "--out", "run"]
+    assert cli(*command).code == 0
+    evaluations, log = tmp_path / "run" / "evaluations.jsonl", (tmp_path / "run" / "metrics.jsonl").read_bytes()
+    whole = evaluations.read_bytes()
+    evaluations.unlink()
+    assert cli(*command).code == 0
+    assert evaluations.read_bytes() == whole and (tmp_path / "run" / "metrics.jsonl").read_bytes() == log
+    assert "has done 20 steps already" in cli(*command).out

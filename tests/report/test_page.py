@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from gankit import checkpoint
 from gankit.building import configure
 from gankit.config import Config
 from gankit.errors import ConfigError
@@ -103,3 +106,31 @@ def test_hostile_names_are_text_in_the_report(run: Run) -> None:
     page = Page(write(run.folder)[0])
     assert "script" not in [tag for tag, _ in page.tags]
     assert page.words.count(" ".join(HOSTILE.split())) >= 8
+
+
+def test_pictures_end_with_the_last_step(run: Run) -> None:
+    """Which is seldom a multiple of --sample-every."""
+    words = Page(write(run.folder)[0]).words
+    assert "Samples of step 300, the last" in words and words.count("step 300") > 0
+    before = captions(run)
+    assert before == ["step 100", "step 200", "step 300"]
+    arrays, meta = checkpoint.read(run.checkpoint_file(300))
+    checkpoint.write(run.checkpoint_file(350), arrays, {**meta, "steps_done": 350})
+    assert captions(run) == [*before, "step 350"]
+    report, card = write(run.folder)
+    last = f"data:image/png;base64,{base64.b64encode(run.picture.read_bytes()).decode()}"
+    shown = [attributes for tag, attributes in Page(report).tags if tag == "img"]
+    assert [each["alt"] for each in shown if each["src"] == last] == ["Samples after 350 steps"] * 2
+    assert "samples of step 350" in card.read_text("utf-8")
+
+
+def captions(run: Run) -> list[str]:
+    page = Page(write(run.folder)[0]).text
+    return re.findall(r"step \d+", page[page.index("Samples over time") : page.index("Losses")])
+
+
+def test_a_picture_of_an_earlier_end_is_not_taken_for_the_last(run: Run) -> None:
+    """Interrupted and drawn at step 300, resumed from 200, and killed: the picture is of no state there is."""
+    run.rewind(200)
+    assert captions(run) == ["step 100", "step 200"]
+    assert "samples/step-000200.png" in write(run.folder)[1].read_text("utf-8")

@@ -1,0 +1,1 @@
+"""Loggers for gankit: Weights & Biases, and trackio."""
