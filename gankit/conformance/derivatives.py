@@ -5,18 +5,29 @@ What is differentiated is an energy of the outputs, E(params, x) = 1/2 sum of w 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from gankit import layers
-from gankit.conformance.cases import Case, case, cases
-from gankit.conformance.compare import Array, agree
+from gankit.conformance.cases import Case, brief, case, cases
+from gankit.conformance.compare import DTYPES, Array, agree
 from gankit.conformance.reference import along
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
+from gankit.plug.capabilities import needs
 
+WITH_KERNELS = (
+    (layers.Dense(3), (4,)),
+    (layers.Conv(2, 3, 2), (4, 3, 2)),
+    (layers.Conv(4, 3, groups=2), (3, 2, 2)),
+    (layers.ConvTranspose(2), (2, 2, 3)),
+    (layers.Conv1d(2, 3), (4, 2)),
+)
+"""Layers, and the shapes of what they are given."""
+LARGE = ((layers.Dense(160), (192,), 160), (layers.Conv(64, 3), (8, 8, 32), 32))
+"""Layers, the shapes of what they are given, and how many examples."""
 X = "the input"
 """Its place among the parameters' names."""
 
@@ -47,6 +58,24 @@ class Energy:
         ops, (params, x) = self.c.backend.ops, at
         in_x = ops.grad(lambda x: self._energy((params, x)))(x)
         return 0.5 * ops.xp.sum(in_x * in_x)
+
+    def in_parameters(self) -> Gradient:
+        """The gradient of E in the parameters alone, as the first layer of a network has it."""
+        ops, c = self.c.backend.ops, self.c
+        gradient = ops.compile(lambda params, x: ops.grad(lambda p: self._energy((p, x)))(params))
+        return c.network.export(gradient(self._params, ops.asarray(c.x)))
+
+    def consensus(self, arrays: Mapping[str, Array]) -> tuple[Gradient, Gradient]:
+        """The gradient of E, and that of 1/2 |dE/dparams|^2, at these parameters."""
+        ops = self.c.backend.ops
+        params, _ = self.c.network.init(arrays)
+        at = params, ops.asarray(self.c.x)
+
+        def squared(at: tuple[Any, Any]) -> Any:
+            in_params = ops.grad(lambda params: self._energy((params, at[1])))(at[0])
+            return 0.5 * sum(ops.xp.sum(g * g) for g in in_params.values())
+
+        return self._exported(self._first(*at)), self._exported(ops.compile(lambda *at: ops.grad(squared)(at))(*at))
 
     def gradient(self) -> Gradient:
         """That of E, by the backend."""
@@ -113,6 +142,47 @@ def check_second_derivatives(subject: Subject) -> None:
                 agree(array, want, what, rtol=1e-6, atol=1e-7 * scale, cause="an inner gradient cut from the graph.")
 
 
+def check_derivatives_of_squared_gradients_in_parameters(subject: Subject) -> None:
+    """Consensus optimisation would go somewhere else: it descends the squared gradient in all weights."""
+    h, backend = 1e-5, subject.open()
+    for i, (layer, shape) in enumerate(WITH_KERNELS):
+        if needs((layer,)) - subject.capabilities:
+            continue
+        c = case(backend, layer, shape, seed=i)
+        energy = Energy(c)
+        first, got = energy.consensus(c.arrays)
+        own = {name: array for name, array in first.items() if name != X}
+        length = float(np.sqrt(sum((g**2).sum() for g in own.values())))
+        (above, _), (below, _) = (
+            energy.consensus({n: a + sign * h / length * own[n] for n, a in c.arrays.items()}) for sign in (1.0, -1.0)
+        )
+        for name, array in got.items():
+            want = (above[name] - below[name]) * (length / (2 * h))
+            scale = max(1.0, float(np.abs(want).max()))
+            what = f"{c.what}: gradient in {name} of the squared gradient in its parameters"
+            agree(array, want, what, rtol=1e-6, atol=1e-7 * scale, cause="a gradient of a gradient that is cut.")
+
+
+def check_large_layers(subject: Subject) -> None:
+    """Layers of a size that is worth a faster way of computing would train otherwise than small ones."""
+    for layer, shape, n in LARGE:
+        if needs((layer,)) - subject.capabilities:
+            continue
+        found: dict[str, tuple[Gradient, ...]] = {}
+        for dtype in DTYPES:
+            c = case(subject.open(dtype), layer, shape)
+            x = np.random.default_rng(6).normal(size=(n, *shape))
+            arrays = {name: array / np.sqrt(array[..., 0].size) for name, array in c.arrays.items()}
+            energy = Energy(c._replace(x=x, arrays=arrays))
+            found[dtype] = (*energy.gradients(x), energy.in_parameters())
+        for i, of in enumerate(("gradient", "gradient of a squared gradient", "gradient in the parameters alone")):
+            got, want = (found[dtype][i] for dtype in DTYPES)
+            for name, array in want.items():
+                scale = float(np.abs(array).max()) or 1.0
+                what = f"{brief(layer)} on {(n, *shape)}, float32 against float64: {of}, {name}"
+                agree(got[name], array, what, rtol=1e-3, atol=1e-4 * scale, cause="a fast path for large arrays.")
+
+
 def check_spectral_norm_holds_its_vectors(subject: Subject) -> None:
     """The gradient in training would run through the power iteration: another regulariser, and a costlier one."""
     c = case(subject.open(), layers.SpectralNorm(layers.Dense(4, bias=None)), (3,))
@@ -131,5 +201,7 @@ def check_spectral_norm_holds_its_vectors(subject: Subject) -> None:
 CHECKS: tuple[Check, ...] = (
     check_layer_gradients,
     check_second_derivatives,
+    check_derivatives_of_squared_gradients_in_parameters,
+    check_large_layers,
     check_spectral_norm_holds_its_vectors,
 )

@@ -139,12 +139,8 @@ def played(subject: Subject, steps: int, **settings: Any) -> Seen:
 
 def games() -> Iterator[tuple[str, dict[str, Any]]]:
     """The ways in which a step can be taken."""
-    yield "k=3", {"k": 3}
-    yield (
-        "in two parts",
-        {"accumulate": 2, "batch_size": 16},
-    )  # parts of 8, as the others have: what is compiled once serves them all
-    yield "simultaneous", {"schedule": "simultaneous"}
+    # Parts of 8, as the others have: what is compiled once serves them all.
+    yield "k=3, in two parts", {"k": 3, "accumulate": 2, "batch_size": 16}
     yield "extra-gradient", {"schedule": "extra-gradient"}
 
 

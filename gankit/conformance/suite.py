@@ -100,7 +100,7 @@ PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
 FLOORS: Mapping[str, int] = {
     "entry": 17,
     "ops": 30,
-    "layers": 28,
+    "layers": 30,
     "losses": 11,
     "step": 39,
     "open game": 6,

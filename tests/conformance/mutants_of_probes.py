@@ -179,6 +179,55 @@ def mask_of(part):
     return dropout(masked)
 
 
+def in_parameters_cut(o):
+    """A gradient in parameters that is a constant of the next one."""
+
+    def grad(f):
+        def evaluated(tree):
+            found = o.grad(f)(tree)
+            return o.tree_map(o.stop_gradient, found) if isinstance(tree, dict) else found
+
+        return evaluated
+
+    return grad
+
+
+def halved_in_parameters(o):
+    """As if one of two ways by which the second gradient comes were left out."""
+
+    def grad(f):
+        def evaluated(tree):
+            found = o.grad(f)(tree)
+            if not isinstance(tree, dict):
+                return found
+            return o.tree_map(lambda g: 0.5 * g + 0.5 * o.stop_gradient(g), found)
+
+        return evaluated
+
+    return grad
+
+
+def large(change):
+    """Networks that are shown many examples compute with change(ops, params)."""
+
+    def apply(real, o, placed):
+        def changed(params, buffers, x, *a, **options):
+            return real.apply(change(o, params) if x.shape[0] > 30 else params, buffers, x, *a, **options)
+
+        return changed
+
+    return network(apply=apply)
+
+
+def biases_cut(o, params):
+    return {name: o.stop_gradient(p) if name.endswith("bias") else p for name, p in params.items()}
+
+
+def coarse(o, params):
+    """As in bfloat16: seven binary digits."""
+    return {name: p + o.stop_gradient(o.xp.round(p * 256) / 256 - p) for name, p in params.items()}
+
+
 def training_for_samples(real, o, placed):
     """Whatever is asked, batch norm goes by the batch."""
 
@@ -200,9 +249,14 @@ def old_statistics(real, o, placed):
     return apply
 
 
+SQUARED = "check_derivatives_of_squared_gradients_in_parameters"
 REFUSED, SAMPLES = "check_a_refused_pass_leaves_no_trace", "check_samples_use_running_statistics"
 
 NETWORKS = (
+    Mutant("a gradient in parameters is a constant", SQUARED, ops(grad=in_parameters_cut)),
+    Mutant("half of a gradient in parameters is a constant", SQUARED, ops(grad=halved_in_parameters)),
+    Mutant("biases of large layers stand still", "check_large_layers", large(biases_cut)),
+    Mutant("large layers compute coarsely", "check_large_layers", large(coarse)),
     Mutant("a refused pass leaves other parameters", REFUSED, on_refusal(lambda params, buffers: halved(params))),
     Mutant("a refused pass leaves other buffers", REFUSED, on_refusal(lambda params, buffers: halved(buffers))),
     Mutant("a refused pass leaves weights divided", REFUSED, network(apply=left_divided)),
