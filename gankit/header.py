@@ -30,6 +30,8 @@ Shape = tuple[int, ...]
 MOST_STEPS, MOST_UPDATES = 2**53, 2**31 - 1
 """Frameworks count the updates of an optimizer in 32 bits."""
 MOST_NUMBERS, MOST_CLASSES, MOST_DIMENSIONS, LONGEST_LIST = 2**31, 2**31, 8, 4096
+LARGEST = 3.4e38
+"""What float32, the smallest dtype that games compute in, can hold."""
 DTYPES = ("uint8", "float16", "float32", "float64", "float128")
 KINDS = ("class", "vector", "image", "part", "mask", "column", "chance")
 NAME = re.compile(r"[A-Za-z0-9._:-]{1,100}")
@@ -135,6 +137,9 @@ def _bounds(name: str, plain: Mapping[str, Any]) -> None:
         raise ValueError(f"{name} runs from {_shown(low)} to {_shown(high)}")
     if plain["dtype"] not in DTYPES or (plain["dtype"] == "uint8" and low is None):
         raise ValueError(f"{name} has the dtype {_shown(plain['dtype'])}")
+    least, most = (0, 255) if plain["dtype"] == "uint8" else (-LARGEST, LARGEST)
+    if low is not None and not least <= low < high <= most:  # samples are clipped to it in the game's own dtype
+        raise ValueError(f"{name} is {plain['dtype']} and runs from {_shown(low)} to {_shown(high)}")
 
 
 def _mapping_of_units(prefix: str, shapes: Mapping[str, Shape], shape: Shape) -> None:

@@ -152,3 +152,9 @@ def test_an_unknown_output_range_is_refused_with_the_possible_ones() -> None:
 def test_contradictory_fields_are_refused(x: Array, fields: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Dataset(x, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value_range", [(-1, 255), (0, 256), (0, 1e9)])
+def test_bytes_run_from_0_to_255(value_range):
+    with pytest.raises(DataError, match="leaves 0 to 255, which is all that uint8 holds"):
+        Dataset(np.zeros((4, 2, 2, 1), np.uint8), None, None, value_range, "pictures")

@@ -126,6 +126,8 @@ class Dataset:
     def _check_range(self, low: float, high: float) -> None:
         if not (low < high and np.isfinite([low, high]).all()):
             raise DataError(f"{self.name}: value_range ({low}, {high}) must be two finite numbers, the lesser first.")
+        if self.x.dtype == np.uint8 and not 0 <= low < high <= 255:
+            raise DataError(f"{self.name}: value_range ({low}, {high}) leaves 0 to 255, which is all that uint8 holds.")
         if self.x.dtype == np.uint8 and (low, high) == (0, 255):
             return  # cannot be left: spare a pass over the data
         least, greatest = extremes(self.x)
