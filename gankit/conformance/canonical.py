@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gankit.conformance.cases import by_name, cases
 from gankit.conformance.compare import agree_by_name, bit_equal, require
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.interfaces import beside
+from gankit.layers import BatchNorm, Dropout
 
 
 def check_names_and_layout(subject: Subject) -> None:
@@ -53,10 +56,12 @@ def check_canonical_and_back(subject: Subject) -> None:
 
 def check_native_module(subject: Subject) -> None:
     """`trainer.generator.native`, the door to everything else in the framework, would be another network."""
-    for c in cases(subject, "float64"):
+    for c in cases(replace(subject, quick=True), "float64"):  # what a layer computes is judged elsewhere
         ops, (params, buffers) = c.backend.ops, c.start()
         x, given = ops.asarray(c.x), c.given()
         want, _ = c.computed()
+        if isinstance(c.row[0], BatchNorm | Dropout):
+            c.apply(params, buffers, x, train=True)  # where it was left, nobody who asks for it can know
         native = c.network.with_params(params, buffers)
         for time in ("first", "second"):
             out = by_name(native(x, *beside(given)))

@@ -197,6 +197,31 @@ def check_terms_remember(subject: Subject) -> None:
         agree(got[f"memory/{player}-drift/mean"], want, what, rtol=1e-9, cause="it moves at its own steps only.")
 
 
+@dataclass(frozen=True)
+class Weather:
+    """A number that is drawn, and nothing else."""
+
+    name: ClassVar[str] = "weather"
+    player: ClassVar[str] = "discriminator"
+    every: ClassVar[int] = 1
+    weight: ClassVar[float] = 1.0
+
+    def __call__(self, m: Moment) -> Any:
+        return m.ops.xp.mean(m.ops.uniform(m.key, (50,)))
+
+
+def check_terms_draw_anew_at_every_step(subject: Subject) -> None:
+    """What a penalty draws at its first step would serve for the whole run: it would look along a few lines only."""
+    steps, recorder = 40, Recorder()
+    start(subject.open(), small(penalties=[Weather()])).fit(steps=steps, callbacks=[recorder])
+    drawn = np.array([terms["weather"] for terms in recorder.terms])
+    same = steps - len(set(drawn.tolist()))
+    require(not same, f"A term draws {same} of {steps} numbers again. Likely cause: a step recorded with its noise.")
+    spread = np.sqrt(1 / 12 / 50)  # of a mean of 50 numbers uniform on [0, 1)
+    agree(drawn.mean(), 0.5, "mean of what a term draws", rtol=0, atol=5 * spread / np.sqrt(steps))
+    agree(drawn.std(), spread, "spread of what a term draws", rtol=0.6)
+
+
 def check_what_terms_remember_is_resumed(subject: Subject) -> None:
     """A resumed run would begin its memory anew: another objective than that of the run that was stopped."""
     first, second = drifting(subject), drifting(subject)
@@ -232,6 +257,7 @@ CHECKS: tuple[Check, ...] = (
     check_mismatched_labels_follow_the_oracle,
     check_pairs_are_under_one_label,
     check_terms_remember,
+    check_terms_draw_anew_at_every_step,
     check_what_terms_remember_is_resumed,
     check_streamed_labels_stay_in_step,
 )

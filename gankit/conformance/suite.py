@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gankit.conformance import (
+    brought,
     canonical,
     convolutional,
     coordination,
@@ -68,6 +69,7 @@ GROUPS: dict[str, tuple[Check, ...]] = {
         *running.CHECKS,
         *knobs.CHECKS,
         *probes.CHECKS,
+        *brought.CHECKS,
         *coordination.CHECKS,
     ),
     "open game": opened.CHECKS,
@@ -102,7 +104,7 @@ FLOORS: Mapping[str, int] = {
     "ops": 30,
     "layers": 30,
     "losses": 11,
-    "step": 39,
+    "step": 42,
     "open game": 6,
     "training": 4,
     "same seed": 6,

@@ -8,7 +8,7 @@ import numpy as np
 from mutants_of_networks import applied
 from mutants_of_open import after
 from mutants_of_play import discriminator
-from planting import Changed, Mutant, dropout, network, ops, optimizer, patch, run, step
+from planting import Changed, Mutant, drifting, dropout, network, ops, optimizer, patch, run, step
 
 from gankit.interfaces import LABEL
 
@@ -549,4 +549,59 @@ PROBES = (
     Mutant("G plays in evaluation mode", MODES, core=patch("gankit.play.phases", "generate", g_in_evaluation)),
 )
 
-GAMES = (*OPS, *NETWORKS, *OPTIMIZERS, *GAME, *PROBES)
+# Modules of a user's own.
+
+
+def own_module(scale=1.0, **changes):
+    """A stranger's module has other methods or attributes, name -> f(the real network, ops), or other numbers."""
+
+    def plant(backend):
+        def wrap(module):
+            real, held = backend.wrap(module)
+            network = Changed(real, **{name: f(real, backend.ops) for name, f in changes.items()})
+            return network, {name: scale * array for name, array in held.items()}
+
+        return Changed(backend, wrap=wrap)
+
+    return plant
+
+
+def without_a_key(real, o):
+    def apply(params, buffers, x, given=None, *, train, key=None):
+        fixed = None if key is None else o.key((np.uint32(1), np.uint32(1)))
+        return real.apply(params, buffers, x, given or {}, train=train, key=fixed)
+
+    return apply
+
+
+def own_mood(real, o):
+    def apply(params, buffers, x, given=None, *, train, key=None):
+        return real.apply(params, buffers, x, given or {}, train=train, key=None if key is None else drifting(o, key))
+
+    return apply
+
+
+def one_key_for_all(real):
+    """Every step has the key of the first."""
+
+    def made(game):
+        inner = real(game)
+        words = (np.uint32(1), np.uint32(2))
+        return lambda state, batch: inner(state, batch._replace(key=words))
+
+    return made
+
+
+ONE_DRAW = "check_terms_draw_anew_at_every_step"
+MODULE, SEEDED = "check_a_module_plays_as_what_it_is", "check_a_modules_dropout_goes_by_the_seed"
+
+MODULES = (
+    Mutant("terms draw once for the whole run", ONE_DRAW, core=step(one_key_for_all)),
+    Mutant("terms draw from half of the range", ONE_DRAW, ops(uniform=lambda o: lambda k, s: 0.5 * o.uniform(k, s))),
+    Mutant("a module sees real and fake together", MODULE, own_module(mixes_samples=lambda real, o: False)),
+    Mutant("a module starts from other numbers", MODULE, own_module(scale=0.9)),
+    Mutant("a module's masks never change", SEEDED, own_module(apply=without_a_key)),
+    Mutant("a module's masks have a state", SEEDED, own_module(apply=own_mood)),
+)
+
+GAMES = (*MODULES, *OPS, *NETWORKS, *OPTIMIZERS, *GAME, *PROBES)
