@@ -28,12 +28,15 @@ from gankit.conformance.subject import Subject
 from gankit.errors import CapabilityError
 from gankit.interfaces import Backend
 from gankit.parts.together import workers_of
+from gankit.play.sharing import sharing
 from gankit.play.workers import writes
 from gankit.plug import registry
 from gankit.plug.capabilities import DATA_PARALLEL
 from gankit.plug.making import open_backend
 
 STEPS, COUNT, NEAR = 10, 2, 1e-9
+SAMPLES = 2_100
+"""Enough for three parts, of which one worker has two."""
 PATIENCE = 180
 """Seconds given to the other processes."""
 PROGRAM = "import sys; from gankit.conformance.workers import carry_out; carry_out(*sys.argv[1:])"
@@ -79,6 +82,9 @@ def states(make: Callable[[], Backend]) -> dict[str, Array]:
         arrays = {name: x for name, x in trainer._game.pack(trainer._state)[0].items() if not name.startswith("data/")}
         arrays |= {f"log/{term}": np.array([line[term] for line in recorder.terms]) for term in recorder.terms[0]}
         found |= {f"{game}/{name}": x for name, x in arrays.items()}
+        if game == "clipped":
+            with sharing():
+                found["shared/samples"] = trainer.sample(SAMPLES, seed=1)
     return found
 
 
@@ -180,6 +186,11 @@ def check_workers_draw_as_one_would(subject: Subject) -> None:
     _alike(subject, "masked", "numbers drawn for a worker's own rows from a key that all have.")
 
 
+def check_workers_share_samples(subject: Subject) -> None:
+    """`gankit evaluate` by several workers would measure other samples than by one, or the same ones out of order."""
+    _alike(subject, "shared", "parts that come back in another order, or that are computed otherwise.")
+
+
 def check_one_worker_writes(subject: Subject) -> None:
     """Two processes would write one file at once, and what is left would be of neither."""
     told = _of(subject)
@@ -202,6 +213,7 @@ CHECKS: tuple[Check, ...] = (
     check_workers_average_their_penalties,
     check_batch_norm_is_by_all_workers,
     check_workers_draw_as_one_would,
+    check_workers_share_samples,
     check_one_worker_writes,
     check_workers_stop_at_one_step,
 )

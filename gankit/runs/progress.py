@@ -10,8 +10,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from gankit.parts.together import workers_of
-
 SECONDS, GLANCE = 5.0, 0.5
 """Between two plain lines, and between two that are written over each other."""
 WINDOW = 20
@@ -124,6 +122,8 @@ class Pace:
 
 def shared(trainer: Any) -> int:
     """The rows of a minibatch that several workers share; 0 where one plays alone."""
+    from gankit.parts.together import workers_of  # and NumPy, which `gankit --help` can do without
+
     workers = None if trainer is None else workers_of(trainer.backend.ops)
     return 0 if workers is None or workers.shares == 1 else int(trainer.config.batch_size)
 

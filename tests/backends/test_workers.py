@@ -126,6 +126,7 @@ def test_a_budget_ends_all_at_the_step_that_is_saved(tmp_path: Path) -> None:
     assert code == other == 0 and silent == ""
     done = gankit.load(tmp_path / "run", backend="torch").steps_done
     assert f"The 3 s are over, after {done:,} of 1,000,000 steps" in told
+    assert " examples/s" in told and " it/s" not in told
 
 
 def test_two_nodes_play_the_run_of_one_worker(tmp_path: Path) -> None:

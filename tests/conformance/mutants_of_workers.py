@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from planting import Mutant
 
 from gankit.conformance import workers
@@ -75,6 +76,12 @@ def equal_latents():
     own.part_major = lambda x, axis, parts, rank, count: real(x, axis, parts, 0, count)
 
 
+def out_of_order():
+    from gankit.play.sharing import Shares
+
+    Shares.whole = lambda self, own, lengths: np.concatenate(self._workers.collected(own))
+
+
 def all_write():
     from gankit.play import trainer
 
@@ -95,6 +102,7 @@ FAULTS = {
     "batch norm sees a worker's own rows": ("check_batch_norm_is_by_all_workers", local_statistics),
     "workers draw equal masks": ("check_workers_draw_as_one_would", equal_masks),
     "workers play on equal latents": ("check_workers_draw_as_one_would", equal_latents),
+    "shared samples come back by worker": ("check_workers_share_samples", out_of_order),
     "every worker writes": ("check_one_worker_writes", all_write),
     "workers stop each for itself": ("check_workers_stop_at_one_step", each_for_itself),
 }
