@@ -42,7 +42,7 @@ def alike() -> Dataset:
 
 def both(subject: Subject, d: Any, data: Dataset | None = None, **settings: Any) -> tuple[Any, Any]:
     """The same game twice: of layers, and of the modules that they are, with the same numbers in them."""
-    backend = subject.open()
+    backend = subject.open(settings.get("dtype", "float64"))
     demand(backend, needs((*G, *d)), "A module with batch norm or dropout")
     config = small(generator="native", discriminator="native", latent_dim=LATENT, **settings)
     rows = {"generator": G, "discriminator": d}

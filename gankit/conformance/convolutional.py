@@ -6,6 +6,7 @@ memory instead of through indices then pairs each number with another one's slot
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,24 +22,39 @@ SHAPE = (3, 2, 1)
 G = (Dense(12), Reshape((3, 2, 2)), Relu(), Conv(4, 3), Relu(), ConvTranspose(1, 3, 1), Sigmoid())
 D = (Conv(4, 3), LeakyRelu(), Conv(3, 3, 2), LeakyRelu(), Flatten(), Dense(1), Reshape(()))
 UPDATES = 3
+LIMIT = 0.4
+"""Of the norms of the weights into one unit, which is less than most of them have."""
 
 
 def check_convolutional_games_by_adam(subject: Subject) -> None:
     """DCGANs would train otherwise than on other backends from the second update on, though each layer is right."""
-    follow(subject, **ADAM)
+    follow(subject, None, **ADAM)
 
 
 def check_convolutional_games_by_momentum(subject: Subject) -> None:
     """DCGANs would train by the velocities of other weights than their own."""
-    follow(subject, **SGD)
+    follow(subject, None, **SGD)
 
 
-def follow(subject: Subject, **optimizers: Any) -> None:
+def check_constrained_convolutional_games(subject: Subject) -> None:
+    """Max-norm would bound other weights of a convolution than those into one unit, or leave them in another order."""
+
+    def shortened(params: Params) -> Params:
+        def short(kernel: Array) -> Array:
+            norms = np.sqrt((kernel**2).sum(axis=tuple(range(kernel.ndim - 1)), keepdims=True))
+            return np.asarray(kernel * (np.minimum(norms, LIMIT) / (norms + 1e-7)))
+
+        return {name: short(array) if name.endswith("kernel") else array for name, array in params.items()}
+
+    follow(subject, shortened, constraints=[{"name": "max-norm", "limit": LIMIT}], **ADAM)
+
+
+def follow(subject: Subject, constrain: Callable[[Params], Params] | None = None, **settings: Any) -> None:
     """Play a few updates of each player, and do the same by hand."""
-    config = small(generator="native", discriminator="native", ema=0.0, **optimizers)
+    config = small(generator="native", discriminator="native", ema=0.0, **settings)
     backend = subject.open(config.dtype)
     trainer = start(backend, config, brought={"generator": G, "discriminator": D})
-    by_hand = ByHand(backend, trainer)
+    by_hand = ByHand(backend, trainer, constrain or (lambda params: params))
     for t, batch in enumerate(minibatches(config, 0, UPDATES)):
         trainer.fit(steps=1)
         by_hand.step(t, batch.x[0], batch.z[0], batch.g_z)
@@ -50,8 +66,8 @@ def follow(subject: Subject, **optimizers: Any) -> None:
 class ByHand:
     """The game: gradients by the backend, in the canonical layout; everything else in NumPy."""
 
-    def __init__(self, backend: Any, trainer: Any) -> None:
-        self.ops = backend.ops
+    def __init__(self, backend: Any, trainer: Any, constrain: Callable[[Params], Params]) -> None:
+        self.ops, self.constrain = backend.ops, constrain
         self.networks = {
             "generator": backend.network(place(G, (trainer.config.latent_dim,))),
             "discriminator": backend.network(place(D, SHAPE)),
@@ -93,7 +109,7 @@ class ByHand:
         """One update of a player."""
         gradient = self.networks[role].export(self.ops.grad(loss)(self.tensors(role)))
         moved = self.rules[role].move(self.params[role], gradient, self.slots[role], t, t)
-        self.params[role] = {name: np.asarray(array) for name, array in moved.items()}
+        self.params[role] = self.constrain({name: np.asarray(array) for name, array in moved.items()})
 
     def leaves(self, t: int) -> dict[str, Array]:
         """The state after t steps, under the names of checkpoints."""
@@ -103,4 +119,8 @@ class ByHand:
         return {f"{part}/{name}": array for part, arrays in found.items() for name, array in arrays.items()}
 
 
-CHECKS: tuple[Check, ...] = (check_convolutional_games_by_adam, check_convolutional_games_by_momentum)
+CHECKS: tuple[Check, ...] = (
+    check_convolutional_games_by_adam,
+    check_convolutional_games_by_momentum,
+    check_constrained_convolutional_games,
+)

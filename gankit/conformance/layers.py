@@ -52,6 +52,14 @@ def check_buffers_given_stay_as_they_were(subject: Subject) -> None:
                 bit_equal(c.network.export(after), before, f"{what}: the buffers returned", cause="moved.")
 
 
+def check_mixing_is_said(subject: Subject) -> None:
+    """Real and fake examples would be normalised together wherever batch norm stands inside of a block."""
+    for c in cases(subject, "float64", every=True):
+        mixing = [type(record).__name__ for record in c.row if record.mixes_samples]
+        said = c.network.mixes_samples
+        require(said or not mixing, f"{c.what}: mixes_samples is False, and {', '.join(mixing)} mixes examples.")
+
+
 def check_a_refused_pass_leaves_no_trace(subject: Subject) -> None:
     """One batch of the wrong shape in a notebook, and every later pass would be of another network."""
     for c in cases(subject, "float64"):
@@ -73,5 +81,6 @@ CHECKS: tuple[Check, ...] = (
     check_layer_values,
     check_layer_values_in_training,
     check_buffers_given_stay_as_they_were,
+    check_mixing_is_said,
     check_a_refused_pass_leaves_no_trace,
 )

@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from gankit.conformance.brought import DROPPING, both
 from gankit.conformance.compare import bit_equal, require
 from gankit.conformance.games import leaves, small, start
 from gankit.conformance.installed import imports
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
+from gankit.errors import CapabilityError
 from gankit.interfaces import Backend
 from gankit.plug.capabilities import FLOAT64
 
@@ -56,6 +58,8 @@ def check_playing_disturbs_nothing(subject: Subject) -> None:
     before, said = users_state() | frameworks_state(frameworks), io.StringIO()
     with contextlib.redirect_stdout(said):
         played(subject.make("float32"), steps=2)
+        with contextlib.suppress(CapabilityError):
+            both(subject, DROPPING)[1].fit(steps=2)  # a module of one's own, which has dropout from its framework
     after = users_state() | frameworks_state(frameworks)
     changed = different(before, after)
     require(not changed, f"A game of two steps changes {changed}. Likely cause: a setting that is not put back.")

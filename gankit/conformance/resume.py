@@ -35,6 +35,8 @@ from gankit.errors import CheckpointError
 LAST = 70
 SAVED = (1, 17, 64, 65)
 """The first step, the middle of a block of the streams, its last step, and the first of the next."""
+OPTIMIZERS = ("adamw", "rmsprop", "optimistic-adam")
+"""Those of core that are written once for all backends."""
 PATIENCE = 600
 """Seconds given to the new process."""
 
@@ -105,6 +107,20 @@ def check_resumed_by_another_trainer(subject: Subject) -> None:
         require(second.steps_done == 9, f"steps_done is {second.steps_done} after loading step 9.")
         cause = "the optimizer's count, or a slot that is left at zero."
         bit_equal(leaves(second.fit(steps=6)), leaves(first.fit(steps=6)), "9 steps resumed for 6 more", cause=cause)
+
+
+def check_every_optimizer_is_resumed(subject: Subject) -> None:
+    """A game by AdamW, RMSprop or optimistic Adam would begin its corrections anew where it was resumed."""
+    for name in OPTIMIZERS:
+        settings = {f"{role}_optimizer": {"name": name, "lr": 1e-2} for role in ("generator", "discriminator")}
+        config = small(**settings)
+        with tempfile.TemporaryDirectory() as folder:
+            first = start(subject.open(config.dtype), config)
+            path = first.fit(steps=4).save(Path(folder) / "state")
+            second = start(subject.open(config.dtype), config).restore(path)
+            cause = "the optimizer's count, or a slot that is left at zero."
+            what = f"{name}, 4 steps resumed for 3 more"
+            bit_equal(leaves(second.fit(steps=3)), leaves(first.fit(steps=3)), what, cause=cause)
 
 
 def check_running_statistics_are_resumed(subject: Subject) -> None:
@@ -216,6 +232,7 @@ def check_a_misshaped_leaf_is_named(subject: Subject) -> None:
 CHECKS: tuple[Check, ...] = (
     check_resumed_in_a_new_process,
     check_resumed_by_another_trainer,
+    check_every_optimizer_is_resumed,
     check_running_statistics_are_resumed,
     check_a_constrained_game_is_resumed,
     check_goes_on_from_the_oracles_checkpoint,

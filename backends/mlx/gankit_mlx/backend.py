@@ -14,12 +14,11 @@ import numpy as np
 from gankit.errors import ConfigError, DeviceError
 from gankit.interfaces import OptimizerSpec
 from gankit.layers import Placed
-from gankit.parts.optimizers import Portable
 from gankit.plug.capabilities import EVERY_LAYER, FLOAT64, OWN_MODULES
 from gankit_mlx.layers import Stack
 from gankit_mlx.network import MlxNetwork, WrappedNetwork
 from gankit_mlx.ops import MlxOps
-from gankit_mlx.optimizers import MlxOptimizer, optimizer
+from gankit_mlx.optimizers import Restorable, optimizer
 
 # Products in float32 would otherwise drop 13 of its 23 bits on newer GPUs. MLX reads it once, at the first product.
 os.environ.setdefault("MLX_ENABLE_TF32", "0")
@@ -64,7 +63,7 @@ class MlxBackend:
         network = WrappedNetwork(module, self.ops)
         return network, network.held()
 
-    def optimizer(self, spec: OptimizerSpec) -> MlxOptimizer | Portable:
+    def optimizer(self, spec: OptimizerSpec) -> Restorable:
         return optimizer(spec, self.ops)
 
 

@@ -99,9 +99,7 @@ class MlxNetwork:
 
     def own(self, tensors: Tensors) -> Tensors:
         """The inverse of canonical, laid out anew: products of a turned matrix round otherwise than after a restart."""
-        return {
-            name: mx.contiguous(turned(tensor, inverse(self._places[name].axes))) for name, tensor in tensors.items()
-        }
+        return {name: laid_out(turned(tensor, inverse(self._places[name].axes))) for name, tensor in tensors.items()}
 
     def export(self, tensors: Tensors) -> dict[str, np.ndarray[Any, Any]]:
         return {name: self._ops.to_numpy(tensor) for name, tensor in self.canonical(tensors).items()}
@@ -162,3 +160,8 @@ def inverse(axes: Axes) -> Axes:
 
 def _seed(words: list[int]) -> int:
     return words[0] << 32 | words[1]
+
+
+def laid_out(x: mx.array) -> mx.array:
+    """The array in the one layout that arrays from NumPy have."""
+    return mx.reshape(mx.flatten(x), x.shape) if x.ndim > 1 else x

@@ -10,6 +10,7 @@ import mlx.optimizers as optim
 
 from gankit.interfaces import Ops, OptimizerSpec
 from gankit.parts.optimizers import Adam, Portable, Sgd, native
+from gankit_mlx.network import laid_out
 
 Tensors = dict[str, mx.array]
 
@@ -59,14 +60,33 @@ class MlxAdam:
         return {"first": first, "second": second, "count": count}, params
 
 
-MlxOptimizer = MlxSgd | MlxAdam
-OPTIMIZERS: dict[type, Callable[[Any], MlxOptimizer]] = {Sgd: MlxSgd, Adam: MlxAdam}
+class Restorable:
+    """An optimizer that leaves parameters laid out as a checkpoint brings them back.
+
+    A matrix with one row or column can lie in memory in two ways that are the same numbers in the same order, and MLX
+    multiplies each of them in another way: a resumed run would round otherwise.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def update(
+        self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], Tensors]:
+        slots, params = self._inner.update(slots, params, grads, numbers)
+        return slots, {name: laid_out(p) for name, p in params.items()}
 
 
-def optimizer(spec: OptimizerSpec, ops: Ops) -> MlxOptimizer | Portable:
+OPTIMIZERS: dict[type, Callable[[Any], MlxSgd | MlxAdam]] = {Sgd: MlxSgd, Adam: MlxAdam}
+
+
+def optimizer(spec: OptimizerSpec, ops: Ops) -> Restorable:
     """The native optimizer of a spec, or its own mathematics; raises ConfigError when there is neither."""
     kind = native(spec, OPTIMIZERS, "mlx")
-    return Portable(spec, ops) if kind is None else kind(spec)
+    return Restorable(Portable(spec, ops) if kind is None else kind(spec))
 
 
 def _zeros(params: Tensors) -> Tensors:
