@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 from mutants_of_networks import applied
-from mutants_of_open import after
-from mutants_of_play import discriminator
+from mutants_of_open import after, without
+from mutants_of_play import count_lost, discriminator
 from planting import Changed, Mutant, drifting, dropout, network, ops, optimizer, patch, run, step
 
+from gankit import layers
 from gankit.interfaces import LABEL
 
 # The functions of Ops.
@@ -333,6 +334,50 @@ OPTIMIZERS = (
 )
 
 
+def dense_alone(real):
+    """Max-norm of a convolution by the first axis of its kernel, as if that were all of the way into a unit."""
+
+    def call(self, o, params):
+        def shortened(kernel):
+            norms = o.xp.sqrt(o.xp.sum(kernel * kernel, axis=0, keepdims=True))
+            return kernel * (o.xp.minimum(norms, o.xp.full_like(norms, self.limit)) / (norms + 1e-7))
+
+        bounded = real(self, o, params)
+        return {n: shortened(p) if len(p.shape) == 4 else bounded[n] for n, p in params.items()}
+
+    return call
+
+
+def turned_back_wrong(real, o, placed):
+    """What a constraint leaves of a kernel is read in the order of its memory."""
+
+    def own(tensors):
+        def other(x):
+            return o.xp.reshape(o.xp.permute_dims(x, (1, 0, 2, 3)), x.shape) if len(x.shape) == 4 else x
+
+        return {name: other(x) for name, x in real.own(tensors).items()}
+
+    return own
+
+
+def outermost_alone(real, o, placed):
+    return any(type(place.layer) in (layers.BatchNorm, layers.MinibatchStddev) for place in placed)
+
+
+CONSTRAINED, OPTIMIZERS_RESUMED = "check_constrained_convolutional_games", "check_every_optimizer_is_resumed"
+
+MORE = (
+    Mutant(
+        "max-norm is by one axis", CONSTRAINED, core=patch("gankit.parts.constraints:MaxNorm", "__call__", dense_alone)
+    ),
+    Mutant("constrained kernels lie in another order", CONSTRAINED, network(own=turned_back_wrong)),
+    Mutant("adamw loses its count", OPTIMIZERS_RESUMED, optimizer(init=count_lost, only="adamw")),
+    Mutant("what a run has learnt of squares is lost", OPTIMIZERS_RESUMED, core=without("discriminator/slots/second")),
+    Mutant("batch norm inside of blocks is not seen", "check_mixing_is_said", network(mixes_samples=outermost_alone)),
+    Mutant("nobody says that it mixes", "check_mixing_is_said", network(mixes_samples=lambda real, o, placed: False)),
+)
+
+
 # The game around Algorithm 1.
 
 
@@ -604,4 +649,4 @@ MODULES = (
     Mutant("a module's masks have a state", SEEDED, own_module(apply=own_mood)),
 )
 
-GAMES = (*MODULES, *OPS, *NETWORKS, *OPTIMIZERS, *GAME, *PROBES)
+GAMES = (*MORE, *MODULES, *OPS, *NETWORKS, *OPTIMIZERS, *GAME, *PROBES)
