@@ -6,6 +6,7 @@ python -m gankit.conformance --data digits
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import subprocess
 import sys
@@ -170,9 +171,11 @@ def _digest_elsewhere(candidate: Candidate, seed: str) -> str | None:
     module, name = getattr(part, "__module__", ""), getattr(part, "__qualname__", "<")
     if "<" in name:
         return None
+    own = "".join(map(inspect.getsource, (arrays, digest)))  # without the suite, which takes its time to import
     code = (
-        "from functools import reduce; from importlib import import_module\n"
-        "from gankit.conformance.parts.data import digest\n"
+        "from __future__ import annotations\n"
+        "import hashlib; from functools import reduce; from importlib import import_module\n"
+        f"import numpy as np; from gankit.data.dataset import blocks\n{own}\n"
         f"part = reduce(getattr, {name.split('.')!r}, import_module({module!r}))\n"
         "print('digest:', digest(part(split='train')))"
     )
