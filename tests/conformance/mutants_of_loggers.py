@@ -35,7 +35,8 @@ class Table:
     def start(self, folder, config, step):
         self.path, self.rows = Path(folder) / "mine.csv", []
         if self.path.exists():
-            self.rows = [row for row in csv.reader(self.path.open()) if int(row[0]) <= step]
+            lines = self.path.read_text().splitlines()
+            self.rows = [row for row in csv.reader(lines) if int(row[0]) <= step]
 
     def log(self, step, terms):
         self.rows += [(step, name, repr(value)) for name, value in terms.items()]
