@@ -222,8 +222,8 @@ def check_data_labels_belong_to_the_examples(candidate: Candidate) -> None:
         require(
             right > least,
             f"{candidate.name!r}, {split}: the nearest training example has the same label in {right:.1%} of "
-            f"{len(some)} cases, and by chance it would in {chance:.1%}. Likely cause: examples or labels were put into "
-            "another order, and not both; or classes are numbered anew in each split.",
+            f"{len(some)} cases, and by chance it would in {chance:.1%}. Likely cause: examples or labels were put "
+            "into another order, and not both; or classes are numbered anew in each split.",
         )
 
 
