@@ -96,6 +96,21 @@ class LossesOnly(Lines):
         super().log(step, {name: value for name, value in terms.items() if name.endswith("loss")})
 
 
+class Rounded(Lines):
+    """Two digits are enough for a curve."""
+
+    def log(self, step, terms):
+        super().log(step, {name: round(value, 1) for name, value in terms.items()})
+
+
+class EverySecond(Lines):
+    """Half of the points."""
+
+    def log(self, step, terms):
+        if step % 20 == 0:
+            super().log(step, terms)
+
+
 class Anew(Lines):
     """Begins its file again."""
 
@@ -284,6 +299,8 @@ LOGGERS = tuple(
         ("a folder when it is made", "check_logger_writes_nothing_before_it_is_started", EagerFolder),
         ("does not write the rest", "check_logger_keeps_all_that_it_is_told", Unflushed),
         ("keeps losses only", "check_logger_keeps_all_that_it_is_told", LossesOnly),
+        ("rounds", "check_logger_keeps_all_that_it_is_told", Rounded),
+        ("every second step", "check_logger_keeps_all_that_it_is_told", EverySecond),
         ("begins its file again", "check_logger_keeps_it_when_the_run_goes_on", Anew),
         ("writes this session alone", "check_logger_keeps_it_when_the_run_goes_on", Whole),
         ("passes over what comes again", "check_logger_keeps_it_when_the_run_goes_on", NotTwice),

@@ -172,7 +172,7 @@ def _digest_elsewhere(candidate: Candidate, seed: str) -> str | None:
     """The same in a new process whose hashes of texts are others; None where the function has no name to call it by."""
     part = target(candidate)
     module, name = getattr(part, "__module__", ""), getattr(part, "__qualname__", "<")
-    if "<" in name:
+    if "<" in name or module == "__main__":
         return None
     own = "".join(map(inspect.getsource, (arrays, digest)))  # without the suite, which takes its time to import
     code = (
