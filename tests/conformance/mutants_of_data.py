@@ -188,6 +188,11 @@ DATA = tuple(
             changed(lambda d, split: replace(d, value_range=None)),
         ),
         (
+            "pictures about 0 without a range",
+            "check_data_is_finite_and_in_its_units",
+            changed(lambda d, split: replace(d, x=(d.x / 127.5 - 1).astype(np.float32), value_range=None)),
+        ),
+        (
             "shares of 1 in the range of bytes",
             "check_data_is_finite_and_in_its_units",
             changed(lambda d, split: replace(d, x=(d.x / 255).astype(np.float32))),

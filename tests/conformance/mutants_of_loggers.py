@@ -100,7 +100,7 @@ class Rounded(Lines):
     """Two digits are enough for a curve."""
 
     def log(self, step, terms):
-        super().log(step, {name: round(value, 1) for name, value in terms.items()})
+        super().log(step, {name: round(value, 2) for name, value in terms.items()})
 
 
 class EverySecond(Lines):

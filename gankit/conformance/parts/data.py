@@ -21,6 +21,7 @@ from gankit.conformance.games import CONDITIONAL, Recorder, small
 from gankit.conformance.parts.common import imports_no_framework, target
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.data.dataset import Dataset, blocks, extremes, port_of
+from gankit.data.sources import told_range
 from gankit.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -88,6 +89,9 @@ def check_data_is_finite_and_in_its_units(candidate: Candidate) -> None:
         if data.value_range is None:
             bytes_ = data.x.dtype == np.uint8
             require(not bytes_, f"{what}: examples are bytes without value_range; say value_range=(0, 255).")
+            told = told_range(data.x, what) if isinstance(data.x, np.ndarray) else None
+            said = f"{what}: pictures run from {least:g} to {greatest:g}, without value_range"
+            require(told is None, f"{said}: each pixel would be scaled by itself. Say value_range={told}.")
             continue
         low, high = data.value_range
         used = (greatest - least) / (high - low)
