@@ -45,7 +45,15 @@ NAV: dict[str, list[str]] = {
     ],
     "Measure": ["evaluate", "metrics", "figures", "table-1"],
     "Section 7": ["section-7", "inference", "completion", "semi-supervised", "coordination"],
-    "Extend": ["export", "plugins", "write-a-loss", "write-a-network", "write-a-backend", "how-it-is-made"],
+    "Extend": [
+        "export",
+        "plugins",
+        "write-a-loss",
+        "write-a-network",
+        "write-a-part",
+        "write-a-backend",
+        "how-it-is-made",
+    ],
     "Operate": ["scale", "speed", "when-things-go-wrong", "security", "changelog"],
 }
 API = {

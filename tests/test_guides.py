@@ -10,6 +10,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,9 +18,11 @@ import array_api_strict
 import pytest
 import typer.main
 
+from gankit import Dataset
 from gankit.cli import app
 from gankit.conformance.__main__ import parse
 from gankit.conformance.parts import loss, network
+from gankit.conformance.suite import PARTS
 from gankit.interfaces import Ops
 from gankit.scaffold import KINDS
 
@@ -84,7 +87,7 @@ COMMANDS = [pytest.param(words, id=f"{page.stem}: {' '.join(words)}") for page i
 
 
 def test_the_guides_have_pieces_and_commands():
-    assert {page.stem for page in GUIDES} == {"write-a-backend", "write-a-loss", "write-a-network"}
+    assert {page.stem for page in GUIDES} == {"write-a-backend", "write-a-loss", "write-a-network", "write-a-part"}
     assert len(PIECES) >= 15
     assert len(COMMANDS) >= 40
 
@@ -134,6 +137,22 @@ def anchors(page: Path) -> set[str]:
 def test_a_guide_names_every_check(guide, prefix, checks):
     told = set(re.findall(r"`(\w+)`", (ROOT / f"docs/write-a-{guide}.md").read_text("utf-8")))
     assert {check.__name__.removeprefix(prefix) for check in checks} <= told
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("loss", "penalty", "network", "metric")])
+def test_the_guide_of_all_other_parts_names_every_check(kind):
+    page = (ROOT / "docs/write-a-part.md").read_text("utf-8")
+    (row,) = (line for line in page.splitlines() if line.startswith(f"| `{kind}` |"))
+    (plural,) = KINDS[kind][1]
+    checks = {check.__name__.removeprefix(f"check_{kind}_") for check in PARTS[plural]}
+    assert set(re.findall(r"`(\w+)`", row.split("|")[3])) == checks
+
+
+def test_the_guide_of_all_other_parts_names_every_field_of_data():
+    page = (ROOT / "docs/write-a-part.md").read_text("utf-8")
+    assert re.findall(
+        r"^\| `(\w+)` \|.*\|.*\|$", page.partition("## The fields")[2].partition("\n## ")[0], re.MULTILINE
+    ) == [field.name for field in fields(Dataset)]
 
 
 @pytest.mark.parametrize("guide", ["loss", "network"])

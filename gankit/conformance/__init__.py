@@ -1,4 +1,4 @@
-"""The suite that judges a backend, a loss, a penalty, a network, a metric, an optimizer or a prior, whoever wrote it.
+"""The suite that judges a backend, or a part of any kind, such as a loss or a data set, whoever wrote it.
 
     python -m gankit.conformance --backend jax
     python -m gankit.conformance --loss my-loss     # on every backend

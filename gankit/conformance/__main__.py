@@ -28,6 +28,10 @@ EXAMPLES = """examples:
 """
 
 
+CALLED = {"network": "G, D or E, or all three,", "data": "a data set", "conditions": "a maker of conditions"}
+"""What the help calls kinds of part whose word is not one part."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run, print, and return the exit code: 0 when nothing failed, 1 when something did, 2 when nothing could run."""
     options = parse(argv)
@@ -92,9 +96,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     repeatable: dict[str, Any] = {"action": "append", "metavar": "NAME"}
     parser.add_argument("--backend", **repeatable, help="an installed backend; alone, it is what is judged")
     for word in KINDS:
-        article = (
-            "G, D or E, or all three," if word == "network" else f"an {word}" if word[0] in "aeiou" else f"a {word}"
-        )
+        article = CALLED.get(word, f"an {word}" if word[0] in "aeiou" else f"a {word}")
         parser.add_argument(f"--{word}", **repeatable, help=f"{article} of that name, on --backend or on every one")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the part, other than its default"

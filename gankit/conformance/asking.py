@@ -10,10 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from gankit.building import make
+from gankit.config import Part
 from gankit.conformance.results import Result
 from gankit.conformance.subject import Candidate, Subject, registered
 from gankit.conformance.suite import PARTS, run_checks, shortfalls
-from gankit.errors import ConfigError, UnknownNameError
+from gankit.errors import ConfigError, PluginError, UnknownNameError
 from gankit.plug import registry
 from gankit.plug.making import check_settings
 
@@ -69,7 +71,7 @@ def parts(
 
 
 def everything(on: Sequence[Subject]) -> Iterator[Subject | Candidate]:
-    """Every backend, and every installed part on each, but for those of core that want what is not here."""
+    """Every backend, and every installed part on each, but for those that want what is not here."""
     yield from on
     for subject in on:
         for kind in PARTS:
@@ -77,10 +79,14 @@ def everything(on: Sequence[Subject]) -> Iterator[Subject | Candidate]:
 
 
 def wanting(kind: str, name: str) -> str:
-    """Why a part of core's own cannot be had here without a further install or a download; "" where it can."""
-    needed = {"tensorboard": "tensorboardX", "inception-v3-compat": "torch_fidelity"}.get(name)
-    if kind in ("loggers", "extractors") and needed and find_spec(needed) is None:
-        return f"{name} needs {needed}, which is not installed."
+    """Why a part cannot be had here without a further install or a download; "" where it can."""
+    if kind == "extractors" and name == "inception-v3-compat" and find_spec("torch_fidelity") is None:
+        return f"{name} needs torch_fidelity, which is not installed."
+    if kind == "loggers":
+        try:
+            make(kind, Part(name))
+        except PluginError as error:
+            return str(error) if isinstance(error.__cause__, ImportError) else ""
     if kind == "data" and name in ("mnist", "cifar10"):
         root = Path(os.environ.get("GANKIT_DATA") or os.devnull)
         if not any(path.is_file() for pattern in OF_DATA[name] for path in root.rglob(pattern)):

@@ -162,6 +162,18 @@ def moves_them_elsewhere(spec, span):
     return change
 
 
+def smooths_masks(spec, span):
+    """Moves by half a pixel."""
+    spec.image_shape("broken")
+
+    def change(ops, x, given, key):
+        x, given = flip(spec, span)(ops, x, given, key)
+        mask = given["mask"]
+        return x, {**given, "mask": 0.5 * (mask + ops.xp.concat([mask[:, 1:, ...], mask[:, :1, ...]], axis=1))}
+
+    return change
+
+
 cut_off = does(lambda ops, x, key: ops.stop_gradient(x) + 0.1 * (ops.uniform(key, column(x)) - 0.5))
 
 
@@ -270,6 +282,7 @@ AUGMENTATIONS = tuple(
         ("cuts the example alone", "check_augmentation_moves_conditions_with_the_example", leaves_conditions(cutout)),
         ("moves it elsewhere", "check_augmentation_moves_conditions_with_the_example", moves_them_elsewhere),
         ("moves the condition alone", "check_augmentation_moves_conditions_with_the_example", moves_conditions_alone),
+        ("moves masks by half a pixel", "check_augmentation_moves_conditions_with_the_example", smooths_masks),
         ("cut from the graph", "check_augmentation_is_differentiable", cut_off),
         ("rounded to levels", "check_augmentation_is_differentiable", rounded),
         ("another gradient", "check_augmentation_is_differentiable", does(straight_through)),

@@ -123,6 +123,10 @@ def rolled_labels(data, split):
     return replace(data, labels=np.roll(data.labels, 1))
 
 
+def anew(data, split):
+    return data if split == "train" else replace(data, labels=(data.labels + 1) % 3)
+
+
 def rounding(data, split):
     """Of another class than it says: an example far out breaks a game in float32."""
     return replace(data, x=data.x.astype(np.float64) * 1e39, value_range=None)
@@ -171,12 +175,22 @@ DATA = tuple(
             changed(lambda d, split: replace(d, x=d.x.astype(">f4"), value_range=(0, 255))),
         ),
         ("half precision", "check_data_contract", changed(lambda d, split: replace(d, x=d.x.astype(np.float16)))),
+        (
+            "channels first",
+            "check_data_contract",
+            changed(lambda d, split: replace(d, x=d.x.repeat(3, axis=3).transpose(0, 3, 1, 2))),
+        ),
         ("labels without num_classes", "check_data_contract", changed(lambda d, split: replace(d, num_classes=None))),
         ("holds NaN", "check_data_is_finite_and_in_its_units", changed(with_nan)),
         (
             "bytes without a range",
             "check_data_is_finite_and_in_its_units",
             changed(lambda d, split: replace(d, value_range=None)),
+        ),
+        (
+            "pictures about 0 without a range",
+            "check_data_is_finite_and_in_its_units",
+            changed(lambda d, split: replace(d, x=(d.x / 127.5 - 1).astype(np.float32), value_range=None)),
         ),
         (
             "shares of 1 in the range of bytes",
@@ -215,6 +229,7 @@ DATA = tuple(
         ("labels of the module", "check_data_is_not_shared", labels_kept),
         ("labels sorted alone", "check_data_labels_belong_to_the_examples", changed(sorted_labels)),
         ("labels of the neighbour", "check_data_labels_belong_to_the_examples", changed(rolled_labels)),
+        ("classes numbered anew in the test split", "check_data_labels_belong_to_the_examples", changed(anew)),
         ("a class without examples", "check_data_labels_belong_to_the_examples", changed(lacks_a_class)),
         ("too large for single precision", "check_data_plays", changed(rounding)),
         ("conditions that are NaN", "check_data_plays", changed(with_nan_condition)),

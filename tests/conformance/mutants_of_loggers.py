@@ -35,7 +35,8 @@ class Table:
     def start(self, folder, config, step):
         self.path, self.rows = Path(folder) / "mine.csv", []
         if self.path.exists():
-            self.rows = [row for row in csv.reader(self.path.open()) if int(row[0]) <= step]
+            lines = self.path.read_text().splitlines()
+            self.rows = [row for row in csv.reader(lines) if int(row[0]) <= step]
 
     def log(self, step, terms):
         self.rows += [(step, name, repr(value)) for name, value in terms.items()]
@@ -93,6 +94,21 @@ class Unflushed(Lines):
 class LossesOnly(Lines):
     def log(self, step, terms):
         super().log(step, {name: value for name, value in terms.items() if name.endswith("loss")})
+
+
+class Rounded(Lines):
+    """Two digits are enough for a curve."""
+
+    def log(self, step, terms):
+        super().log(step, {name: round(value, 2) for name, value in terms.items()})
+
+
+class EverySecond(Lines):
+    """Half of the points."""
+
+    def log(self, step, terms):
+        if step % 20 == 0:
+            super().log(step, terms)
 
 
 class Anew(Lines):
@@ -283,6 +299,8 @@ LOGGERS = tuple(
         ("a folder when it is made", "check_logger_writes_nothing_before_it_is_started", EagerFolder),
         ("does not write the rest", "check_logger_keeps_all_that_it_is_told", Unflushed),
         ("keeps losses only", "check_logger_keeps_all_that_it_is_told", LossesOnly),
+        ("rounds", "check_logger_keeps_all_that_it_is_told", Rounded),
+        ("every second step", "check_logger_keeps_all_that_it_is_told", EverySecond),
         ("begins its file again", "check_logger_keeps_it_when_the_run_goes_on", Anew),
         ("writes this session alone", "check_logger_keeps_it_when_the_run_goes_on", Whole),
         ("passes over what comes again", "check_logger_keeps_it_when_the_run_goes_on", NotTwice),

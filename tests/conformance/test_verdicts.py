@@ -11,6 +11,7 @@ import pytest
 
 from gankit.conformance import Candidate, NotApplicable, Subject, run_checks
 from gankit.conformance.__main__ import main
+from gankit.conformance.asking import everything, parts, wanting
 from gankit.conformance.results import run
 from gankit.conformance.showing import as_json, line, write_junit
 from gankit.conformance.subject import SINGULAR
@@ -163,6 +164,15 @@ def test_groups_are_those_of_a_backend(capsys):
 def test_an_unknown_backend_is_answered_with_those_that_are_installed(capsys):
     assert main(["--backend", "troch"]) == 2
     assert "No 'troch' among the backends." in capsys.readouterr().err
+
+
+def test_all_leaves_out_what_would_be_fetched_and_a_name_does_not(monkeypatch, tmp_path):
+    monkeypatch.setenv("GANKIT_DATA", str(tmp_path))
+    names = [each.name for each in everything([subject()]) if isinstance(each, Candidate) and each.kind == "data"]
+    assert "digits" in names and "mnist" not in names and "cifar10" not in names
+    assert [each.name for each in parts("data", "mnist", [subject()])] == ["mnist"]
+    (tmp_path / "train-images-idx3-ubyte").touch()
+    assert wanting("data", "mnist") == "" and wanting("data", "ring") == ""
 
 
 def test_a_part_that_fails_its_contract_is_asked_nothing_more(monkeypatch):

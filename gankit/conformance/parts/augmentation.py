@@ -46,10 +46,11 @@ def shown(candidate: Candidate, seed: int = 0) -> list[Shown]:
         given: Arrays = {"label": np.arange(N, dtype=np.int32) % CLASSES, "words": rng.normal(size=(N, 4))}
         if len(shape) == 3:
             given["image"] = rng.uniform(-1.0, 1.0, (N, *shape))
+            given["mask"] = (rng.random((N, *shape[:2], 1)) < 0.5).astype(np.float64)
         ports = {name: Port("vector", values.shape[1:]) for name, values in given.items()}
         ports["label"] = Port("class", num_classes=CLASSES)
         if "image" in given:
-            ports["image"] = Port("image", shape)
+            ports |= {"image": Port("image", shape), "mask": Port("mask", (*shape[:2], 1))}
         spec = GameSpec(shape, 4, given=ports)
         try:
             candidate.made(spec, SPAN)
@@ -169,6 +170,8 @@ def check_augmentation_moves_conditions_with_the_example(candidate: Candidate) -
         for key in range(8):
             given = {**batch.given, "image": points}
             out, kept = changed(candidate, ops, batch._replace(x=points, given=given), (key, 1))
+            whole = bool(np.isin(kept["mask"], (0.0, 1.0)).all())
+            require(whole, f"{candidate}: a mask is no longer 0 and 1. Move pixels as wholes, or take the nearest one.")
             for i in range(N):
                 what = f"{candidate}, a bright pixel at {at[i]} of {height}x{width}"
                 here, there = _brightest(out[i]), _brightest(kept["image"][i])

@@ -6,6 +6,7 @@ python -m gankit.conformance --data digits
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from gankit.conformance.games import CONDITIONAL, Recorder, small
 from gankit.conformance.parts.common import imports_no_framework, target
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.data.dataset import Dataset, blocks, extremes, port_of
+from gankit.data.sources import told_range
 from gankit.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -68,6 +70,9 @@ def check_data_contract(candidate: Candidate) -> None:
     known = dtype.name in DTYPES and dtype.isnative
     require(known, f"{what}: examples are {dtype.str}; they must be uint8, float32 or float64 in the machine's order.")
     require(data.labels is None or data.labels.dtype.isnative, f"{what}: labels are in another byte order.")
+    first = len(data.shape) == 3 and data.shape[0] in (1, 3) and min(data.shape[1:]) > 4
+    said = f"{what}: examples have shape {data.shape}; pictures are (height, width, channels)."
+    require(not first, f"{said} x.transpose(0, 2, 3, 1) turns those of torch around.")
     told = data.labels is None or data.num_classes is not None
     require(told, f"{what}: it has labels and does not say num_classes, so a game with labels cannot be built.")
     for name, values in data.given.items():
@@ -84,6 +89,9 @@ def check_data_is_finite_and_in_its_units(candidate: Candidate) -> None:
         if data.value_range is None:
             bytes_ = data.x.dtype == np.uint8
             require(not bytes_, f"{what}: examples are bytes without value_range; say value_range=(0, 255).")
+            told = told_range(data.x, what) if isinstance(data.x, np.ndarray) else None
+            said = f"{what}: pictures run from {least:g} to {greatest:g}, without value_range"
+            require(told is None, f"{said}: each pixel would be scaled by itself. Say value_range={told}.")
             continue
         low, high = data.value_range
         used = (greatest - least) / (high - low)
@@ -168,11 +176,13 @@ def _digest_elsewhere(candidate: Candidate, seed: str) -> str | None:
     """The same in a new process whose hashes of texts are others; None where the function has no name to call it by."""
     part = target(candidate)
     module, name = getattr(part, "__module__", ""), getattr(part, "__qualname__", "<")
-    if "<" in name:
+    if "<" in name or module == "__main__":
         return None
+    own = "".join(map(inspect.getsource, (arrays, digest)))  # without the suite, which takes its time to import
     code = (
-        "from functools import reduce; from importlib import import_module\n"
-        "from gankit.conformance.parts.data import digest\n"
+        "from __future__ import annotations\n"
+        "import hashlib; from functools import reduce; from importlib import import_module\n"
+        f"import numpy as np; from gankit.data.dataset import blocks\n{own}\n"
         f"part = reduce(getattr, {name.split('.')!r}, import_module({module!r}))\n"
         "print('digest:', digest(part(split='train')))"
     )
@@ -206,17 +216,28 @@ def check_data_labels_belong_to_the_examples(candidate: Candidate) -> None:
     said = f"{candidate.name!r}: num_classes={data.num_classes}, and 'train' has no example of class"
     require(missing.size == 0, f"{said} {', '.join(map(str, missing[:5]))}.")
     rows = np.random.default_rng(0).permutation(len(data))[: KNOWN + ASKED]
-    asked, known = rows[: len(rows) // 6], rows[len(rows) // 6 :]
-    a, b = (np.stack([data.x[i] for i in each]).reshape(len(each), -1).astype(np.float64) for each in (asked, known))
-    nearest = known[((b**2).sum(axis=1) - 2 * a @ b.T).argmin(axis=1)]
-    right = float((data.labels[nearest] == data.labels[asked]).mean())
-    chance = float(((counts / counts.sum()) ** 2).sum())
-    least = chance + 3 * np.sqrt(chance * (1 - chance) / len(asked))
-    require(
-        right > least,
-        f"{candidate.name!r}: the nearest example has the same label in {right:.1%} of {len(asked)} cases, and by "
-        f"chance it would in {chance:.1%}. Likely cause: examples or labels were put into another order, and not both.",
-    )
+    known = data.rows(rows[len(rows) // 6 :])  # type: ignore[arg-type]
+    for split, other in splits(candidate).items():
+        if other.labels is None:
+            continue  # the splits are not alike, which is said by that name
+        some = rows[: len(rows) // 6] if split == "train" else np.random.default_rng(1).permutation(len(other))[:ASKED]
+        right, chance = _right(known, other.rows(some))  # type: ignore[arg-type]
+        least = chance + 3 * np.sqrt(chance * (1 - chance) / len(some))
+        require(
+            right > least,
+            f"{candidate.name!r}, {split}: the nearest training example has the same label in {right:.1%} of "
+            f"{len(some)} cases, and by chance it would in {chance:.1%}. Likely cause: examples or labels were put "
+            "into another order, and not both; or classes are numbered anew in each split.",
+        )
+
+
+def _right(known: Dataset, asked: Dataset) -> tuple[float, float]:
+    """How often the nearest known example has the label of the asked one, and how often any would."""
+    a, b = (np.asarray(data.x, np.float64).reshape(len(data), -1) for data in (asked, known))
+    nearest = ((b**2).sum(axis=1) - 2 * a @ b.T).argmin(axis=1)
+    ours, theirs = (np.asarray(data.labels) for data in (known, asked))
+    shares = [np.bincount(labels, minlength=known.num_classes or 0) / len(labels) for labels in (ours, theirs)]
+    return float((ours[nearest] == theirs).mean()), float((shares[0] * shares[1]).sum())
 
 
 def check_data_plays(candidate: Candidate) -> None:
