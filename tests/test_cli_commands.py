@@ -119,7 +119,7 @@ def test_a_run_that_is_done_says_so(cli: Cli, tmp_path: Path) -> None:
     run.begin(Config())
     checkpoint.write(run.checkpoint_file(50), {"x": np.zeros(1)}, {"steps_done": 50, "backend": "none"})
     outcome = cli("train", "--out", "run", "--steps", "40")
-    assert outcome.code == 0 and "has done 50 steps already" in outcome.out
+    assert outcome.code == 0 and "has already done 50 steps" in outcome.out
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_run_that_is_done_says_so(cli: Cli, tmp_path: Path) -> None:
         (["nowhere"], "There is no checkpoint at nowhere"),
         (["nowhere", "--out", "x.gif"], ".png, .npy or .npz"),
         (["run"], "run holds no checkpoint"),
-        (["run", "--step", "7"], "no checkpoint of step 7. There: none"),
+        (["run", "--step", "7"], "no checkpoint of step 7. It has: none"),
     ],
 )
 def test_sample_says_what_is_missing(cli: Cli, tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -125,7 +125,7 @@ class Run:
         if _is_empty(self.folder):
             return False
         raise ConfigError(
-            f"{self.folder} is there and is no run folder: it has no config.toml. "
+            f"{self.folder} exists and is not a run folder: it has no config.toml. "
             "Nothing was touched. Choose another with --out."
         )
 

@@ -201,8 +201,8 @@ def test_an_encoder_is_trained_for_the_g_of_a_run_and_g_stays_as_it_is(backend, 
     assert moved == {"encoder", "ema"}
     assert cli("figure", "reconstructions", "run", "--rows", "2", "--set", "samples=10").code == 0
     for arguments, message in (
-        (["nowhere"], "nowhere is no run folder"),
-        (["run", "--seed", "3"], "holds an encoder already"),
+        (["nowhere"], "nowhere is not a run folder"),
+        (["run", "--seed", "3"], "already has an encoder"),
     ):
         refused = cli("infer", *arguments)
         assert refused.code == 2 and message in refused.err, refused.err

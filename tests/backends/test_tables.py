@@ -204,7 +204,7 @@ def test_the_command_line(backend, tmp_path, monkeypatch, capsys):
     assert done.code == 0, done.err
     made = pd.read_csv("made.csv")
     assert len(made) == 7 and set(made["city"]) == {"Köln"} and "id" not in made
-    assert "write .csv or .parquet" in cli("sample", "run", "--out", "made.png").err
+    assert "Use .csv or .parquet" in cli("sample", "run", "--out", "made.png").err
     assert "COLUMN=CATEGORY" in cli("sample", "run", "--given", "Köln").err
     metrics = ["--metric", "train-on-synthetic", "--metric", "column-shapes", "--metric", "closest-record"]
     done = cli("evaluate", "run", "--n", "200", *metrics)
