@@ -102,7 +102,7 @@ def test_a_misspelt_setting_is_told(cli: Cli) -> None:
 def test_a_folder_of_something_else_is_not_touched(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     outcome = cli("train", "--out", tmp_path)
-    assert outcome.code == 2 and "no run folder" in outcome.err
+    assert outcome.code == 2 and "not a run folder" in outcome.err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 

@@ -179,8 +179,8 @@ MISTAKES = {
     "a kind that is none": ({"x": [1, 2]}, {"columns": {"x": "categroy"}}, "Did you mean 'category'"),
     "a column that is not there": ({"age": [1, 2]}, {"columns": {"aeg": "integer"}}, "Did you mean 'age'"),
     "a kind that does not fit": ({"x": ["a", "b"]}, {"columns": {"x": "integer"}}, "was called 'integer', and holds"),
-    "a target that is not there": ({"x": [1, 2]}, {"target": "y"}, "the target 'y' is no column"),
-    "more rows than there are": ({"x": [1, 2]}, {"test": 2}, "0 to 1 can be held out"),
+    "a target that is not there": ({"x": [1, 2]}, {"target": "y"}, "the target 'y' is not a column"),
+    "more rows than there are": ({"x": [1, 2]}, {"test": 2}, "expected 0 to 1 of the 2 rows"),
     "complex numbers": ({"x": [1j, 2j]}, {}, "holds complex128"),
 }
 

@@ -96,8 +96,8 @@ class Dataset:
     def _check_condition(self, name: str, values: Array) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or name == "label":
             raise DataError(
-                f"{self.name}: a condition cannot be called {name!r}. Expected small letters, digits and hyphens, such "
-                "as 'image'; classes called 'label' are passed as labels."
+                f"{self.name}: a condition cannot be called {name!r}. Use lower-case letters, digits and hyphens, such "
+                "as 'image'. Pass classes called 'label' as labels."
             )
         if values.ndim == 0 or len(values) != len(self.x):
             raise DataError(
@@ -125,7 +125,7 @@ class Dataset:
 
     def _check_range(self, low: float, high: float) -> None:
         if not (low < high and np.isfinite([low, high]).all()):
-            raise DataError(f"{self.name}: value_range ({low}, {high}) must be two finite numbers, the lesser first.")
+            raise DataError(f"{self.name}: value_range ({low}, {high}) must be two finite numbers, the smaller first.")
         if self.x.dtype == np.uint8 and (low, high) == (0, 255):
             return  # cannot be left: spare a pass over the data
         least, greatest = extremes(self.x)

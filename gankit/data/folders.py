@@ -66,7 +66,7 @@ def folder(
     if channels not in (None, 1, 3):
         shown = ",".join(paths)
         raise DataError(
-            f"{shown}: channels={channels!r}; possible are 1 (grey) and 3 (RGB), or None for what they have."
+            f"{shown}: channels={channels!r}; possible are 1 (grey), 3 (RGB), or None to keep what the files have."
         )
     ask = Asked(paths, "", height_and_width(size), channels, pad, flip, skip_broken)
     listing = joined([each for one in paths for each in _listings(Path(one))])
@@ -132,7 +132,7 @@ def _paired(path: Path) -> tuple[Listing, ...]:
         if not own.is_dir():
             raise DataError(
                 f"{path} has no folder {side}. Expected {path}/A, the conditions, and {path}/B, the examples. For "
-                f"pictures that hold both halves, write halves:{path}."
+                f"images that contain both halves, write halves:{path}."
             )
     listings = {side: of_folder(own, os.fspath(own)) for side, own in sides.items()}
     files = {side: [Path(name).stem for name in own.names] for side, own in listings.items()}
@@ -140,8 +140,8 @@ def _paired(path: Path) -> tuple[Listing, ...]:
         alone = sorted(set(files[side]) - set(files[other]))
         if alone:
             raise DataError(
-                f"{path}: {len(alone)} of the {len(files[side])} pictures in {side} have no partner of the same name "
-                f"in {other}, such as {alone[0]}. Remove them, or name both alike."
+                f"{path}: {len(alone)} of the {len(files[side])} images in {side} have no partner of the same name "
+                f"in {other}, such as {alone[0]}. Remove them, or give both the same name."
             )
     return tuple(listings.values())
 

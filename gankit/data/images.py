@@ -62,7 +62,7 @@ def grid(
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or images.size == 0:
         raise ShapeError(
             f"A grid needs images of shape (n, H, W, 1) or (n, H, W, 3), got {images.shape}. "
-            "Grey images without a channel are written images[..., None]; points in a plane are drawn by scatter."
+            "For grey images without a channel, pass images[..., None]. For points in the plane, use scatter."
         )
     n, height, width, channels = images.shape
     scale = math.ceil(CELL / max(height, width)) if scale is None else scale
@@ -158,7 +158,7 @@ def _to_uint8(images: Array, value_range: tuple[float, float] | None) -> Array:
         return images
     low, high = value_range or ((0, 255) if images.dtype == np.uint8 else (0, 1))
     if not low < high:
-        raise DataError(f"value_range ({low}, {high}) is empty: the value drawn black comes first, then white.")
+        raise DataError(f"value_range ({low}, {high}) is empty: give the value of black first, then that of white.")
     grey = (np.nan_to_num(images.astype(np.float64), nan=low) - low) / (high - low)
     return np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
 

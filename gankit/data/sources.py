@@ -137,10 +137,10 @@ def _check_viewable(source: Any) -> None:
     """Refuse, before NumPy would walk through it, what holds or yields examples in its own way."""
     kind = type(source).__name__
     if yields_batches(source):
-        raise DataError(f"This {kind} yields batches, which go to gankit.build(data=...) or trainer.fit(data, ...).")
+        raise DataError(f"This {kind} yields batches. Pass it to gankit.build(data=...) or trainer.fit(data, ...).")
     if hasattr(source, "__getitem__") and not hasattr(source, "__iter__") and not hasattr(source, "__array__"):
         raise DataError(
-            f"This {kind} gives one example at a time. Pass what yields batches of them, such as "
+            f"This {kind} gives one example at a time. Pass something that yields batches, such as "
             "torch.utils.data.DataLoader(dataset, batch_size=64, shuffle=True)."
         )
 
@@ -203,8 +203,8 @@ def _from_file(path: Path) -> Dataset:
     except Exception as error:
         if "Python objects" in str(error) or "allow_pickle" in str(error):
             raise DataError(
-                f"{path} cannot be read: it holds Python objects, which gankit does not open, since that can run code. "
-                "Save the numbers in them, such as np.save(path, np.stack(list_of_arrays))."
+                f"{path} cannot be read: it has Python objects, which gankit does not open, because they can run code. "
+                "Save numbers instead, for example with np.save(path, np.stack(list_of_arrays))."
             ) from error
         # A damaged header makes NumPy's reader raise anything: TokenError, SyntaxError, ...
         raise DataError(f"{path} cannot be read: {error}. Save it again with np.savez or np.save.") from error
@@ -227,7 +227,7 @@ def _npz(path: Path) -> tuple[Array, Array | None, Mapping[str, Any]]:
             if member.file_size > LARGE and member.file_size > MOST_TIMES * max(1, member.compress_size):
                 raise DataError(
                     f"{path}: {member.filename} would unpack from {member.compress_size:,} to {member.file_size:,} "
-                    "bytes, as a trap does. If you trust it, save it as .npy and pass that."
+                    "bytes, like a zip bomb. If you trust it, save it as .npy and pass that."
                 )
         return x_and_conditions(archive, path.name)
 
@@ -282,7 +282,7 @@ def as_array(source: Any, name: str) -> Array:
         return np.asarray(source)
     except (TypeError, ValueError, RuntimeError, BufferError) as error:  # ragged; on a GPU; wants a gradient; bfloat16
         raise DataError(
-            f"{name}: NumPy cannot take this {type(source).__name__} ({error}). "
+            f"{name}: NumPy cannot convert this {type(source).__name__} ({error}). "
             "Pass an array, or for a tensor x.detach().cpu().float()."
         ) from error
 

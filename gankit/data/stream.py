@@ -65,7 +65,7 @@ def batches(source: Iterable[Any], *, channels_first: bool | None = None) -> Bat
     """
     if not yields_batches(source):
         raise DataError(
-            f"This {type(source).__name__} yields no batches. Arrays, files and names are data as they are."
+            f"This {type(source).__name__} yields no batches. Pass arrays, files and names directly as data."
         )
     return BatchSource(source, channels_first)
 
@@ -91,7 +91,7 @@ class BatchStream:
         self._iterator, self._count = iter(source), 0
         first = self._next()
         if first is None:
-            raise DataError(f"This {self._kind} yields no batches. A generator read to its end must be made anew.")
+            raise DataError(f"This {self._kind} yields no batches. If it is a used-up generator, create it again.")
         self.first = replace(first, value_range=told_range(first.x, first.name))
         self._range = self.first.value_range if spec is None else spec.value_range
         self._check(first)
@@ -169,8 +169,8 @@ class BatchStream:
             return np.moveaxis(x, 1, -1)
         if self._channels_first is None and x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] > 4:
             raise DataError(
-                f"{name} has shape {x.shape}, which looks like images with channels first; gankit's come last. Pass "
-                "gankit.data.batches(loader, channels_first=True), or channels_first=False if they are not."
+                f"{name} has shape {x.shape}, which looks like images with channels first; gankit expects them last. "
+                "Pass gankit.data.batches(loader, channels_first=True), or channels_first=False if they are not first."
             )
         return x
 
@@ -180,7 +180,7 @@ class BatchStream:
         if x.shape[1:] != first.shape[1:] or x.dtype != first.dtype:
             raise DataError(
                 f"{batch.name} is {x.dtype} of shape {x.shape}; the first was {first.dtype} of shape {first.shape}. "
-                "All must be alike but for how many examples they hold."
+                "Only the number of examples may differ."
             )
         if x.dtype == np.uint8 and self._range == (0, 255):
             return
@@ -191,8 +191,8 @@ class BatchStream:
         slack = SLACK * (high - low)
         if least < low - slack or greatest > high + slack:
             raise DataError(
-                f"{batch.name} runs from {least:.6g} to {greatest:.6g}, but the data this game was built on promised "
-                f"{low:g} to {high:g}. Scale all batches alike."
+                f"{batch.name} runs from {least:.6g} to {greatest:.6g}, but the data of this game is declared as "
+                f"{low:g} to {high:g}. Scale all batches in the same way."
             )
 
 

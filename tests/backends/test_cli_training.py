@@ -215,7 +215,7 @@ def test_a_run_goes_on_with_other_rates_from_where_it_is(backend: str, cli: Cli,
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--out", "run", "--set", "latent_dim=3"], "latent_dim cannot change from a checkpoint on"),
+        (["--out", "run", "--set", "latent_dim=3"], "latent_dim cannot change when you resume"),
         (["--out", "run", "--recipe", "mlp"], "--resume continues a run"),
         (["--lr", "1e-4"], "name its folder with --out"),
         (["--out", "elsewhere", "--lr", "1e-4"], "There is no run in elsewhere to resume"),

@@ -235,7 +235,7 @@ def test_frozen_players_stay_and_what_is_impossible_is_said(backend):
         ({"frozen": ["generater"]}, "no player 'generater'. Did you mean 'generator'"),
         ({"frozen": ["generator", "discriminator"], **PLAYS_ALONE}, "moves? no running statistics.*norm=False"),
         ({"frozen": ["generator"]}, "nobody is left to move in G's phase"),
-        ({"frozen": ["discriminator"], "schedule": "simultaneous"}, "go with schedule='alternating'"),
+        ({"frozen": ["discriminator"], "schedule": "simultaneous"}, "need schedule='alternating'"),
     ):
         with pytest.raises(ConfigError, match=message):
             gankit.build(backend, data=X, **{**SMALL, "players": {}, **settings})

@@ -197,7 +197,7 @@ def test_float32_state_is_float32_and_float64_is_float64(backend, tmp_path):
         (lambda b: gankit.build(b, device="quantum"), gankit.DeviceError, "Possible: 'auto'"),
         (lambda b: gankit.build(b, loss="non-saturatng"), gankit.UnknownNameError, "Did you mean 'non-saturating'"),
         (lambda b: gankit.build(b, generator={"hiden": [3]}), gankit.ConfigError, "Did you mean 'hidden'"),
-        (lambda b: gankit.build(b, penalties=["r1", "r1"]), gankit.ConfigError, "each can be there once"),
+        (lambda b: gankit.build(b, penalties=["r1", "r1"]), gankit.ConfigError, "you can give each name only once"),
         (lambda b: game(b).step(np.zeros((4, 28, 28, 1), np.uint8)), gankit.DataError, r"Pass \(m, 8, 8, 1\)"),
         (lambda b: game(b).step(np.zeros((4, 8, 8, 1), np.uint8), np.zeros(4, int)), gankit.ConfigError, "cgan"),
         (lambda b: game(b, recipe="cgan").step(np.zeros((4, 8, 8, 1), np.uint8)), gankit.DataError, "pass labels"),

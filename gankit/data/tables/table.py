@@ -164,7 +164,7 @@ def _target(codec: Codec, asked: str | None, where: str) -> str | int | None:
         return default_target(codec.columns)
     names = {str(column.name): column.name for column in codec.columns if column.width}
     if asked not in names:
-        raise DataError(f"{where}: the target {asked!r} is no column that varies.{did_you_mean(asked, names)}")
+        raise DataError(f"{where}: the target {asked!r} is not a column that varies.{did_you_mean(asked, names)}")
     return names[asked]
 
 
@@ -180,10 +180,11 @@ def _told(path: Path) -> dict[str, Any]:
     try:
         told = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} is no TOML: {error}.") from error
+        raise DataError(f"{file} is not valid TOML: {error}.") from error
     for key in told:
         if key not in SETTINGS:
-            raise DataError(f"{file}: there is no setting {key!r}.{did_you_mean(key, SETTINGS)} {one_of(SETTINGS)}.")
+            hint = f"{did_you_mean(key, SETTINGS)} Possible: {one_of(SETTINGS)}."
+            raise DataError(f"{file}: there is no setting {key!r}.{hint}")
     kinds = {"target": str, "test": int | float | str, "missing": list, "columns": dict}
     for key, value in told.items():
         if not isinstance(value, kinds[key]) or isinstance(value, bool):
@@ -241,7 +242,7 @@ def _divided(
     n = len(frame)
     count = 0 if test is None else round(test * n) if 0 < test < 1 else int(test)
     if (test is not None and (count != test and not 0 <= test < 1)) or not 0 <= count < max(n, 1):
-        raise DataError(f"{where}: test={test!r}; of {n:,} rows 0 to {n - 1:,} can be held out, or a share below 1.")
+        raise DataError(f"{where}: test={test!r}; expected 0 to {n - 1:,} of the {n:,} rows, or a share below 1.")
     if not count:
         return frame.reset_index(drop=True), None
     order = np.random.Generator(np.random.Philox(0)).permutation(n)
