@@ -42,26 +42,27 @@ def open_data(
       is 1-D and its first is not;
     - a mapping with x (or images, data, arr_0) and, if labelled, labels (or y), and conditions as `given/image`; a
       `.npz` file with those keys;
-    - pictures in pairs, `pairs:facades@64` and `halves:facades@64`: see `gankit.data.pairs`;
-    - a `.npy` file, which stays on disk, memory-mapped, as does `(np.load(path, mmap_mode="r"), labels)`; labels may
-      lie beside `faces.npy` in `faces.labels.npy`;
+    - pairs of images, `pairs:facades@64` and `halves:facades@64`: see `gankit.data.pairs`;
+    - a `.npy` file, which stays on disk, memory-mapped, as does `(np.load(path, mmap_mode="r"), labels)`; labels for
+      `faces.npy` may be in `faces.labels.npy`;
     - a folder of images, or of a folder for each class; `faces@64` resizes and crops; a .zip, .tar or .parquet of
       them; several, `cats,dogs@64`: see `gankit.data.folder`;
     - an official archive of CIFAR-10, or the folder that it unpacks to: see `gankit.data.cifar10.load`;
     - a table: a pandas DataFrame, or a .csv, .csv.gz, .tsv or .parquet file: see `gankit.data.table`;
-    - the name of an installed dataset. A name goes before a folder of that name, which is then written `./name`.
+    - the name of an installed data set. If a folder has the same name, write `./name` for the folder.
 
-    Named datasets, CIFAR-10's archives and tables have more splits than "train".
+    Installed data sets, CIFAR-10's archives and tables have other splits besides "train".
 
-    What yields batches, such as a torch DataLoader, goes to `gankit.build` or `Trainer.fit`: see `gankit.data.batches`.
+    Pass iterables of batches, such as a torch DataLoader, to `gankit.build` or `Trainer.fit`: see
+    `gankit.data.batches`.
 
     uint8 examples get value_range (0, 255), and (n, H, W) becomes (n, H, W, 1). Float images (n, H, W, C) with C
-    from 1 to 4 get (0, 1) or (-1, 1) when they lie within; other floats are unbounded. float16 and bool become
+    from 1 to 4 get (0, 1) or (-1, 1) if all values lie within; other floats are unbounded. float16 and bool become
     float32, longdouble float64. Labels may be whole numbers of any dtype, one-hot rows (n, C), or texts, whose classes
     are numbered in alphabetical order; they become int64 (n,).
 
-    num_classes: overrides what the source says; arrays say nothing.
-    codec: what made rows of numbers of the table that a game was built on, for more rows of its kind.
+    num_classes: overrides the source. Arrays do not say how many classes there are.
+    codec: the conversion to numbers of the table that a game was built on, for more rows of this table.
 
     Raises DataError for missing or unreadable files, NaN or infinity, and labels that do not fit.
     """

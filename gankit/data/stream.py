@@ -41,27 +41,27 @@ class BatchSource:
 
 
 def batches(source: Iterable[Any], *, channels_first: bool | None = None) -> BatchSource:
-    """An iterable of batches as data; to be called where its images lie channels first, as PyTorch's do.
+    """An iterable of batches as data. You need this function only for images with channels first, as in PyTorch.
 
-    Any iterable of batches is data as it is, `gankit.build(data=loader)` or `trainer.fit(loader, steps=1000)`: a torch
-    DataLoader, a generator, an object of your own with `__iter__`. (A list is an array.) Each batch is examples
-    (m, *shape), or a tuple or list (x,) or (x, labels), or a mapping with x and labels, in whatever NumPy can view.
-    Batches may be of any size: they are cut anew to the game's `batch_size`, in the order in which they come. A step
-    takes k of these, and one more where the loss shows G real examples. Shuffling is the iterable's business. Labels
-    are read in conditional games only, which need `num_classes`. While a step is played the next batches are read on a
-    thread; GANKIT_WITHOUT=ahead reads them on the caller's, for what is bound to it, such as a connection to SQLite.
+    You can pass any iterable of batches directly, as `gankit.build(data=loader)` or `trainer.fit(loader, steps=1000)`:
+    a torch DataLoader, a generator, an object of your own with `__iter__`. (A list is an array.) Each batch is examples
+    (m, *shape), a tuple or list (x,) or (x, labels), or a mapping with x and labels, as anything that NumPy can view.
+    Batches may have any size. gankit splits them again into batches of `batch_size`, in their order. A step takes k of
+    these, and one more if the loss shows real examples to G. The iterable has to shuffle. Labels are read only in
+    conditional games, which need `num_classes`. A thread reads the next batches during a step. If your iterable must
+    run on the calling thread, such as a connection to SQLite, set GANKIT_WITHOUT=ahead.
 
-    channels_first: True turns images (m, C, H, W) into gankit's (m, H, W, C), in which samples are returned; False says
-        that the axis after m is none of channels, whatever it looks like. By default shapes that look like channels
-        first are refused.
+    channels_first: True turns images (m, C, H, W) into gankit's (m, H, W, C), and samples have this layout too. False
+        says that the axis after m does not hold channels. By default shapes that look like channels first are refused.
 
-    The first batch, read when the game is built, tells the shape and the units: uint8 is 0..255; float images are in
-    [0, 1] or [-1, 1] when they lie within; other floats are unbounded, and are scaled by the statistics of that batch
-    alone, so it should be a fair sample. Every later batch is checked against it.
+    The first batch is read when the game is built, and determines the shape and the units: uint8 is 0..255; float
+    images are in [0, 1] or [-1, 1] if all values are; other floats are unbounded, and are scaled by the statistics of
+    that batch only, so it should be representative. Every later batch is checked against it.
 
-    An iterable that ends is begun again. One that cannot be, such as a generator, ends training in a DataError when no
-    whole step is left in it; the steps done are kept. A second `fit` on the same object goes on where the first
-    stopped. Checkpoints know nothing of the position in an iterable: a resumed run is fed what it then yields.
+    If an iterable ends, it is started again. If that is not possible, as for a generator, training ends with a
+    DataError when no whole step is left; the steps done are kept. A second `fit` on the same object continues where the
+    first stopped. Checkpoints do not store the position in an iterable: a resumed run gets what the iterable then
+    yields.
     """
     if not yields_batches(source):
         raise DataError(

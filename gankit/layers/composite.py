@@ -185,8 +185,8 @@ class MinibatchStddev(Portable):
     """Appends one channel: the standard deviation within groups of examples, averaged. Karras et al. 2018.
 
     (h, w, c) -> (h, w, c + 1). A group is every (N / group)-th example of the batch. If `group` does not divide N,
-    their greatest common divisor is used. D then sees how similar the examples of a batch are. So its scores depend on the
-    batch, in evaluation too.
+    their greatest common divisor is used. D then sees how similar the examples of a batch are. So its scores depend on
+    the batch, in evaluation too.
     """
 
     group: int = 4

@@ -23,12 +23,12 @@ def ports_of(trainer: Any) -> tuple[str, str] | None:
 def complete(
     gan: Any, x: Array, mask: Array | None = None, *, n: int = 8, seed: int = 0, ema: bool | None = None
 ) -> Array:
-    """n completions of an example of which a part is known, (n, *shape) in the units of the data.
+    """n completions of a partly known example, (n, *shape) in the units of the data.
 
-    x: a picture or a row (*shape) in the units of the data.
-    mask: (h, w, 1) or (h, w) of a picture, (columns,) of a row, 1 where it is known, 0 where it is hidden; what lies
-        there is not looked at. Without it, what is NaN is hidden. Known numbers come back to the last bit.
-    seed: of the latents. ema: as in `Trainer.sample`.
+    x: an image or a row (*shape) in the units of the data.
+    mask: (h, w, 1) or (h, w) for an image, (columns,) for a row; 1 where x is known, 0 where it is hidden. Hidden
+        values of x are ignored. Without a mask, NaN is hidden. Known values come back unchanged, bit for bit.
+    seed: the seed of the latents. ema: as in `Trainer.sample`.
     Raises ConfigError in a game without masks, DataError for an example or mask of another shape.
     """
     x, shape = np.asarray(x), tuple(gan.spec.shape)
