@@ -356,5 +356,5 @@ def test_records_that_mean_nothing_are_refused_when_they_are_written(make, messa
 
 @pytest.mark.parametrize("keep", [0.0, -0.1, 1.1])
 def test_dropout_keeps_a_share(keep):
-    with pytest.raises(ConfigError, match="share that stays"):
+    with pytest.raises(ConfigError, match="share of entries that stay"):
         Dropout(keep)
