@@ -1,4 +1,4 @@
-"""Who listens while a game is played: callbacks, plain functions too, and the history that every game keeps."""
+"""Callbacks, including plain functions, and the history that every game keeps."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def test_conditional_accuracy_is_of_conditional_games():
 @pytest.mark.parametrize("metric", [ClassifierScore(splits=1), ClassBalance(), ConditionalAccuracy()])
 def test_a_classifier_that_is_wrong_about_the_data_is_not_believed(metric):
     """The rows are surely something, but of other classes than the data says: digits judging clothes."""
-    with pytest.raises(NotMeasurable, match=r"told is right about only 50.0% of rows \(test\), so it is not a classifier"):
+    with pytest.raises(NotMeasurable, match=r"told is right about only 50.0% of rows \(test\), so it is not"):
         list(metric(evidence(SURE, [0, 1], [0, 1, 2, 3], truth=[0, 1, 3, 2], asked=[0, 1])))
 
 
