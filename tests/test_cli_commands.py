@@ -127,7 +127,7 @@ def test_a_run_that_is_done_says_so(cli: Cli, tmp_path: Path) -> None:
     [
         (["nowhere"], "There is no checkpoint at nowhere"),
         (["nowhere", "--out", "x.gif"], ".png, .npy or .npz"),
-        (["run"], "run holds no checkpoint"),
+        (["run"], "run has no checkpoint"),
         (["run", "--step", "7"], "no checkpoint of step 7. It has: none"),
     ],
 )

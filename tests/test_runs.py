@@ -218,5 +218,5 @@ def test_a_resumed_run_adds_to_its_environment(run: Run) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"file/run cannot be made: Not a directory. Name another with --out"):
+    with pytest.raises(ConfigError, match=r"file/run cannot be created: Not a directory. Name another with --out"):
         Owner(tmp_path / "file" / "run")

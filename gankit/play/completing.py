@@ -35,11 +35,11 @@ def complete(
     names = ports_of(gan)
     if getattr(gan.spec, "codec", None) is not None:
         raise ConfigError(
-            "Rows of a table are not completed; one column can be told: gan.sample(8, given={column: value})."
+            "gankit does not complete rows of a table. You can give one column: gan.sample(8, given={column: value})."
         )
     if names is None:
         raise ConfigError(
-            "This game completes nothing: it is given no example with a mask. Train one that is: gankit train --recipe "
+            "This game cannot complete examples, because it has no mask. Train one that can: gankit train --recipe "
             "masked --data mnist."
         )
     part, its_mask = names
@@ -58,7 +58,7 @@ def complete(
             f"Expected a {what} of shape {shape} and a mask of shape {want}; got {x.shape} and {known.shape}."
         )
     if not np.isin(own, (0, 1)).all():
-        raise DataError("A mask is 1 where an example is known, and 0 where it is hidden; this one has other numbers.")
+        raise DataError("A mask is 1 where an example is known, and 0 where it is hidden; this one has other values.")
     visible = np.broadcast_to(own > 0, shape)
     low = gan.spec.value_range[0] if gan.spec.value_range and len(shape) == 3 else 0
     shown = np.where(visible, x, np.asarray(low, x.dtype))

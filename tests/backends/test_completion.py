@@ -85,7 +85,7 @@ def test_what_cannot_be_completed_is_one_clear_error(backend):
     gan = gankit.build(backend, data=X, **SMALL)
     with pytest.raises(DataError, match=r"mask of shape \(8, 8, 1\); got \(8, 8, 1\) and \(4, 4\)"):
         gankit.complete(gan, X[0], np.ones((4, 4)))
-    with pytest.raises(DataError, match="has other numbers"):
+    with pytest.raises(DataError, match="has other values"):
         gankit.complete(gan, X[0], 0.5 * HALF)
     with pytest.raises(ConfigError, match="'completion' takes images that halve to 4 to 7 pixels"):
         gankit.build(backend, data=X[:, :7, :7], **SMALL)

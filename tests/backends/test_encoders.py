@@ -155,7 +155,7 @@ def test_what_cannot_be_played_is_said(backend, settings, message):
 
 def test_a_game_without_an_encoder_says_so(backend):
     gan = gankit.build(backend, data=X, generator={"hidden": [4]}, discriminator={"hidden": [4]})
-    with pytest.raises(ConfigError, match="no encoder. Train one for its G, gankit infer RUN, or play.*bigan"):
+    with pytest.raises(ConfigError, match="no encoder. Train one for its G with gankit infer RUN, or use.*bigan"):
         gan.encode(X)
     with pytest.raises(ConfigError, match="gankit infer RUN trains one.*Those that do"):
         gankit.figures.reconstructions(gan)
@@ -234,7 +234,7 @@ def test_frozen_players_stay_and_what_is_impossible_is_said(backend):
     for settings, message in (
         ({"frozen": ["generater"]}, "no player 'generater'. Did you mean 'generator'"),
         ({"frozen": ["generator", "discriminator"], **PLAYS_ALONE}, "moves? no running statistics.*norm=False"),
-        ({"frozen": ["generator"]}, "nobody is left to move in G's phase"),
+        ({"frozen": ["generator"]}, "no player is left to train in G's phase"),
         ({"frozen": ["discriminator"], "schedule": "simultaneous"}, "need schedule='alternating'"),
     ):
         with pytest.raises(ConfigError, match=message):

@@ -259,7 +259,7 @@ def test_a_run_without_checkpoints_is_said_to_have_none(backend, tmp_path):
     target = {"torch": "torch", "jax": "stablehlo"}.get(backend, "safetensors")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.toml").write_text("")
-    for name, said in (("run", "holds no checkpoint"), ("nothing", "no checkpoint at")):
+    for name, said in (("run", "has no checkpoint"), ("nothing", "no checkpoint at")):
         with pytest.raises(CheckpointError, match=said):
             gankit.export(tmp_path / name, target, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -141,7 +141,7 @@ def test_samples_are_a_table_like_the_data(backend):
     assert several["city"].isna().tolist() == [False, True]
     with pytest.raises(DataError, match="is never 'Koeln'"):
         gan.sample(2, given={"city": "Koeln"})
-    with pytest.raises(ConfigError, match="Rows are told one column"):
+    with pytest.raises(ConfigError, match="You can give one column"):
         gan.sample(2, given={"city": "Köln", "owns": True})
     with pytest.raises(DataError, match="has no column 'city'"):
         gan.score(frame[["income"]])
