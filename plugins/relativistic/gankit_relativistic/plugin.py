@@ -12,9 +12,7 @@ def _entry(name: str, target: str, summary: str) -> Entry:
 @hookimpl
 def gankit_losses() -> Iterator[Entry]:
     yield _entry("relativistic", "losses:Relativistic", "compares pairs of real and fake (RpGAN)")
-    yield _entry(
-        "relativistic-average", "losses:RelativisticAverage", "compares with the mean of the other side (RaGAN)"
-    )
+    yield _entry("relativistic-average", "losses:RelativisticAverage", "compares with the other side's mean (RaGAN)")
 
 
 @hookimpl
