@@ -24,7 +24,7 @@ DRAWS = 3
 
 @dataclass(frozen=True)
 class Column:
-    """A category of one column, one-hot over the categories of all columns, and a uniform number for each slot of a row.
+    """A category of one column, one-hot over those of all columns, and a uniform number for each slot of a row.
 
     In training a column is drawn uniformly. Then one of its categories is drawn, by the logarithm of its frequency
     (`even`) or by its frequency, and then a row that has it, which is the real example. So the row has the category of
