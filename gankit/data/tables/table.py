@@ -37,9 +37,9 @@ TABLE = "table"
 
 @dataclass(frozen=True, eq=False)
 class Table(Dataset):
-    """Rows of a table: x (n, width) float64, as the codec makes it of them.
+    """Rows of a table: x (n, width) float64, encoded by the codec.
 
-    frame: the rows themselves. found: what each column was taken for. held_out: the other splits by name.
+    frame: the rows themselves. found: the kind of each column. held_out: the other splits by name.
     """
 
     _: KW_ONLY
@@ -49,7 +49,7 @@ class Table(Dataset):
     held_out: Mapping[str, Table] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        """What each column was taken for."""
+        """The kind of each column."""
         return described(self)
 
     def rows(self, which: slice) -> Table:
@@ -95,16 +95,16 @@ def table(
 ) -> Table:
     """A table as data for a game.
 
-    source: a DataFrame, or the path of a .csv, .csv.gz, .tsv or .parquet file; what its TOML file says is the default
-        of the arguments that follow.
-    columns: kinds by name, for columns that are not what they look like: see `gankit.data.tables.columns.KINDS`.
-    target: the column that others are to predict, when the game is measured; by default the last with categories.
-    test: rows that are held out, to be the split "test": a share below 1, a number of rows, both drawn by a fixed seed,
-        or the path of another file. By default a fifth of a file, and none of a DataFrame.
-    missing: texts that stand for an empty cell, in a file.
-    codec: of a game that is there already, instead of one fitted on the training rows.
+    source: a DataFrame, or the path of a .csv, .csv.gz, .tsv or .parquet file. The TOML file beside it has the defaults
+        of the following arguments.
+    columns: kinds by column name, if gankit guesses them wrong: see `gankit.data.tables.columns.KINDS`.
+    target: the column to predict in an evaluation; by default the last one with categories.
+    test: the rows to hold out as the split "test": a share below 1, a number of rows, both drawn by a fixed seed, or
+        the path of another file. By default a fifth of a file, and no rows of a DataFrame.
+    missing: texts that mean an empty cell, in a file.
+    codec: the codec of an existing game, instead of one fitted on the training rows.
 
-    Raises DataError for files that cannot be read and columns that cannot be numbers; PluginError without pandas.
+    Raises DataError for files that cannot be read and unsuitable columns; PluginError without pandas.
     """
     if is_frame(source):
         path, frame, told = None, source, dict[str, Any]()
