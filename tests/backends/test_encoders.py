@@ -145,7 +145,7 @@ def test_an_encoder_is_given_the_conditions_too(backend):
         ({"discriminator": {"hidden": [8], "conditional": False}}, "discriminator is not given the latent"),
         ({"prior": "mixture"}, "prior 'mixture' learns.*Choose a prior that is fixed"),
         ({"players": {"encoder": {"network": "convolution"}}}, "among the encoders.*'convolutional'"),
-        ({"players": {"encoder": {"source": "b"}}}, "source 'b', which this game has not"),
+        ({"players": {"encoder": {"source": "b"}}}, "source 'b', which this game lacks"),
     ],
 )
 def test_what_cannot_be_played_is_said(backend, settings, message):

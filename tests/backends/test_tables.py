@@ -185,7 +185,7 @@ def test_a_damaged_table_in_a_checkpoint_is_told(backend, tmp_path):
             gankit.load(tmp_path / "bad.safetensors", backend=backend)
     meta["data"]["table"] = {**whole, "columns": [{**first, "dtype": "banana"}, *rest]}
     gankit.checkpoint.write(tmp_path / "bad.safetensors", arrays, meta)
-    with pytest.raises(DataError, match="cannot be made 'banana' here"):
+    with pytest.raises(DataError, match="cannot be converted to 'banana'"):
         gankit.load(tmp_path / "bad.safetensors", backend=backend).sample(2)
 
 
