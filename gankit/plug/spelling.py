@@ -38,8 +38,8 @@ def check_spelling(kind: str, part: Any) -> None:
 CLASSES = "classes"
 """What a term needs that looks at the classes that D tells."""
 TELLS_NONE = (
-    "this discriminator tells no classes. Choose one that does, such as discriminator='k-class', or end a network of "
-    "your own in gankit.layers.ClassesHead."
+    "this discriminator predicts no classes. Choose one that does, such as discriminator='k-class', or end your own "
+    "network in gankit.layers.ClassesHead."
 )
 
 

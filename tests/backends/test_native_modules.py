@@ -316,7 +316,7 @@ def test_a_checkpoint_of_modules_asks_for_them(backend, tmp_path):
         gankit.ConfigError, match=r"generator of this game is your own module, .*G. .*load\(path, generator="
     ):
         gankit.load(path, discriminator=discriminator)
-    with pytest.raises(gankit.ConfigError, match="discriminator is a module of your own"):
+    with pytest.raises(gankit.ConfigError, match="discriminator of this game is your own module"):
         gankit.load(path, generator=generator)
     conditional = native_pairs.convolutional(backend, classes=CLASSES)
     with pytest.raises(gankit.GankitError, match="generator|G"):
