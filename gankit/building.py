@@ -52,25 +52,25 @@ def build(
     sources: Mapping[str, Any] | None = None,
     **settings: Setting,
 ) -> Trainer:
-    """Put a game together and return its trainer, before the first step.
+    """Build a game and return its trainer, ready for the first step.
 
-    backend: "torch" or "jax", or another that is installed; by default the one that is.
-    recipe: a named game (`gankit.recipes()`), whose settings are the defaults of all that follow.
+    backend: "torch", "jax" or another installed backend. The default is the first one installed.
+    recipe: a set of defaults with a name (see `gankit.recipes()`). The arguments below change them.
     data: a registered name, an array (n, ...), a pair (x, labels) or (x, {name: condition}), an .npz or .npy file, a
         folder of images (`faces@64`); see `gankit.data.open_data`. Or an iterable of batches, such as a DataLoader; see
         `gankit.data.batches`.
-    seed: of everything random. The same seed is the same run on every backend.
+    seed: the seed of everything random. The same seed gives the same run on every backend.
     dtype: "float32" or "float64".
     device: "auto", "cpu", "cuda", "cuda:1", ...
-    devices: how many of them are to share each minibatch, or "all", on JAX; torch has a process for each, started by
+    devices: on JAX, how many devices share each minibatch, or "all". On torch, start a process for each device with
         torchrun. See docs/scale.md.
-    sources: further data by name, for recipes that play on more than one, such as `sources={"b": "mnist"}`.
-    loss, penalties: by name, or as tables with settings; see `gankit.plugins()`.
-    settings: any other field of `gankit.Config`, such as `k=2`, `batch_size=100`, `generator={"hidden": [64, 64]}`;
-        `generator` and `discriminator` may be modules of your own, `torch.nn.Module` or `flax.nnx.Module` (see
-        `gankit.Native`), and so may the `network` of a further player in `players`.
+    sources: more data by name, for recipes that need several data sets, such as `sources={"b": "mnist"}`.
+    loss, penalties: a name, or a table with a name and settings. See `gankit.plugins()`.
+    settings: any other field of `gankit.Config`, such as `k=2`, `batch_size=100`, `generator={"hidden": [64, 64]}`.
+        `generator`, `discriminator` and the `network` of other players in `players` may be your own modules,
+        `torch.nn.Module` or `flax.nnx.Module` (see `gankit.Native`).
 
-    Raises ConfigError, UnknownNameError, DataError or DeviceError, before anything is computed.
+    Raises ConfigError, UnknownNameError, DataError or DeviceError before it computes anything.
     """
     brought, settings = _brought(settings)
     named = {} if sources is None else {"sources": {name: data_name(source) for name, source in sources.items()}}
@@ -142,24 +142,24 @@ def load(
     sources: Mapping[str, Any] | None = None,
     **settings: Setting,
 ) -> Trainer:
-    """Open a checkpoint, the latest of a run folder, or `hf://user/repo`, on any backend.
+    """Open a checkpoint, the latest checkpoint of a run folder, or `hf://user/repo`, on any backend.
 
-    path: of the Hub's files one is fetched, the checkpoint, which is data; nothing of it is executed.
-    backend: by default the one that wrote it where it is installed, else the one that is.
-    devices: as in `build`; the file is the same whatever their number.
-    generator, discriminator: modules like those that the game was built with, where it was built with your own.
-    players: the same for further players, by role.
-    sources: the further data of a game on several, where its names do not say how to open it again.
-    settings: how the game is to be trained from here on, such as `generator_optimizer={"lr": 1e-5}`; and a loss or
-        another object of your own that it was built with, `loss=MyLoss()`. Not what defines the players or the data.
-    The data is opened again when it is trained on, where the game's config says how; else pass it to `fit`.
+    path: from the Hub, gankit downloads one file, the checkpoint. It is data, and nothing in it is executed.
+    backend: by default the one that wrote the checkpoint if it is installed, otherwise the first one installed.
+    devices: as in `build`. You can resume with any number.
+    generator, discriminator: if the game was built with your own modules, pass modules of the same kind.
+    players: the same for other players, by role.
+    sources: the additional data of the game, if gankit cannot open it again by name.
+    settings: changes in how the game is trained, such as `generator_optimizer={"lr": 1e-5}`. If the game was built
+        with a loss or another object of your own, pass it here: `loss=MyLoss()`. You cannot change networks or data.
+    When you train on, gankit opens the data again if the config says how. Otherwise pass the data to `fit`.
     """
     path = located(path)
     file, arrays, meta = checkpoint.opened(path)
     if meta[checkpoint.SEAL] is None:
         warnings.warn(
-            f"{file} is from before checkpoints had a hash: whether it is as it was written cannot be told. Saved "
-            "again, it has one.",
+            f"{file} has no hash, because an older version wrote it. It cannot be checked for damage. Save it again to "
+            "add a hash.",
             checkpoint.CheckpointWarning,
             stacklevel=2,
         )
@@ -266,7 +266,7 @@ def _classes(dataset: Dataset, config: Config) -> int:
     if dataset.num_classes is None:
         seen = int(dataset.labels.max()) + 1
         raise ConfigError(
-            f"The loss is conditional, but nothing says how many classes {dataset.name} has. Pass num_classes={seen} "
-            "(one more than its greatest label), or more if some never occur."
+            f"The loss is conditional, but the number of classes of {dataset.name} is unknown. Pass num_classes={seen} "
+            "(one more than its largest label), or more if some classes never occur."
         )
     return dataset.num_classes

@@ -80,7 +80,7 @@ def _unread(path: Path, error: OSError) -> CheckpointError:
 
 def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     if "gankit" not in metadata:
-        raise CheckpointError(f"{path} is a safetensors file, but no gankit checkpoint: it has no game in its header.")
+        raise CheckpointError(f"{path} is a safetensors file, but not a gankit checkpoint: its header has no game.")
     try:
         meta = sealed.loads(metadata["gankit"])
         if not isinstance(meta, dict) or type(meta.get("format", 0)) is not int:
@@ -126,7 +126,7 @@ def opened(
         except DamagedError:
             if all(step.exists() for step in steps):
                 raise
-    raise CheckpointError(f"{path} is changed faster than it can be read. Try again.")
+    raise CheckpointError(f"{path} changes faster than it can be read. Try again.")
 
 
 def in_folder(run: Path) -> list[Path]:
@@ -138,7 +138,7 @@ def in_folder(run: Path) -> list[Path]:
 def none_in(folder: Path) -> CheckpointError:
     """What to raise where a run has no checkpoint."""
     return CheckpointError(
-        f"{folder} holds no checkpoint: expected {folder / 'checkpoints'}/step-*{SUFFIX}. To train it: gankit train "
+        f"{folder} has no checkpoint: expected {folder / 'checkpoints'}/step-*{SUFFIX}. To train it: gankit train "
         f"--out {folder}"
     )
 
@@ -157,7 +157,7 @@ def newest(steps: Sequence[Path], say: Callable[[str], None], folder: Path) -> O
             arrays, meta = read(path)
             if meta.get("steps_done", step_of(path)) != step_of(path):
                 raise DamagedError(
-                    f"{path} is of another step than its name: {str(meta['steps_done'])[:40]} steps were done."
+                    f"{path} has the wrong step in its name: {str(meta['steps_done'])[:40]} steps were done."
                 )
         except DamagedError as error:
             passed.append(str(error))
@@ -223,8 +223,7 @@ def require_same_leaves(path: Path, arrays: Mapping[str, Any], expected: Mapping
         shown = "".join(f"\n  {problem[:300]}" for problem in problems[:8])
         more = f"\n  ... and {len(problems) - 8} more" if len(problems) > 8 else ""
         raise CheckpointError(
-            f"{path} belongs to another architecture than this game's:{shown}{more}\n"
-            f"Open it as what it is with gankit.load({str(path)!r})."
+            f"{path} has another architecture than this game:{shown}{more}\nOpen it with gankit.load({str(path)!r})."
         )
 
 

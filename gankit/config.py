@@ -17,7 +17,7 @@ Setting = Any
 
 
 OWN = "own"
-"""The name of a part that the user brought as an object; no checkpoint holds it."""
+"""The name of a part that the user passes as an object. No checkpoint contains it."""
 SPELT = {"beta1": "b1", "beta2": "b2"}
 """Settings of optimizers as other libraries call them."""
 
@@ -40,46 +40,46 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What defines a game and all its randomness. The backend and the device are not part of it.
+    """The settings that define a game and all its randomness. The backend and the device are not part of it.
 
-    Part-valued fields take a name ("adam") or a table ({"name": "adam", "lr": 1e-3}); a table without a name changes
-    the recipe's own part.
+    Fields for parts take a name ("adam") or a table ({"name": "adam", "lr": 1e-3}). A table without a name changes the
+    settings of the recipe's own part.
     """
 
     recipe: str = "mlp"
-    data: str = "digits"  # a registered name, or what the examples came from
+    data: str = "digits"  # the name of a data set, or a path
     seed: int = 0
-    dtype: str = "float32"  # "float32" or "float64", of parameters and arithmetic alike
-    precision: str = "full"  # "bfloat16": networks compute in it, all else in float32; "tf32": products on NVIDIA's do
+    dtype: str = "float32"  # "float32" or "float64", for parameters and arithmetic
+    precision: str = "full"  # "bfloat16": networks compute in it, all else in float32; "tf32": products on NVIDIA
     trainer: str = "adversarial"
     generator: Part = Part("mlp")
     discriminator: Part = Part("mlp")
     loss: Part = Part("non-saturating")
     penalties: tuple[Part, ...] = ()
-    constraints: tuple[Part, ...] = ()  # what parameters are brought back to after each update
-    augmentations: tuple[Part, ...] = ()  # of real and fake alike, before D sees them
+    constraints: tuple[Part, ...] = ()  # change parameters after each update, such as clipping weights
+    augmentations: tuple[Part, ...] = ()  # change real and fake examples before D sees them
     generator_optimizer: Part = Part("adam")
     discriminator_optimizer: Part = Part("adam")
     latent_dim: int = 64
-    prior: Part = Part("normal")  # what z is drawn from
+    prior: Part = Part("normal")  # the distribution of z
     batch_size: int = 64
     k: int = 1  # discriminator steps per generator step; the paper used 1
     schedule: str = "alternating"  # or "simultaneous", as the paper's authors ran it, or "extra-gradient"
-    consensus: float = 0.0  # weight of consensus optimisation, where both players move at once; 0 is off
-    balance: Mapping[str, Any] = field(default_factory=dict)  # {"low": 0.2, "high": 0.6}: D moves up to k times an
-    # iteration, as often as keeps D(x) - D(G(z)) between the two
-    gradient_clip: float = 0.0  # the largest norm of a player's whole gradient; 0 is off
-    accumulate: int = 1  # parts that a minibatch goes through in turn; batch norm normalises each by itself
-    fake_labels: str = "data"  # those of the real examples in the same places; or "uniform", drawn anew
-    ema: Any = 0.0  # decay of the moving average of G that samples are drawn from; or {"half_life": images}; 0 is off
-    averages: str = "generator"  # who has such an average: "generator", or "both", D with it
-    num_classes: int | None = None  # of the labels in a conditional game; named data sets know their own
-    given: tuple[Part, ...] = ()  # makers of conditions, of the examples themselves
-    conditions: tuple[str, ...] = ()  # the names of all that the game is given, settled when it is built
-    sources: Mapping[str, str] = field(default_factory=dict)  # further data, by name: {"b": "mnist"}
-    labelled: int = 0  # examples that keep their labels, drawn by the seed: the further source "labelled"; 0: no such
-    frozen: tuple[str, ...] = ()  # players that stay as they are, by role; each is played as in evaluation
-    players: Mapping[str, Any] = field(default_factory=dict)  # players beside G and D, by role; see docs/players.md
+    consensus: float = 0.0  # weight of consensus optimisation, with a simultaneous schedule; 0: off
+    balance: Mapping[str, Any] = field(default_factory=dict)  # {"low": 0.2, "high": 0.6}: D is updated up to k times an
+    # iteration, as often as keeps D(x) - D(G(z)) between the two limits
+    gradient_clip: float = 0.0  # the largest norm of a player's whole gradient; 0: off
+    accumulate: int = 1  # split a minibatch into so many parts; batch norm normalises each part by itself
+    fake_labels: str = "data"  # the labels of the real examples in the same rows; or "uniform", drawn at random
+    ema: Any = 0.0  # decay of the moving average of G, which samples come from; or {"half_life": images}; 0: off
+    averages: str = "generator"  # which players have a moving average: "generator", or "both"
+    num_classes: int | None = None  # of the labels in a conditional game; built-in data sets know their own
+    given: tuple[Part, ...] = ()  # conditions that are computed from the examples
+    conditions: tuple[str, ...] = ()  # the names of all conditions, set when the game is built
+    sources: Mapping[str, str] = field(default_factory=dict)  # more data, by name: {"b": "mnist"}
+    labelled: int = 0  # how many examples keep their labels, drawn by the seed: the source "labelled"; 0: not used
+    frozen: tuple[str, ...] = ()  # players that are not trained, by role; they run as in evaluation
+    players: Mapping[str, Any] = field(default_factory=dict)  # players beside G and D, by role; see docs/conditions.md
 
     def __post_init__(self) -> None:
         limits.check(self)
@@ -107,7 +107,7 @@ class Config:
         return float(self.ema)
 
     def with_settings(self, settings: Mapping[str, Setting]) -> Config:
-        """This config with some settings changed; raises ConfigError for a setting that does not exist."""
+        """This config with some settings changed. Raises ConfigError for a setting that does not exist."""
         changes: dict[str, Any] = {}
         for name, value in settings.items():
             if name not in NAMES:

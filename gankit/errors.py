@@ -19,11 +19,11 @@ class UnknownNameError(GankitError, LookupError):
 
 
 class PluginError(GankitError):
-    """A plugin is there but cannot be used: broken, ambiguous, or for another version of gankit."""
+    """A plugin cannot be used: it is broken, ambiguous, or for another version of gankit."""
 
 
 class CapabilityError(ConfigError):
-    """The backend that was chosen does not have what the game needs; `lacks`: names from `gankit.plug.capabilities`."""
+    """The chosen backend cannot do what the game needs. `lacks` has names from `gankit.plug.capabilities`."""
 
     def __init__(self, message: str, *lacks: str) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class CapabilityError(ConfigError):
 
 
 class DataError(GankitError, ValueError):
-    """A dataset is missing, damaged, or not of the shape, dtype or range that was promised."""
+    """A data set is missing or damaged, or it has the wrong shape, dtype or range."""
 
 
 class ShapeError(GankitError, ValueError):
@@ -39,7 +39,7 @@ class ShapeError(GankitError, ValueError):
 
 
 class DeviceError(GankitError, RuntimeError):
-    """The device that was asked for does not exist here."""
+    """The requested device does not exist on this machine."""
 
 
 class CheckpointError(GankitError):
@@ -47,7 +47,7 @@ class CheckpointError(GankitError):
 
 
 class DamagedError(CheckpointError):
-    """A checkpoint whose bytes or header are not those that were written: the one before it may do."""
+    """A checkpoint is damaged: its bytes or its header changed after it was written. Try the one before it."""
 
 
 class RunInUseError(GankitError):
@@ -55,15 +55,15 @@ class RunInUseError(GankitError):
 
 
 class WorkersError(GankitError):
-    """One of the workers that play a game together has stopped, or is gone."""
+    """One of several workers of a game has stopped or disappeared."""
 
 
 class UnplayableError(CheckpointError, ConfigError):
-    """A checkpoint whose settings make no game, or none without modules that its user has to bring."""
+    """No game can be built from a checkpoint's settings, or not without modules that you have to pass."""
 
 
 class MissingPartError(CheckpointError, UnknownNameError):
-    """A checkpoint of a game with a part that is not installed."""
+    """A checkpoint needs a part that is not installed."""
 
 
 KNOWN_AS = {
@@ -115,7 +115,7 @@ KNOWN_AS = {
     "cifar": "cifar10",
     "cifar-10": "cifar10",
 }
-"""What people type, and the names that gankit has for it; the first of them that is there is meant."""
+"""Names that people type, and gankit's names for them. The first one that exists is suggested."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -72,7 +72,7 @@ def of_the_file(path: Path, brought: bool = False) -> Iterator[None]:
     except (CheckpointError, CapabilityError, DeviceError, PluginError):
         raise
     except UnknownNameError as error:
-        raise MissingPartError(f"{path} needs what is not installed. {error}") from error
+        raise MissingPartError(f"{path} needs a part that is not installed. {error}") from error
     except ConfigError as error:
         raise UnplayableError(f"{path} cannot be opened as a game. {error}") from error
     except GankitError as error:

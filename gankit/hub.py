@@ -26,14 +26,16 @@ def located(path: str | os.PathLike[str]) -> Path:
         return Path(path)
     found = ADDRESS.fullmatch(text)
     if found is None:
-        raise ConfigError(f"{text!r} is no address on the Hub. Expected hf://user/repo, or hf://user/repo@revision.")
+        raise ConfigError(
+            f"{text!r} is not an address on the Hub. Expected hf://user/repo, or hf://user/repo@revision."
+        )
     fetch, repo = library().hf_hub_download, found["repo"]
     try:
         return Path(fetch(repo, MODEL, revision=found["revision"], library_name="gankit", library_version=__version__))
     except Exception as error:  # whatever the network, or the Hub, has to say
         raise CheckpointError(
-            f"hf://{repo}: {MODEL} could not be fetched ({_first_line(error)}). Is it a game that `gankit push` put "
-            "there? Of a private one the Hub wants to know who asks: hf auth login."
+            f"hf://{repo}: {MODEL} could not be downloaded ({_first_line(error)}). Did `gankit push` put it "
+            "there? A private repository needs a login: hf auth login."
         ) from error
 
 
@@ -42,7 +44,7 @@ def library() -> Any:
     try:
         import huggingface_hub
     except ImportError as error:
-        raise ConfigError(f"The Hub needs huggingface_hub ({error}). To get it: pip install 'gankit[hub]'") from error
+        raise ConfigError(f"The Hub needs huggingface_hub ({error}). Type pip install 'gankit[hub]'") from error
     return huggingface_hub
 
 

@@ -46,7 +46,7 @@ CHANGEABLE = (
     "fake_labels",
     "precision",
 )
-"""What a game may go on with otherwise from a checkpoint on: how it is trained, not what is."""
+"""What you can change when you resume: how a game is trained, not its networks or its data."""
 
 
 def check_changeable(names: Iterable[str]) -> None:
@@ -54,7 +54,7 @@ def check_changeable(names: Iterable[str]) -> None:
     for name in names:
         if name not in CHANGEABLE:
             raise ConfigError(
-                f"{name} cannot change from a checkpoint on.{did_you_mean(name, CHANGEABLE)} What can: "
+                f"{name} cannot change when you resume.{did_you_mean(name, CHANGEABLE)} You can change "
                 f"{one_of(CHANGEABLE)}."
             )
 
@@ -82,25 +82,25 @@ def check(config: Config) -> None:
     _check_ema(config.ema)
     if not _is_number(config.gradient_clip) or not 0 <= config.gradient_clip <= 1e18:  # float32 holds its square
         raise ConfigError(
-            f"gradient_clip={_short(config.gradient_clip)}: expected a norm above 0, 1e18 at most; 0 switches it off."
+            f"gradient_clip={_short(config.gradient_clip)}: expected a norm above 0, at most 1e18; 0 switches it off."
         )
     if config.batch_size % config.accumulate:
         raise ConfigError(
-            f"accumulate={config.accumulate} does not divide batch_size={config.batch_size} into equal parts."
+            f"accumulate={config.accumulate} does not split batch_size={config.batch_size} into equal parts."
         )
     if config.precision != "full" and config.dtype != "float32":
-        raise ConfigError(f"precision={config.precision!r} goes with dtype='float32', not {config.dtype!r}.")
+        raise ConfigError(f"precision={config.precision!r} needs dtype='float32', not {config.dtype!r}.")
     if config.schedule != "alternating" and config.k != 1:
         raise ConfigError(
-            f"schedule={config.schedule!r} moves both players together, so k={config.k} cannot hold; use k=1, or "
+            f"schedule={config.schedule!r} updates both players together, so k={config.k} is not possible. Use k=1, or "
             "schedule='alternating'."
         )
     if not (_is_number(config.consensus) and 0 <= config.consensus < 1e18):
         raise ConfigError(f"consensus={_short(config.consensus)}: expected a weight above 0; 0 switches it off.")
     if config.consensus and (config.schedule == "alternating" or config.accumulate > 1):
         raise ConfigError(
-            "consensus needs both players' gradients at one point: schedule='simultaneous' (or 'extra-gradient'), and "
-            "accumulate=1."
+            "consensus needs the gradients of both players at the same point. Use schedule='simultaneous' (or "
+            "'extra-gradient'), and accumulate=1."
         )
     _check_balance(config)
     for name in ("recipe", "data", "trainer"):
@@ -112,7 +112,7 @@ def check(config: Config) -> None:
     if not all(map(_is_text, config.frozen)):
         raise ConfigError(f"frozen={_short(config.frozen)}: expected a list of players, such as ['generator'].")
     if config.frozen and (config.schedule != "alternating" or config.balance):
-        raise ConfigError("frozen players go with schedule='alternating', and without balance.")
+        raise ConfigError("frozen players need schedule='alternating', and no balance.")
     for name, source in config.sources.items():
         if not (_is_text(name) and _is_text(source)):
             raise ConfigError(
@@ -135,8 +135,8 @@ def _check_balance(config: Config) -> None:
         )
     if config.schedule != "alternating":
         raise ConfigError(
-            f"balance chooses how often D moves, and schedule={config.schedule!r} moves all players together; use "
-            "schedule='alternating'."
+            f"balance chooses how often D is updated, but schedule={config.schedule!r} updates all players together. "
+            "Use schedule='alternating'."
         )
 
 

@@ -69,7 +69,7 @@ BROKEN = {
     ),
     "recursive": (
         "from gankit.plug import registry\n@hookimpl\ndef gankit_losses(): return registry.names('losses')",
-        "it asks for gankit's parts while plugins are being found",
+        "it asks for gankit's parts while gankit looks for plugins",
     ),
     "nothing-returned": ("@hookimpl\ndef gankit_losses(): pass", "it returns NoneType, not an iterable of Entry"),
     "string-returned": ("@hookimpl\ndef gankit_losses(): return 'r1'", "it returns str, not an iterable of Entry"),
@@ -109,13 +109,13 @@ BROKEN = {
     ),
     "newer-api": (
         "@hookimpl\ndef gankit_losses(): yield Entry(name='mine', target='a:b', api=3)",
-        "'mine' is written for plugin API 3, this gankit has 2: upgrade gankit",
+        "'mine' is for plugin API 3, but this gankit has 2: upgrade gankit",
     ),
     "older-api": (
         "@hookimpl\ndef gankit_losses(): yield Entry(name='mine', target='a:b', api=0)",
-        "'mine' is written for plugin API 0, this gankit has 2: upgrade ",
+        "'mine' is for plugin API 0, but this gankit has 2: upgrade ",
     ),
-    "built-in-name": (loss("hinge"), "gankit_losses: 'hinge' is a built-in's name"),
+    "built-in-name": (loss("hinge"), "gankit_losses: 'hinge' is the name of a built-in part"),
     "constructor-fails": (
         "class Plugin:\n    def __init__(self, needed): pass\nimport sys; sys.modules[__name__] = Plugin",
         "TypeError: ",
@@ -142,7 +142,7 @@ BROKEN = {
     "closes-stdout": ("import sys\nsys.stdout.close()\n1 / 0", "ZeroDivisionError: division by zero"),
     "lists-while-found": (
         "import gankit\n@hookimpl\ndef gankit_losses(): return gankit.plugins().rows",
-        "gankit_losses is dropped: it asks for gankit's parts while plugins are being found",
+        "gankit_losses is dropped: it asks for gankit's parts while gankit looks for plugins",
     ),
     "memory": ("raise MemoryError", "MemoryError"),
     # what it says
@@ -274,8 +274,8 @@ def damaged(site: Site) -> list[Told]:
         Told("damaged-value", "Error: "),
         Told("damaged-empty", "Error: "),
         Told("damaged-elsewhere", "no function in it is marked with @gankit.hookimpl"),
-        Told("damaged-builtin", "is a built-in's name"),
-        Told("damaged-builds", "it asks for gankit's parts while plugins are being found"),
+        Told("damaged-builtin", "is the name of a built-in part"),
+        Told("damaged-builds", "it asks for gankit's parts while gankit looks for plugins"),
         Told("damaged-terminal", missing, point="?[2Jplug"),
         Told("damaged-without-metadata", missing, version="2.0"),
         Told("damaged-without-version", missing, version="1.0"),

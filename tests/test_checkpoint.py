@@ -54,7 +54,7 @@ def test_a_file_cut_short_is_refused(tmp_path, keep):
 def test_somebody_elses_safetensors_is_refused(tmp_path):
     path = tmp_path / "a.safetensors"
     save_file({"x": np.ones(3)}, path)
-    with pytest.raises(CheckpointError, match="no gankit checkpoint"):
+    with pytest.raises(CheckpointError, match="not a gankit checkpoint"):
         checkpoint.read(path)
 
 
@@ -76,7 +76,7 @@ def test_the_latest_of_a_run_is_by_number_not_by_name(tmp_path):
 def test_nothing_there_says_what_is_expected(tmp_path):
     with pytest.raises(CheckpointError, match="There is no checkpoint at"):
         checkpoint.find(tmp_path / "nope")
-    with pytest.raises(CheckpointError, match="holds no checkpoint"):
+    with pytest.raises(CheckpointError, match="has no checkpoint"):
         checkpoint.find(tmp_path)
 
 

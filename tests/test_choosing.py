@@ -93,9 +93,9 @@ def test_where_f_is_at_the_percentile_half_is_taken():
 
 
 def test_a_d_that_takes_next_to_nothing_is_told_before_the_draw():
-    with pytest.raises(ConfigError, match="Train on, or ask for by="):
+    with pytest.raises(ConfigError, match="Train for longer, or use by="):
         Rejection().latents(line(lambda z: 40.0 * z[:, 0]), 10)
-    with pytest.raises(ConfigError, match="would take nan"):
+    with pytest.raises(ConfigError, match="would accept nan"):
         Rejection().latents(line(lambda z: z[:, 0] * np.nan), 10)
 
 

@@ -102,7 +102,7 @@ def test_a_misspelt_setting_is_told(cli: Cli) -> None:
 def test_a_folder_of_something_else_is_not_touched(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     outcome = cli("train", "--out", tmp_path)
-    assert outcome.code == 2 and "no run folder" in outcome.err
+    assert outcome.code == 2 and "not a run folder" in outcome.err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -119,7 +119,7 @@ def test_a_run_that_is_done_says_so(cli: Cli, tmp_path: Path) -> None:
     run.begin(Config())
     checkpoint.write(run.checkpoint_file(50), {"x": np.zeros(1)}, {"steps_done": 50, "backend": "none"})
     outcome = cli("train", "--out", "run", "--steps", "40")
-    assert outcome.code == 0 and "has done 50 steps already" in outcome.out
+    assert outcome.code == 0 and "has already done 50 steps" in outcome.out
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_a_run_that_is_done_says_so(cli: Cli, tmp_path: Path) -> None:
     [
         (["nowhere"], "There is no checkpoint at nowhere"),
         (["nowhere", "--out", "x.gif"], ".png, .npy or .npz"),
-        (["run"], "run holds no checkpoint"),
-        (["run", "--step", "7"], "no checkpoint of step 7. There: none"),
+        (["run"], "run has no checkpoint"),
+        (["run", "--step", "7"], "no checkpoint of step 7. It has: none"),
     ],
 )
 def test_sample_says_what_is_missing(cli: Cli, tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -116,6 +116,8 @@ def test_values_are_read_as_people_type_them(typed, meant):
 
 def test_what_begins_as_a_table_and_is_none_says_what_is_missing():
     with pytest.raises(
-        ConfigError, match=r"--set g.lr: '\{schedule=ramp\}' is no table.*needs quotes: \{schedule = \"ramp\""
+        ConfigError,
+        match=r"--set g.lr: '\{schedule=ramp\}' is neither a table nor a list.*"
+        r"Put quotes around text: \{schedule = \"ramp\"",
     ):
         assigned(["g.lr={schedule=ramp}"])

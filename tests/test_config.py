@@ -60,7 +60,7 @@ def test_the_paper_s_numbers():
         ({"seed": -1}, "at least 0"),
         ({"dtype": "float16"}, "Choose 'float32', 'float64'"),
         ({"schedule": "alternate"}, "Did you mean 'alternating'"),
-        ({"schedule": "simultaneous", "k": 2}, "use k=1"),
+        ({"schedule": "simultaneous", "k": 2}, "Use k=1"),
         ({"ema": 1.0}, r"\[0, 1\)"),
         ({"generator": 3}, "expected a name"),
         ({"penalties": [{"weight": 1}]}, "needs a 'name'"),

@@ -146,7 +146,7 @@ def test_an_unknown_output_range_is_refused_with_the_possible_ones() -> None:
         (np.zeros((3, 2)), {"num_classes": 0}, "at least 1"),
         (np.full((3, 2), 2.0), {"value_range": (0, 1)}, "from 2.0 to 2.0, outside"),
         (np.full((3, 2), np.nan), {"value_range": (0, 1)}, "outside value_range"),
-        (np.zeros((3, 2)), {"value_range": (0, 0)}, "lesser first"),
+        (np.zeros((3, 2)), {"value_range": (0, 0)}, "smaller first"),
     ],
 )
 def test_contradictory_fields_are_refused(x: Array, fields: dict[str, object], message: str) -> None:

@@ -401,7 +401,7 @@ class MapStyle:
 def test_what_is_no_iterable_of_batches_says_where_it_belongs() -> None:
     with pytest.raises(DataError, match=r"DataLoader\(dataset"):
         open_data(MapStyle())
-    with pytest.raises(DataError, match=r"yields batches, which go to gankit\.build"):
+    with pytest.raises(DataError, match=r"yields batches\. Pass it to gankit\.build"):
         open_data(iter([numbered(4)]))
     for source in ([numbered(4)], numbered(4), "digits", {"x": numbered(4)}, memoryview(b"1234")):
         with pytest.raises(DataError, match="yields no batches"):

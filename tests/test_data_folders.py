@@ -68,7 +68,7 @@ def test_16_bit_grey_is_brought_to_8_bits_not_clipped(tmp_path: Path) -> None:
     np.testing.assert_array_equal(open_data(tmp_path).x[0, ..., 0], np.arange(256).reshape(16, 16))
     write(tmp_path / "a.png", levels)
     Image.fromarray(levels.astype(np.float32)).save(tmp_path / "b.tif")
-    with pytest.raises(DataError, match=r"b\.tif has pixels of 32 bits"):
+    with pytest.raises(DataError, match=r"b\.tif has 32-bit pixels"):
         folder(tmp_path, channels=1)
 
 
@@ -175,17 +175,17 @@ def test_images_beside_class_folders_are_refused_rather_than_lost(tmp_path: Path
 def test_an_empty_class_and_images_too_deep_are_refused_rather_than_lost(tmp_path: Path) -> None:
     write(tmp_path / "cat" / "a.png", picture())
     (tmp_path / "dog").mkdir()
-    with pytest.raises(DataError, match=r"dog holds no images, and would be a class"):
+    with pytest.raises(DataError, match=r"dog has no images, so its class would be empty"):
         open_data(tmp_path)
     write(tmp_path / "dog" / "a.png", picture())
     write(tmp_path / "dog" / "puppies" / "b.png", picture())
-    with pytest.raises(DataError, match=r"puppies lies too deep"):
+    with pytest.raises(DataError, match=r"puppies is too deep"):
         open_data(tmp_path)
 
 
 def test_a_folder_without_images_says_what_is_looked_for(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(DataError, match=r"holds no images.*\.png, \.jpg"):
+    with pytest.raises(DataError, match=r"have no images.*\.png, \.jpg"):
         open_data(tmp_path)
     with pytest.raises(DataError, match="not a folder"):
         folder(tmp_path / "notes.txt")

@@ -97,7 +97,7 @@ def test_a_flipped_byte_inside_gzip_is_a_data_error(tmp_path: Path, position: in
 
 
 def test_a_missing_file_is_a_data_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match=r"does not exist. Download it"):
         read_idx(tmp_path / "nowhere")
 
 

@@ -233,7 +233,7 @@ def test_examples_that_are_not_finite_are_counted_and_the_first_named(
         (np.zeros((4, 2), np.int64), "Convert with x.astype"),
         (np.zeros((4, 2), complex), "uint8 or float"),
         (np.zeros(4), r"shape \(4,\)"),
-        ([[1.0], [2.0, 3.0]], "cannot take this list"),
+        ([[1.0], [2.0, 3.0]], "cannot convert this list"),
         (DeviceTensor(), r"x.detach\(\).cpu\(\)"),
         ((X,), "must be .x, labels."),
         ((X, LABELS[:5]), "6 integers"),
@@ -271,9 +271,7 @@ def test_names_of_classes_are_classes_in_alphabetical_order(kind: Any, tmp_path:
     assert open_data(tmp_path / "named.npz").labels.tolist() == data.labels.tolist()
 
 
-@pytest.mark.parametrize(
-    ("content", "said"), [(["a", "b"], "examples are texts"), ([{}, {}], "it holds Python objects")]
-)
+@pytest.mark.parametrize(("content", "said"), [(["a", "b"], "examples are texts"), ([{}, {}], "it has Python objects")])
 def test_a_file_without_numbers_is_told_what_it_holds(content: list[Any], said: str, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array(content), allow_pickle=True)
     with pytest.raises(DataError, match=said):

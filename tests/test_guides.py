@@ -33,7 +33,15 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+BEFORE = re.compile(r"^(?:\$ |[A-Z_]+=\S+ |torchrun .*?-m (?=gankit)|python -m (?=gankit ))+")
+"""What may come before a command: a prompt, variables, what starts several processes."""
 COMMAND = re.compile(r"(?:gankit [a-z]|python -m gankit\.conformance)")
+
+
+class Command(NamedTuple):
+    words: list[str]
+    whole: bool
+    """Whether it can be typed as it is; a sentence may name it without its arguments."""
 
 
 class Piece(NamedTuple):
@@ -65,25 +73,22 @@ def prose(page: Path) -> str:
     return BLOCK.sub("", page.read_text("utf-8"))
 
 
-def commands(page: Path) -> Iterator[list[str]]:
-    """What a page tells its reader to type, word by word: in blocks of shell, on indented lines, and in a sentence."""
-    text = page.read_text("utf-8")
-    lines = [
-        line
-        for language, code in BLOCK.findall(text)
-        if language in ("sh", "bash", "console")
-        for line in code.replace("\\\n", " ").splitlines()
-    ]
-    lines += re.findall(r"^    (\S.*)$", prose(page), re.MULTILINE)
-    lines += re.findall(r"`([^`]+)`", prose(page).replace("\n", " "))
-    for line in lines:
-        for command in line.removeprefix("$ ").split(" && "):
+def commands(page: Path) -> Iterator[Command]:
+    """What a page tells its reader to type: in blocks of shell, on indented lines, and in a sentence."""
+    shell = [code for language, code in BLOCK.findall(page.read_text("utf-8")) if language in ("sh", "bash", "console")]
+    typed = [line for code in shell for line in code.replace("\\\n", " ").splitlines()]
+    typed += re.findall(r"^    (\S.*)$", prose(page), re.MULTILINE)
+    named = re.findall(r"`([^`]+)`", prose(page).replace("\n", " "))
+    for line, whole in [*((line, True) for line in typed), *((line, False) for line in named)]:
+        for command in (BEFORE.sub("", part) for part in line.split(" && ")):
             if COMMAND.match(command) or command.startswith("pip install"):
-                yield shlex.split(command, comments=True)
+                yield Command(shlex.split(command, comments=True), whole)
 
 
 PIECES = [pytest.param(piece, id=f"{page.stem}-{i}") for page in GUIDES for i, piece in enumerate(pieces(page))]
-COMMANDS = [pytest.param(words, id=f"{page.stem}: {' '.join(words)}") for page in PAGES for words in commands(page)]
+COMMANDS = [
+    pytest.param(*found, id=f"{page.stem}: {' '.join(found.words)}") for page in PAGES for found in commands(page)
+]
 
 
 def test_the_guides_have_pieces_and_commands():
@@ -97,17 +102,20 @@ def test_a_piece_of_python_is_in_the_file_that_it_is_from(piece):
     assert any(piece.code in source.read_text("utf-8") for source in piece.sources), [*map(str, piece.sources)]
 
 
-@pytest.mark.parametrize("words", COMMANDS)
-def test_a_command_and_its_options_exist(words):
+@pytest.mark.parametrize(("words", "whole"), COMMANDS)
+def test_a_command_and_its_options_exist(words, whole):
     if words[0] == "python":
         parse(words[3:])
     elif words[0] == "pip":
         for extra in re.findall(r"(?:gankit|\.)\[([\w,]+)\]", " ".join(words)):
             assert set(extra.split(",")) <= EXTRAS.keys()
     else:
-        parameters = typer.main.get_command(app).commands[words[1]].params
-        options = {spelling for parameter in parameters for spelling in parameter.opts + parameter.secondary_opts}
-        assert {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)} <= options
+        command = typer.main.get_command(app).commands[words[1]]
+        try:
+            command.make_context(words[1], [word for word in words[2:] if word != "..."])
+        except Exception as error:  # of typer's own copy of click
+            if whole or type(error).__name__ not in ("MissingParameter", "BadOptionUsage"):
+                raise
         if words[1] == "new":
             assert {*words[2:3]} <= KINDS.keys()
 

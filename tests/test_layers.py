@@ -299,21 +299,21 @@ def test_images_only(layer):
 @pytest.mark.parametrize(
     ("layer", "shape", "message"),
     [
-        (Reshape((3, 5)), (16,), "16 entries do not fill 15"),
+        (Reshape((3, 5)), (16,), "16 entries cannot become 15"),
         (Conv(4, 5, padding=0), (4, 6, 1), "does not fit into an image of 4x6, padded by 0"),
-        (Conv(4, groups=3), (4, 4, 6), "6 and 4 channels do not fall into 3 groups"),
+        (Conv(4, groups=3), (4, 4, 6), "6 and 4 channels do not split into 3 groups"),
         (ConvTranspose(4, 2, 1, padding=2), (3, 3, 1), "leaves nothing of an image of 3x3"),
         (AvgPool(2), (4, 5, 1), "cannot divide an image of 4x5 by 2"),
         (Downsample(4), (6, 8, 1), "cannot divide an image of 6x8 by 4"),
         (PixelShuffle(2), (4, 4, 6), "needs a multiple of 4 channels, got 6"),
         (MaxPieces(2), (4, 4, 3), "cannot split 3 channels into 2 pieces"),
-        (InstanceNorm(), (1, 1, 3), "two or more values of each channel in an example, got shape (1, 1, 3)"),
-        (InstanceNorm(), (3,), "two or more values of each channel"),
-        (ReflectionPad(3), (3, 8, 1), "an image must be larger than that; this one is 3x8"),
+        (InstanceNorm(), (1, 1, 3), "two or more values per channel in an example, got shape (1, 1, 3)"),
+        (InstanceNorm(), (3,), "two or more values per channel"),
+        (ReflectionPad(3), (3, 8, 1), "the image must be larger than that; this one is 3x8"),
         (ReflectionPad(0), (3, 8, 1), "size must be 1 or more"),
         (Conv1d(3), (4, 4, 1), "Conv1d takes series (time, channels), got (4, 4, 1)"),
         (Conv1d(3, 5, padding=0), (4, 1), "does not fit into a series of 4 steps"),
-        (Skip((Conv(8, 4, 2), ConvTranspose(5))), (7, 8, 3), "Sides that halve and double must be even"),
+        (Skip((Conv(8, 4, 2), ConvTranspose(5))), (7, 8, 3), "Sides that are halved and doubled must be even"),
         (Residual((Conv(8),)), (4, 4, 3), "main ends in shape (4, 4, 8), the shortcut in (4, 4, 3)"),
         (Residual((Conv(8, 3, 2),), (Conv(8, 1),)), (4, 4, 3), "(2, 2, 8), the shortcut in (4, 4, 8)"),
         (SpectralNorm(Relu()), (3,), "Relu has none"),
@@ -334,19 +334,19 @@ def test_shapes_that_do_not_fit_are_refused_in_words(layer, shape, message):
         (lambda: Conv(4, padding=-1), "padding 0 or more"),
         (lambda: Conv(4, groups=0), "groups must be 1 or more"),
         (lambda: ConvTranspose(4, stride=0), "size and stride must be 1 or more"),
-        (lambda: MaxPool(2, 3), "windows would leave pixels out"),
+        (lambda: MaxPool(2, 3), "windows would skip pixels"),
         (lambda: Upsample(2, "cubic"), "method is 'nearest' or 'bilinear'"),
         (lambda: Downsample(2, "cubic"), "method is 'nearest' or 'bilinear'"),
         (lambda: GlobalPool("max"), "kind is 'sum' or 'mean'"),
-        (lambda: BatchNorm(scale=None), "both there or both None"),
-        (lambda: SpectralNorm(Residual((Conv(3),))), "around one layer with a kernel, not Residual"),
-        (lambda: SpectralNorm(SpectralNorm(Conv(3))), "around one layer with a kernel, not SpectralNorm"),
-        (lambda: SpectralNorm(Conv(3, kernel=Constant(0.0))), "cannot be divided by its largest singular value"),
-        (lambda: Skip((Dense(3), Features())), "Features says more than the one array that Skip returns"),
-        (lambda: InstanceNorm(bias=None), "scale and bias are both there or both None"),
+        (lambda: BatchNorm(scale=None), "BatchNorm: give both scale and bias, or None for both"),
+        (lambda: SpectralNorm(Residual((Conv(3),))), "takes one layer with a kernel, not Residual"),
+        (lambda: SpectralNorm(SpectralNorm(Conv(3))), "takes one layer with a kernel, not SpectralNorm"),
+        (lambda: SpectralNorm(Conv(3, kernel=Constant(0.0))), "has largest singular value 0, so it cannot be divided"),
+        (lambda: Skip((Dense(3), Features())), "Features returns more than one array, but Skip returns only one"),
+        (lambda: InstanceNorm(bias=None), "InstanceNorm: give both scale and bias, or None for both"),
         (lambda: Conv1d(3, dilation=0), "size, stride and dilation must be 1 or more"),
-        (lambda: Residual((Dense(3), Features())), "put it behind the block"),
-        (lambda: Residual((ClassHead(3),)), "put it behind the block"),
+        (lambda: Residual((Dense(3), Features())), "Put it after the block"),
+        (lambda: Residual((ClassHead(3),)), "Put it after the block"),
     ],
 )
 def test_records_that_mean_nothing_are_refused_when_they_are_written(make, message):
@@ -356,5 +356,5 @@ def test_records_that_mean_nothing_are_refused_when_they_are_written(make, messa
 
 @pytest.mark.parametrize("keep", [0.0, -0.1, 1.1])
 def test_dropout_keeps_a_share(keep):
-    with pytest.raises(ConfigError, match="share that stays"):
+    with pytest.raises(ConfigError, match="share of entries that stay"):
         Dropout(keep)

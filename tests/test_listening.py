@@ -70,7 +70,8 @@ def test_a_plain_function_is_called_every_hundredth_step_or_as_it_says() -> None
 
 
 @pytest.mark.parametrize(
-    ("callbacks", "said"), [(3, "3 is no function"), (["x"], "'x' is no function"), ([History], "Pass an instance")]
+    ("callbacks", "said"),
+    [(3, "3 is not a function"), (["x"], "'x' is not a function"), ([History], "Pass an instance")],
 )
 def test_what_cannot_be_called_is_refused(callbacks: object, said: str) -> None:
     with pytest.raises(ConfigError, match=said):

@@ -70,13 +70,13 @@ def test_config_survives_the_folder(run: Run) -> None:
 
 def test_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(ConfigError, match=r"no run folder.*--out"):
+    with pytest.raises(ConfigError, match=r"not a run folder.*--out"):
         Run(tmp_path).exists()
 
 
 def test_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="no run folder"):
+    with pytest.raises(ConfigError, match="not a run folder"):
         Run(tmp_path / "file").exists()
 
 
@@ -218,5 +218,5 @@ def test_a_resumed_run_adds_to_its_environment(run: Run) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"file/run cannot be made: Not a directory. Name another with --out"):
+    with pytest.raises(ConfigError, match=r"file/run cannot be created: Not a directory. Name another with --out"):
         Owner(tmp_path / "file" / "run")

@@ -64,8 +64,8 @@ def test_a_plugin_that_is_not_installed_is_told_how(installed):
         ("loss", "../mine", "cannot be a part's name"),
         ("loss", "minimax", "'minimax' among the losses is taken by gankit; choose another name."),
         ("network", "dcgan", "'dcgan' among the generators is taken by gankit"),
-        ("loss", "torch", "its distribution would be gankit-torch, and there is one of that name"),
-        ("network", "wasserstein", "its distribution would be gankit-wasserstein, and there is one of that name"),
+        ("loss", "torch", "its package would be called gankit-torch, but that package exists"),
+        ("network", "wasserstein", "its package would be called gankit-wasserstein, but that package exists"),
     ],
 )
 def test_a_bad_request_writes_nothing(kind, name, said, tmp_path):
@@ -76,7 +76,7 @@ def test_a_bad_request_writes_nothing(kind, name, said, tmp_path):
 
 def test_a_folder_that_is_there_is_not_touched(tmp_path):
     (tmp_path / "gankit-mine").mkdir()
-    with pytest.raises(ConfigError, match="is there already; nothing was touched"):
+    with pytest.raises(ConfigError, match="already exists; nothing was changed"):
         write_plugin("loss", "mine", tmp_path)
     assert list((tmp_path / "gankit-mine").iterdir()) == []
 

@@ -32,7 +32,9 @@ class Remembering:
 
 
 def test_an_attribute_that_nobody_reads_is_told():
-    with pytest.raises(ConfigError, match="Matching.*'needs_mismatch', which nobody reads. Did you mean 'needs_mis"):
+    with pytest.raises(
+        ConfigError, match=r"Matching.*'needs_mismatch', which gankit does not read\. Did you mean 'needs_"
+    ):
         check_spelling("losses", Matching())
 
 

@@ -162,7 +162,7 @@ def test_the_choices_of_a_row(codec: Codec, frame: pd.DataFrame) -> None:
 def test_rows_that_came_later() -> None:
     codec = table(pd.DataFrame({"c": ["a", "b"] * 5, "x": [1.5, 2.5] * 5})).codec
     later = pd.DataFrame({"c": ["new"], "x": [2.0]})
-    with pytest.raises(DataError, match="'new' is none of its"):
+    with pytest.raises(DataError, match="'new' is not one of its"):
         codec.encode(later)
     assert codec.encode(later, known=False)[0, :2].tolist() == [0, 0]
     with pytest.raises(DataError, match="row 0 is empty"):
@@ -172,16 +172,16 @@ def test_rows_that_came_later() -> None:
 
 
 MISTAKES = {
-    "infinity": ({"x": [1.0, np.inf]}, {}, "holds infinity"),
+    "infinity": ({"x": [1.0, np.inf]}, {}, "contains infinity"),
     "lists": ({"x": [[1], [2]]}, {}, "cannot be compared"),
     "nothing varies": ({"x": [1, 1]}, {}, "no column varies"),
     "no rows": ({"x": []}, {}, "has 0 rows"),
     "a kind that is none": ({"x": [1, 2]}, {"columns": {"x": "categroy"}}, "Did you mean 'category'"),
     "a column that is not there": ({"age": [1, 2]}, {"columns": {"aeg": "integer"}}, "Did you mean 'age'"),
-    "a kind that does not fit": ({"x": ["a", "b"]}, {"columns": {"x": "integer"}}, "was called 'integer', and holds"),
-    "a target that is not there": ({"x": [1, 2]}, {"target": "y"}, "the target 'y' is no column"),
-    "more rows than there are": ({"x": [1, 2]}, {"test": 2}, "0 to 1 can be held out"),
-    "complex numbers": ({"x": [1j, 2j]}, {}, "holds complex128"),
+    "a kind that does not fit": ({"x": ["a", "b"]}, {"columns": {"x": "integer"}}, "is declared 'integer', but has"),
+    "a target that is not there": ({"x": [1, 2]}, {"target": "y"}, "the target 'y' is not a column"),
+    "more rows than there are": ({"x": [1, 2]}, {"test": 2}, "expected 0 to 1 of the 2 rows"),
+    "complex numbers": ({"x": [1j, 2j]}, {}, "has complex128"),
 }
 
 
@@ -221,7 +221,7 @@ def test_a_file_is_read_divided_and_told_about(tmp_path) -> None:
         ("tset = 0.1", "Did you mean 'test'"),
         ('missing = "?"', "expected a list of texts"),
         ("test = true", "expected a share"),
-        ("test = ", "is no TOML"),
+        ("test = ", "is not valid TOML"),
     ],
 )
 def test_mistakes_in_the_settings_beside_a_file(tmp_path, text, said) -> None:

@@ -1,4 +1,4 @@
-"""Collapse and failure told early: a callback, on by default in `gankit train`, that never stops a run."""
+"""Early warnings of collapse and failure: a callback, on by default in `gankit train`, that never stops a run."""
 
 from gankit.alarms.callback import Alarm, Alarms
 

@@ -48,7 +48,7 @@ def explain(name: str, look: Look, config: Config, game: Objective | None, found
 
 
 def _not_finite(look: Look, config: Config, game: Objective | None, found: Findings) -> str:
-    since = "from the first look on" if found.last_finite is None else f"all was finite at step {found.last_finite:,}"
+    since = "since the first check" if found.last_finite is None else f"all was finite at step {found.last_finite:,}"
     broken = [_parameters(role, *entry) for role, entry in (found.parameters or {}).items() if entry[0]]
     where = f" Broken: {'; '.join(broken)}." if broken else " All parameters are still finite."
     cause = " The data itself is not finite." if found.data else ""
@@ -56,30 +56,30 @@ def _not_finite(look: Look, config: Config, game: Objective | None, found: Findi
 
 
 def _runaway(look: Look, config: Config, game: Objective | None, found: Findings) -> str:
-    text = f"{look.term} runs away: it is {look.size:.3g} in size."
+    text = f"{look.term} diverges: its size is {look.size:.3g}."
     if game is not None and game.won is None:
-        return f"{text} {config_loss(config)} has no least value: only what keeps D smooth keeps it in bounds."
-    return f"{text} As a rule the learning rates are too high."
+        return f"{text} {config_loss(config)} has no minimum. It stays in bounds only if a penalty keeps D smooth."
+    return f"{text} Usually the learning rates are too high."
 
 
 def _collapse(look: Look, config: Config, game: Objective | None, found: Findings) -> str:
     seen = [
-        f"they spread {look.spread:.1%} as far as the data" if look.spread is not None else "",
-        f"lie {look.nearest:.1%} as far apart as real neighbours do" if look.nearest is not None else "",
+        f"their spread is {look.spread:.1%} of that of the data" if look.spread is not None else "",
+        f"their nearest neighbours are {look.nearest:.1%} as far away as real ones" if look.nearest is not None else "",
     ]
     text = f"the samples collapse (the Helvetica scenario): {' and '.join(filter(None, seen))}."
     if found.ema_spread is not None:
-        still = "still varies" if found.ema_spread > 0.5 else "goes the same way"
+        still = "still varies" if found.ema_spread > 0.5 else "collapses too"
         text += f" The moving average of G, which samples are drawn from, {still} ({found.ema_spread:.0%})."
-    return text + (" D has won as well, so little guides G back." if found.wins else "")
+    return text + (" D has also won, so it hardly guides G back." if found.wins else "")
 
 
 def _wins(look: Look, config: Config, game: Objective | None, found: Findings) -> str:
     assert game is not None and look.advantage is not None
     text = f"D wins: it tells real from fake almost without error ({look.advantage:.1%} of the way to its best loss)."
     if look.left is not None and look.left < 0.1:
-        return f"{text} G's objective saturates: its slope is {look.left:.2%} of what it is while D is undecided."
-    return f"{text} What it still tells G may lead nowhere: where real and fake lie apart, D is flat between them."
+        return f"{text} G's objective saturates: its slope is {look.left:.2%} of that when D cannot tell."
+    return f"{text} Its gradient may no longer help G: if real and fake are far apart, D is flat between them."
 
 
 def _parameters(role: str, names: Sequence[str], total: int) -> str:
@@ -130,7 +130,7 @@ def _for_wins(look: Look, config: Config, game: Objective | None, found: Finding
     if config.k > 1:
         yield "--set k=1"
     yield from _slower(config, "discriminator")
-    yield "more data, or augmentations, if there are but a few thousand examples"
+    yield "more data, or augmentations, if you have only a few thousand examples"
 
 
 def _penalised(config: Config) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Watch a game while it trains: a callback of `Trainer.fit` that tells of collapse and failure, and stops nothing."""
+"""Watch a game during training: a callback of `Trainer.fit` that warns of collapse and failure, and stops nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Alarm:
     """One alarm of a run.
 
     name: "collapse", "discriminator-wins", "runaway" or "not-finite".
-    what: what was seen, and the likely cause.
+    what: what happened, and the likely cause.
     tries: what to try, the best first.
     """
 
@@ -58,18 +58,18 @@ def to_stderr(text: str) -> None:
 
 
 class Alarms:
-    """A callback that says, once an episode, when G collapses, D wins, a loss runs away or something is not finite.
+    """A callback that warns, once per episode, when G collapses, D wins, a loss diverges or a number is not finite.
 
         alarms = gankit.alarms.Alarms()
         gan.fit(steps=20_000, callbacks=[alarms])
         alarms.raised
 
-    While all is well it looks at the terms at every `every`-th step, by default when the log wants them too, and at
-    every other of these also at 128 samples of G beside as many real examples. Once something seems about to go wrong
-    it looks four times as often. `docs/reading-a-run.md` has the rules, and what they were set by.
+    Normally it checks the terms at every `every`-th step, by default when the log needs them too. At every second check
+    it also compares 128 samples of G with as many real examples. If something seems about to go wrong, it checks four
+    times as often. `docs/reading-a-run.md` has the rules, and how they were chosen.
 
-    run: the folder whose `vitals.jsonl` keeps what was seen and `alarms.jsonl` what was told, so that a resumed run
-        goes on where it was. say: is given each alarm as text.
+    run: a folder. `vitals.jsonl` in it keeps what the checks saw, and `alarms.jsonl` the alarms, so that a resumed run
+        continues from there. say: called with each alarm as text.
     """
 
     def __init__(self, run: Run | None = None, say: Callable[[str], None] = to_stderr, *, every: int = 100) -> None:

@@ -34,7 +34,7 @@ FORMAT = warnings.formatwarning
 
 app = typer.Typer(
     name="gankit",
-    help="Generative adversarial networks: the game written once, every array framework a plugin.",
+    help="Train, sample and measure generative adversarial networks (GANs) with PyTorch or JAX.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -70,7 +70,7 @@ def _version(asked: bool) -> None:
 def _options(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
-    """Generative adversarial networks: the game written once, every array framework a plugin."""
+    """Train, sample and measure generative adversarial networks (GANs) with PyTorch or JAX."""
 
 
 def main() -> None:

@@ -10,9 +10,9 @@ import typer
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, 2 to 8.", metavar="{run} {run}...")],
-    out: Annotated[Path, typer.Option(help="The page that is written.")] = Path("compare.html"),
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
 ) -> None:
-    """Show how some runs differ: settings, curves, numbers and samples."""
+    """Compare runs: settings, curves, numbers and samples."""
     from rich.console import Console
     from rich.table import Table
 

@@ -13,26 +13,26 @@ from gankit.errors import ConfigError, DataError, one_of
 
 def complete(
     run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint, of a game with masks.")],
-    image: Annotated[Path | None, typer.Option(help="The picture, of the size that the game makes.")] = None,
+    image: Annotated[Path | None, typer.Option(help="The image, with the size of the training images.")] = None,
     mask: Annotated[
         Path | None,
-        typer.Option(help="Of the same size: white where the picture is known, black where it is hidden."),
+        typer.Option(help="An image of the same size: white is known, black is hidden."),
     ] = None,
     rows: Annotated[
         Path | None,
-        typer.Option(help="Instead of a picture: rows of numbers, .csv or .npy; what is empty or NaN is hidden."),
+        typer.Option(help="Instead of an image: rows of numbers, .csv or .npy. Empty and NaN cells are hidden."),
     ] = None,
-    n: Annotated[int, typer.Option("--n", min=1, help="How many completions, of each row.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="Of the latents.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="A picture (.png), or numbers (.npy, .npz; .csv of rows).")] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="How many completions, of the image or of each row.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of the latents.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="The file: .png, .npy or .npz; for rows .csv, .npy or .npz.")] = None,
     backend: Annotated[str | None, typer.Option(help="By default the one that wrote the run.")] = None,
     device: Annotated[str, typer.Option()] = "auto",
-    step: Annotated[int | None, typer.Option(min=0, help="Of the checkpoint; by default the latest.")] = None,
+    step: Annotated[int | None, typer.Option(min=0, help="Which checkpoint; by default the latest.")] = None,
     no_ema: Annotated[bool, typer.Option("--no-ema", help="Use G itself, not its moving average.")] = False,
 ) -> None:
-    """Complete a picture whose hidden part is masked, or transparent; or rows, whose hidden columns are empty."""
+    """Fill in the hidden part of an image, or the empty cells of rows."""
     if (image is None) == (rows is None):
-        raise ConfigError("What is to be completed? Pass --image IN.png, or --rows IN.csv.")
+        raise ConfigError("Complete what? Pass --image IN.png, or --rows IN.csv.")
     possible = (*ARRAYS, ".png" if rows is None else ".csv")
     out = Path("completions.png" if rows is None else "completions.csv") if out is None else out
     if out.suffix not in possible:
@@ -116,7 +116,7 @@ def _table(path: Path, trainer: Any) -> tuple[str, Any]:
         raise DataError(f"--rows {path} has shape {table.shape}; this game's rows have {width} columns.")
     whole = [i for i, row in enumerate(table, 1) if not np.isnan(row).any()]
     if whole:
-        raise DataError(f"--rows {path}: nothing of row {whole[0]} is hidden. Leave a cell empty, or make it NaN.")
+        raise DataError(f"--rows {path}: row {whole[0]} has no hidden cell. Leave a cell empty, or make it NaN.")
     return header, table
 
 
@@ -145,7 +145,7 @@ def _read(image: Path, mask: Path | None, trainer: Any) -> tuple[Any, Any]:
     for option, path, array in (("--image", image, x), ("--mask", mask or image, known)):
         if array.shape[:2] != shape[:2]:
             raise DataError(
-                f"{option} {path} has {array.shape[0]}x{array.shape[1]} pixels; this game's pictures have "
+                f"{option} {path} has {array.shape[0]}x{array.shape[1]} pixels; the images of this game have "
                 f"{shape[0]}x{shape[1]}."
             )
     scaling = trainer.spec.scaling
@@ -164,7 +164,7 @@ def _transparency(image: Path) -> Any:
         alpha = np.asarray(opened.convert("RGBA"))[..., 3:]
     if alpha.min() >= 128:
         raise DataError(
-            f"What of {image} is hidden? Pass --mask MASK.png, white where the picture is known and black where it is "
-            "hidden, or make the hidden part transparent."
+            f"Which part of {image} is hidden? Pass --mask MASK.png, white where the image is known and black where it "
+            "is hidden, or make the hidden part transparent."
         )
     return alpha

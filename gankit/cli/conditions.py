@@ -21,13 +21,13 @@ def read(files: Sequence[str], trainer: Any) -> dict[str, Any]:
         return dict(_column(text) for text in files)
     names = further(trainer)
     if not names:
-        raise ConfigError("--given: this game has no conditions but labels, if any; for these there is --labels.")
+        raise ConfigError("--given: this game has no conditions, except perhaps labels. For labels use --labels.")
     found: dict[str, Any] = {}
     for text in files:
         name, equals, file = text.partition("=")
         if not equals:
             if len(names) > 1 and len(files) < len(names):
-                raise ConfigError(f"--given {text}: say which condition it is: {' or '.join(names)}=FILE.")
+                raise ConfigError(f"--given {text}: which condition is this? Type {' or '.join(names)}=FILE.")
             name, file = names[0], text
         if name not in names:
             raise ConfigError(
@@ -41,7 +41,7 @@ def _column(text: str) -> tuple[str, str | None]:
     """(column, category) of "income=>50K"; None for an empty cell."""
     name, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError(f"--given {text}: say which category of which column: --given COLUMN=CATEGORY.")
+        raise ConfigError(f"--given {text}: name a column and a category: --given COLUMN=CATEGORY.")
     return name, value or None
 
 

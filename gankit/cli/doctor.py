@@ -51,7 +51,7 @@ def examine(say: Say) -> bool:
     if broken := list(dict.fromkeys(problem.distribution for problem in problems)):
         say(f"          Reinstall: pip install -U {' '.join(broken)}")
         say(f"          Or switch off: GANKIT_DISABLE_PLUGINS={','.join(broken)}")
-    say("All is well." if healthy and not problems else "Something is not right; see above.")
+    say("Everything works." if healthy and not problems else "Something does not work; see above.")
     return healthy and not problems
 
 
@@ -112,7 +112,7 @@ def _backends(say: Say) -> bool:
         say(f"{name:<9} not installed; to get it: pip install '{known[name]}'")
     working = [_works(say, name) for name in installed]
     if not installed:
-        say("          Without a backend nothing can be trained.")
+        say("          You need a backend to train.")
     return bool(installed) and all(working)
 
 
@@ -134,7 +134,7 @@ def _works(say: Say, name: str) -> bool:
         return False
     seconds = time.perf_counter() - started
     versions = ", ".join(f"{package} {version}" for package, version in trainer.backend.versions.items())
-    took = f"{STEPS} steps on the digits in {seconds:.1f} s, start included"
+    took = f"{STEPS} steps on the digits in {seconds:.1f} s, including the start"
     say(f"{name:<9} works   {versions}; device {trainer.backend.device}; {took}")
     return True
 
@@ -168,7 +168,7 @@ def _workers(say: Say) -> bool:
             say(f"          {SENT * 4 / 2**20:.0f} MB averaged in {seconds:.3f} s, {SENT * 4 / seconds / 1e9:.2f} GB/s")
         healthy, found = bool(averaged[0] == 1.0), True
     if not found:
-        say(f"{launched()} processes were started together, and no backend that is installed plays with several.")
+        say(f"{launched()} processes were started together, but no installed backend can use several.")
     return healthy
 
 
@@ -178,10 +178,10 @@ def _pictures(say: Say) -> None:
 
     root = cache.place()
     if root is None:
-        say(f"cache     off ({cache.PLACE}); decoded pictures are not kept")
+        say(f"cache     off ({cache.PLACE}); decoded images are not kept")
         return
     held = cache.taken(root) if root.is_dir() else 0
-    say(f"cache     {root}: {held / 1e9:.1f} of {cache.limit() / 1e9:,.0f} GB of decoded pictures")
+    say(f"cache     {root}: {held / 1e9:.1f} of {cache.limit() / 1e9:,.0f} GB of decoded images")
 
 
 def _data(say: Say) -> None:
@@ -190,11 +190,11 @@ def _data(say: Say) -> None:
 
     root = os.environ.get(mnist.FOLDER_VARIABLE)
     if not root:
-        say(f"data      {mnist.FOLDER_VARIABLE} is not set: MNIST is downloaded when it is first used (gankit[fetch])")
+        say(f"data      {mnist.FOLDER_VARIABLE} is not set: MNIST is downloaded when you first use it (gankit[fetch])")
         return
     names = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
     for folder in (Path(root).expanduser() / "mnist", Path(root).expanduser()):
         if all((folder / name).is_file() or (folder / f"{name}.gz").is_file() for name in names):
             say(f"data      {mnist.FOLDER_VARIABLE}={root}: MNIST is there")
             return
-    say(f"data      {mnist.FOLDER_VARIABLE}={root}: no MNIST in it; put its four idx files into {Path(root) / 'mnist'}")
+    say(f"data      {mnist.FOLDER_VARIABLE}={root}: no MNIST; put its four idx files in {Path(root) / 'mnist'}")

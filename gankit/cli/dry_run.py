@@ -66,12 +66,12 @@ def dry_run(options: Options) -> None:
         start = clock.seen[0][0] - started
         whole = start + options.steps * each
         console.print(
-            f"A step takes {1000 * each:.3g} ms ({rate}); the first ones {spoken(start)}, with what is compiled. "
-            f"{options.steps:,} steps take about {spoken(whole)}, beside samples and checkpoints."
+            f"A step takes {1000 * each:.3g} ms ({rate}). The first steps take {spoken(start)}, including compilation. "
+            f"{options.steps:,} steps take about {spoken(whole)}, without samples and checkpoints."
         )
     if (peak := _peak()) is not None:
-        console.print(f"This process has used {_bytes(peak)} of memory at most.")
-    typer.echo("Nothing is written.")
+        console.print(f"This process used at most {_bytes(peak)} of memory.")
+    typer.echo("Nothing was written.")
 
 
 def _data(trainer: Any) -> str:

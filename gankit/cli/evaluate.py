@@ -26,33 +26,33 @@ def evaluate(
     n: Annotated[int, typer.Option("--n", min=1, help="How many samples.")] = 10_000,
     metric: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="May be given more than once; by default all that apply."),
+        typer.Option(metavar="NAME", help="Which metric; repeatable. By default all that apply."),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Of the data, to compare with; by default test, where there is one.")
+        str | None, typer.Option(help="The data to compare with; by default test, if there is such a split.")
     ] = None,
     backend: Annotated[str | None, typer.Option(help="By default the one that wrote the run.")] = None,
     device: Annotated[str, typer.Option()] = "auto",
     devices: Annotated[
         str | None, typer.Option(metavar="N", help="How many devices share the work, or all; on JAX.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what metrics.json holds.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the content of metrics.json.")] = False,
     weights: Annotated[str, typer.Option(help="raw, ema (the moving average of G), or both.")] = "both",
     checkpoint: Annotated[
         str | None, typer.Option(help="last, best, all, or a step; by default the last and the best.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the samples.")] = 0,
-    extractor: Annotated[str | None, typer.Option(help="By default one that fits the data.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of the samples.")] = 0,
+    extractor: Annotated[str | None, typer.Option(help="The feature extractor; by default one for the data.")] = None,
     calibrate: Annotated[
         bool | None,
         typer.Option(
             "--calibrate/--no-calibrate",
-            help="Measure real training examples too; by default where they are few.",
+            help="Measure real training examples too; by default if there are few.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Measure a trained game; exits 1 when a metric breaks."""
+    """Measure a trained model. Exits with 1 if a metric fails."""
     speaks = first_of(run, backend, device, devices)
     found = measured(
         run, speaks=speaks, n=n, metrics=metric or None, split=split, backend=backend, device=device, devices=devices,
@@ -66,7 +66,7 @@ def evaluate(
         _show(found, reasons=bool(metric) or not _numbers(found))
         if (run / FILE).is_file() and _numbers(found):
             known = (run / "config.toml").is_file()
-            more = f"; `gankit report {run}` puts them into the report" if known else ""
+            more = f"; `gankit report {run}` adds them to the report" if known else ""
             typer.echo(f"{run / FILE} has the details{more}.")
     complain(found)
     if not _numbers(found):

@@ -14,22 +14,24 @@ from gankit.errors import ConfigError, did_you_mean, one_of
 def figure(
     name: Annotated[str | None, typer.Argument(help="See --list.", show_default=False)] = None,
     run: Annotated[Path | None, typer.Argument(help="A run folder, or a checkpoint.", show_default=False)] = None,
-    list_: Annotated[bool, typer.Option("--list", help="Name every figure.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List all figures.")] = False,
     out: Annotated[Path | None, typer.Option(help="A .png file.  [default: RUN/figures/NAME.png]")] = None,
     backend: Annotated[str | None, typer.Option(help="By default the one that wrote the run.")] = None,
     device: Annotated[str, typer.Option()] = "auto",
-    step: Annotated[int | None, typer.Option(min=0, help="Of the checkpoint; by default the latest.")] = None,
+    step: Annotated[int | None, typer.Option(min=0, help="Which checkpoint; by default the latest.")] = None,
     no_ema: Annotated[bool, typer.Option("--no-ema", help="Use G itself, not its moving average.")] = False,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the latents.  [default: 0]")] = None,
-    data: Annotated[str | None, typer.Option(help="The real examples, where they have moved.")] = None,
-    label: Annotated[int | None, typer.Option(min=0, help="scatter, game-1d: the class shown.")] = None,
-    rows: Annotated[int | None, typer.Option(min=1, help="Of a grid.")] = None,
-    columns: Annotated[int | None, typer.Option(min=1, help="samples, interpolation.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The seed of the latents.  [default: 0]")] = None,
+    data: Annotated[str | None, typer.Option(help="The real examples, if they have moved.")] = None,
+    label: Annotated[int | None, typer.Option(min=0, help="scatter, game-1d: which class to show.")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="How many rows a grid has.")] = None,
+    columns: Annotated[int | None, typer.Option(min=1, help="samples, interpolation: how many columns.")] = None,
     path: Annotated[str | None, typer.Option(help="interpolation: linear or spherical.")] = None,
     n: Annotated[int | None, typer.Option("--n", min=1, help="scatter: how many points.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="game-1d: how many to play again; by default all.")] = None,
-    frames: Annotated[int | None, typer.Option(min=2, help="game-1d: how many pictures.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting of it.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="game-1d: how many steps to repeat; by default all.")] = None,
+    frames: Annotated[int | None, typer.Option(min=2, help="game-1d: how many frames.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting of the figure.")
+    ] = None,
 ) -> None:
     """Draw a figure of a run."""
     from gankit.figures.fitness import require
@@ -41,10 +43,10 @@ def figure(
             typer.echo(f"{each:<{max(map(len, known))}}  {summary}")
         return
     if name is None:
-        raise ConfigError(f"Which figure? gankit figure NAME RUN, with NAME one of {one_of(names())}.")
+        raise ConfigError(f"Which figure? Type gankit figure NAME RUN. NAME is one of {one_of(names())}.")
     kind = find(name)
     if run is None:
-        raise ConfigError(f"Of which run? gankit figure {name} RUN, with RUN a run folder or a checkpoint.")
+        raise ConfigError(f"Which run? Type gankit figure {name} RUN. RUN is a run folder or a checkpoint.")
     if out is not None and out.suffix != ".png":
         raise ConfigError(f"--out {out}: figures are written as .png.")
     asked = {

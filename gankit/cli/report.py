@@ -11,11 +11,11 @@ from gankit.errors import ConfigError
 
 
 def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
-    """Write a run's report.html and README.md anew."""
+    """Write report.html and README.md of a run again."""
     from gankit.report import write
     from gankit.runs.folder import Run
 
     if not Run(run).exists():
-        raise ConfigError(f"{run} is no run folder: it has no config.toml. `gankit train` makes one.")
+        raise ConfigError(f"{run} is not a run folder: it has no config.toml. `gankit train` makes run folders.")
     for path in write(run):
         typer.echo(str(path))

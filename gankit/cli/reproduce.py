@@ -33,15 +33,15 @@ def reproduce(
     name: Annotated[str | None, typer.Argument(help="See --list.", show_default=False)] = None,
     backend: Annotated[str | None, typer.Option(help="By default the first that is installed.")] = None,
     budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="What can be done in 30min, 2h, ...; by default a whole run.")
+        str | None, typer.Option(metavar="TIME", help="Stop after this time, such as 30min or 2h; by default never.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Annotated[str | None, typer.Option()] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder.  [default: runs/NAME-BACKEND]")] = None,
-    n: Annotated[int, typer.Option("--n", min=2, help="Samples that are measured.")] = 10_000,
-    list_: Annotated[bool, typer.Option("--list", help="Name everything that can be reproduced.")] = False,
+    n: Annotated[int, typer.Option("--n", min=2, help="How many samples to measure.")] = 10_000,
+    list_: Annotated[bool, typer.Option("--list", help="List all results that can be reproduced.")] = False,
 ) -> None:
-    """Play a published result again. The same command goes on where it was left."""
+    """Reproduce a published result. Repeat the command to resume."""
     from gankit.runs.reproductions import FILE, REPRODUCTIONS, find
 
     if list_:
@@ -69,7 +69,7 @@ def reproduce(
     except typer.Exit:  # Ctrl-C; that told how to train on, which measures nothing
         given = {"backend": backend, "budget": budget, "seed": seed or None, "device": device, "out": run.folder}
         words = [word for key, value in given.items() if value is not None for word in (f"--{key}", str(value))]
-        typer.echo(f"Or, to be measured too:\n  {shlex.join(['gankit', 'reproduce', name, *words])}", err=True)
+        typer.echo(f"Or, to measure it too:\n  {shlex.join(['gankit', 'reproduce', name, *words])}", err=True)
         raise
     write_atomically(run.folder / FILE, (json.dumps(wanted.to_plain(), indent=2) + "\n").encode())
     found = measured(run.folder, n=n, backend=backend, device=device or "auto", calibrate=True)
@@ -82,7 +82,7 @@ def reproduce(
     steps = found.rows[0].step
     typer.echo(f"{steps:,} of {wanted.steps:,} steps; this command took {took}. All of it: {page}")
     if steps < wanted.steps:
-        typer.echo("The same command goes on from there.")
+        typer.echo("Repeat the command to continue.")
     complain(found)
 
 
@@ -102,8 +102,8 @@ def _check(run: Any, options: Options) -> None:
     if changes := differences(run.config(), config):
         more = f"\n  and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
         raise ConfigError(
-            f"{run.folder} holds another game:\n  " + "\n  ".join(changes[:SHOWN]) + more + "\n"
-            "Nothing was touched. Choose another folder with --out."
+            f"{run.folder} has a run with different settings:\n  " + "\n  ".join(changes[:SHOWN]) + more + "\n"
+            "Nothing was changed. Choose another folder with --out."
         )
 
 

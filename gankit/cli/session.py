@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOST = 1
 """The exit code of a run that did not end as it should: something could not be written, or is not finite."""
 
-LEFT = "Stopped at once: what came after the last checkpoint is lost."
+LEFT = "Stopped at once. The steps after the last checkpoint are lost."
 
 
 def warn(text: str) -> None:
@@ -81,7 +81,7 @@ class Session:
                 continue
             except TimeIsUp:
                 typer.echo(
-                    f"The {spoken(span)} are over, after {self.trainer.steps_done:,} of {options.steps:,} steps."
+                    f"The {spoken(span)} are used up, after {self.trainer.steps_done:,} of {options.steps:,} steps."
                 )
             except DataError as broken:  # a picture that cannot be read, found while others were played on
                 if self._save():
@@ -93,8 +93,8 @@ class Session:
             except KeyboardInterrupt as stopped:
                 number = stopped.number if isinstance(stopped, Stopped) else 2
                 if self._save():
-                    self._interrupted(f"Interrupted at step {self.trainer.steps_done:,}; everything is saved.", number)
-                self._interrupted(f"Interrupted at step {self.trainer.steps_done:,}; not all of it is saved.", number)
+                    self._interrupted(f"Interrupted at step {self.trainer.steps_done:,}. Everything is saved.", number)
+                self._interrupted(f"Interrupted at step {self.trainer.steps_done:,}. Not everything is saved.", number)
             break
         self._save()
         self._say_what_is_there()
@@ -127,8 +127,8 @@ class Session:
                 trainer.fit(steps=options.steps - trainer.steps_done, callbacks=callbacks)
             except (SystemExit, GeneratorExit) as error:
                 raise PluginError(
-                    f"A part of this game asked the program to end ({type(error).__name__}: {error}), in or after step "
-                    f"{trainer.steps_done + 1:,}. Parts raise errors instead; `gankit plugins` says whose they are."
+                    f"A part of the game tried to end the program ({type(error).__name__}: {error}), in or after step "
+                    f"{trainer.steps_done + 1:,}. Parts must raise errors. `gankit plugins` shows their packages."
                 ) from error
         if options.on_nan != "tell":
             FiniteState(1)(trainer, trainer.steps_done, {})
@@ -143,17 +143,19 @@ class Session:
 
         back = last_finite(self.run)
         if back is None:
-            warn(f"At step {step:,} the game is not finite, and no checkpoint is. Begin it anew with lower rates.")
+            warn(
+                f"Step {step:,} has NaN or infinity, and so has each checkpoint. Start again with lower learning rates."
+            )
             self._lost()
         to, so_far = checkpoint.step_of(back), rollbacks(self.run, step)[1]
         if self.options.on_nan == "stop" or so_far >= MOST:
-            tried = f" {so_far} times the rates were halved." if so_far else ""
-            warn(f"At step {step:,} the game is not finite: stopped.{tried} The last finite checkpoint is {back}.")
+            tried = f" The learning rates were halved {so_far} times." if so_far else ""
+            warn(f"Stopped: step {step:,} has NaN or infinity.{tried} The last finite checkpoint is {back}.")
             self._drop_later(to)
             _report(self.run)
             self._lost()
         warn(
-            f"At step {step:,} the game is not finite: going back to {back}, with the learning rates halved "
+            f"Step {step:,} has NaN or infinity. Going back to {back}, with the learning rates halved "
             f"({so_far + 1} of {MOST} times)."
         )
         config = with_lower_rates(self.run.config(), so_far + 1)
@@ -195,7 +197,7 @@ class Session:
         before = self.run.skipped_file.read_text("utf-8").count("\n") if self.run.skipped_file.is_file() else 0
         found = self.run.note_skipped(self.trainer.config, self.trainer)
         if found > before:
-            warn(f"{found:,} pictures cannot be read; {self.run.skipped_file} lists them.")
+            warn(f"{found:,} images cannot be read; see {self.run.skipped_file}.")
 
     def _say_what_is_there(self) -> None:
         shown = f"; look at {self.report or self.run.picture}" if self.report or self.run.picture.exists() else ""
@@ -205,10 +207,10 @@ class Session:
                 where = self.run.best_checkpoint
                 typer.echo(f"Best: step {best['step']:,}, {best['label']} = {best['value']:.4g}, in {where}")
         if self.writing.failed:
-            warn("Not everything could be written:\n  " + "\n  ".join(self.writing.failed))
+            warn("Some files could not be written:\n  " + "\n  ".join(self.writing.failed))
         broken = _is_broken(self.run, self.trainer.steps_done)
         if broken:
-            warn(f"After step {self.trainer.steps_done:,} the game is not finite. {broken}")
+            warn(f"After step {self.trainer.steps_done:,} there is NaN or infinity. {broken}")
         if (self.writing.failed or broken) and self.asked.number is None:
             raise typer.Exit(LOST)
 
@@ -228,8 +230,8 @@ def _is_broken(run: Run, step: int) -> str:
     except CheckpointError:
         return ""
     found = last_finite(run)
-    back = f"The last finite checkpoint is {found}." if found else "No checkpoint is."
-    return f"{back} `--on-nan rollback` goes back to such a one by itself, with lower learning rates."
+    back = f"The last finite checkpoint is {found}." if found else "No checkpoint is finite."
+    return f"{back} With `--on-nan rollback`, gankit goes back to such a checkpoint and lowers the learning rates."
 
 
 def _add(path: Path, text: bytes) -> None:

@@ -108,7 +108,7 @@ def assigned(assignments: Sequence[str], onto: Mapping[str, Any] | None = None) 
         if not equals or not all(path):
             raise ConfigError(f"--set {text!r}: expected key=value, such as k=2 or generator.hidden=[64,64].")
         if path[0] in ("recipe", "data"):
-            raise ConfigError(f"--set {text!r}: what to type is --{path[0]} {value.strip()}")
+            raise ConfigError(f"--set {text!r}: type --{path[0]} {value.strip()} instead.")
         try:
             found = parsed(value.strip())
         except ConfigError as error:
@@ -130,9 +130,7 @@ def parsed(value: str) -> Any:
     if re.fullmatch(r"[-+.\de]+(,[-+.\de]+)+", value.replace(" ", "")):
         return parsed(f"[{value}]")
     if value.startswith(("{", "[")):
-        raise ConfigError(
-            f"{value!r} is no table and no list as TOML or JSON writes it. Text inside needs quotes: {SUCH}."
-        )
+        raise ConfigError(f"{value!r} is neither a table nor a list in TOML or JSON. Put quotes around text: {SUCH}.")
     return value
 
 

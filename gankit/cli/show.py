@@ -19,32 +19,32 @@ FIRST = "modern-small"
 
 def sample(
     run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint.")],
-    n: Annotated[int, typer.Option("--n", min=1, help="How many.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="Of the latents.")] = 0,
+    n: Annotated[int, typer.Option("--n", min=1, help="How many samples.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of the latents.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="A picture (.png), numbers (.npy, .npz), a table (.csv, .parquet).  [default: grid.png or samples.csv]"
+            help="The file: .png, .npy or .npz; for a table .csv or .parquet.  [default: grid.png or samples.csv]"
         ),
     ] = None,
-    labels: Annotated[str | None, typer.Option(help="A class, or several in turn: 3, or 0,1,2.")] = None,
+    labels: Annotated[str | None, typer.Option(help="One class, or several in turn: 3, or 0,1,2.")] = None,
     given: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="What to answer to: a picture, .npy, NAME=FILE; of a table, COLUMN=VALUE.",
+            help="The condition: an image or .npy, or NAME=FILE; for a table COLUMN=VALUE.",
         ),
     ] = None,
     backend: Annotated[str | None, typer.Option(help="By default the one that wrote the run.")] = None,
     device: Annotated[str, typer.Option()] = "auto",
-    step: Annotated[int | None, typer.Option(min=0, help="Of the checkpoint; by default the latest.")] = None,
+    step: Annotated[int | None, typer.Option(min=0, help="Which checkpoint; by default the latest.")] = None,
     no_ema: Annotated[bool, typer.Option("--no-ema", help="Use G itself, not its moving average.")] = False,
-    by: Annotated[str | None, typer.Option(help="With D's help: rejection, latent-optimisation.")] = None,
+    by: Annotated[str | None, typer.Option(help="Use D too: rejection or latent-optimisation.")] = None,
 ) -> None:
-    """Draw samples from a trained game."""
+    """Draw samples from a trained generator."""
     if out is not None and out.suffix not in (*ARRAYS, *TABLES, ".png"):
         raise ConfigError(
-            f"--out {out}: samples are written as .png, .npy or .npz; those of a table as .csv or .parquet."
+            f"--out {out}: samples are written as .png, .npy or .npz, and samples of a table as .csv or .parquet."
         )
     from gankit.building import load
 
@@ -52,8 +52,8 @@ def sample(
     rows = getattr(trainer.spec, "codec", None) is not None
     out = out or Path("samples.csv" if rows else "grid.png")
     if rows != (out.suffix in TABLES):
-        what = "rows of a table: write .csv or .parquet" if rows else "no table: write .png, .npy or .npz"
-        raise ConfigError(f"--out {out}: this game's samples are {what}.")
+        what = "are rows of a table. Use .csv or .parquet" if rows else "are no rows of a table. Use .png, .npy or .npz"
+        raise ConfigError(f"--out {out}: the samples {what}.")
     classes = _classes(labels, n, trainer)
     if given:
         from gankit.cli.conditions import read
@@ -90,7 +90,7 @@ def _checkpoint(run: Path, step: int | None) -> Path:
     path = Run(run).checkpoint_file(step)
     if not path.is_file():
         there = ", ".join(str(checkpoint.step_of(path)) for path in Run(run).checkpoints()) or "none"
-        raise CheckpointError(f"{run} has no checkpoint of step {step}. There: {there}.")
+        raise CheckpointError(f"{run} has no checkpoint of step {step}. It has: {there}.")
     return path
 
 
@@ -103,7 +103,7 @@ def _classes(labels: str | None, n: int, trainer: Any) -> Any:
     try:
         given = [int(label) for label in labels.split(",")]
     except ValueError:
-        raise ConfigError(f"--labels {labels}: expected a class or several, such as 3 or 0,1,2.") from None
+        raise ConfigError(f"--labels {labels}: expected one or more classes, such as 3 or 0,1,2.") from None
     return np.resize(given, n)
 
 
@@ -130,8 +130,8 @@ def _write_arrays(out: Path, samples: Any, classes: Any) -> None:
     write_atomically(out, file.getvalue())
 
 
-def plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Everything that is installed, and every plugin that could not be read."""
+def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False) -> None:
+    """List all installed parts, and every plugin that cannot be loaded."""
     found = _listing()
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2))
@@ -152,16 +152,16 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs."
 
 
 def recipes() -> None:
-    """The named games."""
+    """List the recipes, which are complete sets of defaults."""
     found = {row.name: row.summary for row in _listing().rows if row.kind == "recipes"}
     for name, summary in found.items():
         typer.echo(f"{name:<{max(map(len, found))}}  {summary}")
     if FIRST in found:
-        typer.echo(f"\nTo begin with: gankit train --recipe {FIRST} --steps 4400")
+        typer.echo(f"\nStart with: gankit train --recipe {FIRST} --steps 4400")
 
 
 def doctor() -> None:
-    """Whether everything that is installed works; exits 1 when something does not."""
+    """Check that everything you installed works. Exits with 1 if something does not."""
     from gankit.cli.doctor import examine
 
     if not examine(typer.echo):

@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 DEMO_STEPS = 3_000
 """By trial: 99 of 100 samples then lie nearest to a real digit of the class asked for; 95 after 1,000 steps."""
 
-Backend = Annotated[str | None, typer.Option(help="torch, jax, or another that is installed; by default the first.")]
+Backend = Annotated[str | None, typer.Option(help="torch, jax, or another installed backend; by default the first.")]
 Name = Annotated[str | None, typer.Option(metavar="NAME")]
 Every = Annotated[int, typer.Option(min=1, metavar="STEPS")]
-Names = Annotated[list[str] | None, typer.Option(metavar="NAME", help="May be given more than once.")]
+Names = Annotated[list[str] | None, typer.Option(metavar="NAME", help="You can give it more than once.")]
 
 
 def demo(
     backend: Backend = None,
-    out: Annotated[Path, typer.Option(help="The folder; if it is taken, a numbered one.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option(help="The run folder; if it exists, a numbered one.")] = Path("runs/demo"),
     steps: Annotated[int, typer.Option(min=1)] = DEMO_STEPS,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Train on the built-in digits for a minute at most, and look at what comes out."""
+    """Train a small GAN on the built-in digits. Takes at most a minute."""
     # Matrices this small are multiplied sooner by one thread than shared out: 5 ms a step against 8 (torch, 2 cores).
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     options = Options(backend=backend, recipe="cgan", data="digits", steps=steps, seed=seed, out=out)
     folder = play(options, new=True, quietly=True)
     typer.echo(
-        f"\nEach column of {folder / 'samples.png'} is a class, 0 to 9; each row starts from noise of its own.\n"
-        "What to try next:\n"
+        f"\nEach column of {folder / 'samples.png'} is a class, 0 to 9. Each row has its own noise.\n"
+        "Try next:\n"
         f"  gankit sample {_quoted(folder)} --labels 3 --n 64 --out threes.png\n"
         f"  gankit train --out {_quoted(folder)} --steps {2 * steps}\n"
         "  gankit train --data ring --steps 3000\n"
@@ -57,67 +57,65 @@ def demo(
 
 def train(
     backend: Backend = None,
-    recipe: Annotated[str | None, typer.Option(help="A named game; see `gankit recipes`.  [default: mlp]")] = None,
+    recipe: Annotated[str | None, typer.Option(help="A set of defaults; see `gankit recipes`.  [default: mlp]")] = None,
     data: Annotated[
-        str | None, typer.Option(help="A name, .npz, .npy, a table (.csv), or images: faces@64, faces.zip@64.")
+        str | None, typer.Option(help="Built-in data, .npz, .npy, a table (.csv), or images: faces@64, faces.zip@64.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="How many in all, those of an earlier run included.")] = 5_000,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.  [default: 0]")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="How many steps in total, including those done before.")] = 5_000,
+    seed: Annotated[int | None, typer.Option(min=0, help="The seed of everything random.  [default: 0]")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = None,
     devices: Annotated[
-        str | None, typer.Option(metavar="N", help="How many devices share each minibatch, or all; on JAX.")
+        str | None, typer.Option(metavar="N", help="JAX: how many devices share each minibatch, or all.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder.  [default: runs/RECIPE-DATA]")] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as generator.hidden=[64,64]; repeatable."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as generator.hidden=64,64; repeatable."),
     ] = None,
     loss: Name = None,
     penalty: Names = None,
     lr: Annotated[float | None, typer.Option(help="The learning rate of both optimizers.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples in a minibatch.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="How many examples a minibatch has.")] = None,
     given: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A condition made of the examples, such as downsample; repeatable."),
+        typer.Option(metavar="NAME", help="A condition computed from the examples, such as downsample; repeatable."),
     ] = None,
     source: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=DATA", help="Further data, such as b=faces@64; repeatable.")
+        list[str] | None, typer.Option(metavar="NAME=DATA", help="More data, such as b=faces@64; repeatable.")
     ] = None,
     log_every: Every = 100,
     sample_every: Every = 1_000,
     checkpoint_every: Every = 1_000,
     logger: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Log elsewhere too, such as to tensorboard; repeatable.")
+        list[str] | None, typer.Option(metavar="NAME", help="Another logger, such as tensorboard; repeatable.")
     ] = None,
     evaluate_every: Annotated[
-        int, typer.Option(min=0, metavar="STEPS", help="Measure on validation data and keep the best; 0 is never.")
+        int, typer.Option(min=0, metavar="STEPS", help="Measure on validation data and keep the best; 0: never.")
     ] = 0,
-    evaluate: Annotated[str | None, typer.Option(metavar="METRIC", help="By default one that fits the data.")] = None,
+    evaluate: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="What to measure; by default what fits the data.")
+    ] = None,
     budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Stop in good order after 30min, 2h, ..., whatever the steps.")
+        str | None, typer.Option(metavar="TIME", help="Save and stop after this time, such as 30min or 2h.")
     ] = None,
     keep: Annotated[
-        int, typer.Option(min=1, help="How many checkpoints stay, beside the best and the last finite.")
+        int, typer.Option(min=1, help="How many checkpoints to keep, besides the best and the last finite one.")
     ] = 3,
     on_nan: Annotated[
-        str, typer.Option(metavar="POLICY", help="When numbers are not finite: tell, stop, or rollback.")
+        str, typer.Option(metavar="POLICY", help="What to do on NaN or infinity: tell, stop, or rollback.")
     ] = "tell",
-    skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Leave out the pictures of a folder that cannot be read.")
-    ] = False,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Keep no decoded pictures in the user's cache folder, and read none.")
-    ] = False,
-    new: Annotated[bool, typer.Option("--new", help="Start over, in a fresh folder.")] = False,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Skip images that cannot be read.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Do not use the cache of decoded images.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Start a new run in a new folder.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show sizes and the time of a step; play a few seconds and write nothing.")
+        bool, typer.Option("--dry-run", help="Show the networks and how long training takes; write nothing.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run of --out, with what is --set from here on.")
+        bool, typer.Option("--resume", help="Continue the run in --out with the settings that you change here.")
     ] = False,
 ) -> None:
-    """Train a game. The same command again goes on where the run was left."""
+    """Train a GAN. Repeat the command to resume a run."""
     if no_cache:
         os.environ["GANKIT_CACHE"] = "off"  # wherever in this process data is opened
     if skip_broken:
@@ -172,7 +170,7 @@ def play(options: Options, *, new: bool = False, quietly: bool = False) -> Path:
                     Session(run, trainer, replace(options, out=run.folder), loggers, asked, workers).play()
                 return run.folder
         except KeyboardInterrupt as stopped:
-            typer.echo("\nInterrupted before the first step; nothing is lost.", err=True)
+            typer.echo("\nInterrupted before the first step. Nothing is lost.", err=True)
             raise typer.Exit(128 + (stopped.number if isinstance(stopped, Stopped) else 2)) from None
 
 
@@ -194,7 +192,7 @@ def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tup
         owner = stack.enter_context(Owner(folder, warn))
     run = Run(owner.folder)
     if new and run.folder != folder and not quietly:
-        typer.echo(f"{folder} stays as it is; starting over in {run.folder}.")
+        typer.echo(f"{folder} exists and stays as it is. The new run is in {run.folder}.")
     if run.exists():
         return run, _resumed(run, config, options)
     trainer = _built(config, options)
@@ -205,8 +203,8 @@ def _opened(options: Options, new: bool, quietly: bool, stack: ExitStack) -> tup
     if getattr(trainer.spec, "codec", None) is not None:
         typer.echo(described(trainer.data))
     if skipped := run.note_skipped(config, trainer):
-        which = "picture cannot be read and is" if skipped == 1 else "pictures cannot be read and are"
-        warn(f"{skipped:,} {which} left out; {run.skipped_file} lists them.")
+        which = "image cannot be read and is" if skipped == 1 else "images cannot be read and are"
+        warn(f"{skipped:,} {which} skipped; see {run.skipped_file}.")
     return run, trainer
 
 
@@ -216,9 +214,9 @@ def _taken_up(options: Options, new: bool, stack: ExitStack) -> tuple[Run, Any]:
     from gankit.runs.owner import Owner
 
     if options.out is None or new or (options.recipe, options.data, options.seed) != (None, None, None):
-        raise ConfigError("--resume goes on with the game of a run: name its folder with --out, and no other game.")
+        raise ConfigError("--resume continues a run: name its folder with --out, without --recipe, --data or --seed.")
     if not Run(options.out).exists():
-        raise ConfigError(f"{options.out} holds no run to resume. Leave --resume away to begin one.")
+        raise ConfigError(f"There is no run in {options.out} to resume. Leave out --resume to start one.")
     run = Run(stack.enter_context(Owner(options.out, warn)).folder)
     return run, _resumed(run, run.config().with_settings(options.settings()), options)
 
@@ -243,15 +241,15 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
         check_changeable(changed)
     elif changes:
         raise ConfigError(
-            f"{run.folder} holds a run with other settings:\n  " + "\n  ".join(changes) + "\n"
-            "Add --new to start over in a fresh folder, name another with --out, or go on with the old settings: "
+            f"{run.folder} has a run with different settings:\n  " + "\n  ".join(changes) + "\n"
+            "Add --new to start a run in a new folder, choose another folder with --out, or keep the old settings: "
             f"gankit train --out {_quoted(run.folder)} --steps {options.steps}{_onwards(run, changed)}"
         )
     if skips:
         old = run.skip_broken(old)
     found = run.usable_checkpoint(warn)
     if found is None:
-        typer.echo(f"{run.folder} was begun, but has no checkpoint yet: starting from step 0.")
+        typer.echo(f"{run.folder} has no checkpoint yet. Starting from step 0.")
         trainer = _built(config, options)
         run.rewind(0)
         run.note_data(config)
@@ -263,10 +261,10 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
     run.check_played(path, meta, *(with_lower_rates(each, n) for n in (halved, now) for each in reversed(possible)))
     run.check_data(config)
     if done >= options.steps and not is_unmeasured(run, done, options):
-        typer.echo(f"{run.folder} has done {done:,} steps already. To go on, ask for more: --steps {2 * done}")
+        typer.echo(f"{run.folder} has already done {done:,} steps. To continue, ask for more: --steps {2 * done}")
         return None
     if meta[checkpoint.SEAL] is None:
-        warn(f"{path} is from before checkpoints had a hash: whether it is as it was written cannot be told.")
+        warn(f"{path} has no hash, because an older version wrote it. It cannot be checked for damage.")
     current = with_lower_rates(config, now)
     settings = {key: current.to_plain()[key] for key in {**changed, **run.changed_since(done)}}
     settings |= {"data": old.data, **(rates(current) if now else {})}
@@ -274,7 +272,7 @@ def _resumed(run: Run, config: Config, options: Options) -> Any:
     trainer = opened(path, arrays, meta, options.backend, device, settings=settings, devices=options.devices)
     if changes:
         run.change(done, config)
-        typer.echo(f"Changed from step {done:,} on:\n  " + "\n  ".join(changes))
+        typer.echo(f"New settings from step {done:,} on:\n  " + "\n  ".join(changes))
     across = "" if meta["backend"] == trainer.backend.name else f" (written by {meta['backend']})"
     typer.echo(f"Resuming {run.folder} on {trainer.backend.name} from step {done:,}{across}{among(trainer)}.")
     run.rewind(done)
@@ -288,7 +286,7 @@ def _onwards(run: Run, changed: Mapping[str, Any]) -> str:
 
     if not changed.keys() <= set(CHANGEABLE):
         return ""
-    return f". To go on with the new ones from here on: --resume --out {_quoted(run.folder)}, and only what changes."
+    return f". To continue with the new settings: --resume --out {_quoted(run.folder)}, and only what changes."
 
 
 def _built(config: Config, options: Options) -> Any:
@@ -307,7 +305,7 @@ def _skipping(data: str | None) -> str:
     from gankit.data.broken import SKIP
 
     if data is None:
-        raise ConfigError("--skip-broken leaves out pictures of a folder: name it with --data.")
+        raise ConfigError("--skip-broken skips images of a folder. Name the folder with --data.")
     return data if SKIP in data else data + SKIP
 
 
@@ -322,7 +320,7 @@ def _check_metric(name: str, every: int) -> None:
     from gankit.metrics.best import settle
 
     if not every:
-        raise ConfigError(f"--evaluate {name} measures now and then while it trains: say when, --evaluate-every STEPS.")
+        raise ConfigError(f"--evaluate {name} measures during training. Say how often: --evaluate-every STEPS.")
     settle(name)
 
 

@@ -13,7 +13,7 @@ from gankit.layers import BatchNorm, Dropout
 
 
 def check_names_and_layout(subject: Subject) -> None:
-    """A checkpoint of one backend could not be opened by another: names, shapes or layout differ."""
+    """Another backend could not open a checkpoint of this one: names, shapes or layout differ."""
     for c in cases(subject):
         params, buffers = c.start()
         want = {name: array.astype(c.backend.dtype) for name, array in c.arrays.items()}
@@ -36,7 +36,7 @@ def check_names_and_layout(subject: Subject) -> None:
 
 
 def check_export_restore_export(subject: Subject) -> None:
-    """A run that was saved and loaded would go on from other numbers."""
+    """A run that is saved and loaded would continue from different numbers."""
     for c in cases(subject):
         params, buffers = c.start()
         first = c.network.export({**params, **buffers})
@@ -44,7 +44,8 @@ def check_export_restore_export(subject: Subject) -> None:
 
 
 def check_canonical_and_back(subject: Subject) -> None:
-    """Constraints, which see parameters in the canonical layout, would bound the wrong axis or spoil the parameters."""
+    """Constraints see parameters in the canonical layout. They would act on the wrong axis, or corrupt the
+    parameters."""
     for c in cases(subject, "float64"):
         params, _ = c.start()
         seen = {name: c.backend.ops.to_numpy(array) for name, array in c.network.canonical(params).items()}
@@ -55,7 +56,7 @@ def check_canonical_and_back(subject: Subject) -> None:
 
 
 def check_native_module(subject: Subject) -> None:
-    """`trainer.generator.native`, the door to everything else in the framework, would be another network."""
+    """`trainer.generator.native`, which users take to other tools of the framework, would be a different network."""
     for c in cases(replace(subject, quick=True), "float64"):  # what a layer computes is judged elsewhere
         ops, (params, buffers) = c.backend.ops, c.start()
         x, given = ops.asarray(c.x), c.given()

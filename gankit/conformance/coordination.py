@@ -118,19 +118,20 @@ def follow(subject: Subject, steps: int, changes: dict[str, Any], tolerance: flo
 
 
 def check_extra_gradient_follows_the_oracle(subject: Subject) -> None:
-    """Players would move on from where they only looked, or by the gradients of where they were: plain descent, which
-    turns in circles, at twice the cost."""
+    """Players would continue from the trial step, or use the gradients of where they were. That is plain descent,
+    which goes in circles, at twice the cost."""
     follow(subject, 30 if subject.quick else 100, {"looks": True}, TOLERANCE, schedule="extra-gradient")
 
 
 def check_consensus_follows_the_oracle(subject: Subject) -> None:
-    """What leads the players inwards would lack the part that goes through the other one, and do nothing."""
+    """The term that pulls players towards the equilibrium would lack the part that goes through the other player,
+    and have no effect."""
     settings = {"schedule": "simultaneous", "consensus": 0.3, **SLOW}
     follow(subject, 3 if subject.quick else 8, {"consensus": 0.3}, NEAR, **settings)
 
 
 def check_balance_follows_the_oracle(subject: Subject) -> None:
-    """D would move more or less often than is decided, or what is decided not be in the checkpoint."""
+    """D would be updated more or less often than decided, or the decision would be missing from the checkpoint."""
     settings = {"balance": {"low": 0.0, "high": 0.02}, "k": 2}
     follow(subject, 40 if subject.quick else 100, {"band": (0.0, 0.02, 2)}, TOLERANCE, **settings)
 

@@ -14,7 +14,8 @@ from gankit.errors import ShapeError
 
 
 def check_corners(subject: Subject) -> None:
-    """Units that start at exactly 0 take another path on every framework, so the same seed is not the same run."""
+    """Units that start at exactly 0 would have different gradients on every framework, so the same seed would not
+    give the same run."""
     for dtype in subject.dtypes:
         backend = subject.open(dtype)
         for layer, want in ((layers.Relu(), 0.0), (layers.LeakyRelu(0.2), 0.2), (layers.LeakyRelu(0.01), 0.01)):
@@ -31,7 +32,7 @@ def in_input(c: Case, x: Array) -> Array:
 
 
 def check_maxout_ties_share_the_gradient(subject: Subject) -> None:
-    """Maxout units whose pieces start equal would all learn on one backend, and only the first piece on another."""
+    """If maxout pieces start equal, all would learn on one backend, and only the first piece on another."""
     c = case(subject.open(), layers.Maxout(2, 4), (3,))
     ops = c.backend.ops
     params, buffers = c.network.init({name: np.zeros_like(array) for name, array in c.arrays.items()})
@@ -46,7 +47,8 @@ def check_maxout_ties_share_the_gradient(subject: Subject) -> None:
 
 
 def check_pooled_ties_share_the_gradient(subject: Subject) -> None:
-    """Flat regions of an image, such as black borders, would push on other pixels on every backend."""
+    """In flat regions of an image, such as black borders, the gradient would go to different pixels on every
+    backend."""
     for layer, shape, share in ((layers.MaxPool(), (2, 4, 2), 1 / 4), (layers.MaxPieces(3), (2, 1, 6), 1 / 3)):
         gradient = in_input(case(subject.open(), layer, shape), np.zeros((2, *shape)))
         what = f"{layer}: gradient where all entries tie"
@@ -54,7 +56,7 @@ def check_pooled_ties_share_the_gradient(subject: Subject) -> None:
 
 
 def check_gradients_where_nothing_varies(subject: Subject) -> None:
-    """Examples that are all alike, as a collapsed G makes them, would turn every weight into NaN."""
+    """If all examples are the same, as those of a collapsed G, every weight would become NaN."""
     for layer, shape in (
         (layers.MinibatchStddev(3), (2, 2, 1)),
         (layers.BatchNorm(), (2, 2, 1)),
@@ -70,7 +72,7 @@ def check_gradients_where_nothing_varies(subject: Subject) -> None:
 
 
 def check_batch_norm_refuses_a_single_value(subject: Subject) -> None:
-    """One example has no variance: a game with such batches would train on zeros or NaN without a word."""
+    """A single value has no variance. A game with such batches would silently train on zeros or NaN."""
     c = case(subject.open(), layers.BatchNorm(), (3,))
     try:
         c.apply(*c.start(), c.backend.ops.asarray(c.x[:1]), train=True)

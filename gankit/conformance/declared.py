@@ -13,7 +13,7 @@ from gankit.plug.capabilities import ALL, BFLOAT16, needs
 
 
 def check_layers_that_work_are_declared(subject: Subject) -> None:
-    """A game would be refused although the backend has every layer that it needs."""
+    """gankit would refuse a game although the backend has every layer that it needs."""
     backend = Undoubted(subject.make("float32"))
     for i, example in enumerate(EXAMPLES):
         undeclared = needs(example.row) - subject.capabilities
@@ -28,7 +28,7 @@ def check_layers_that_work_are_declared(subject: Subject) -> None:
 
 
 def check_bfloat16_that_works_is_declared(subject: Subject) -> None:
-    """`precision="bfloat16"` would be refused although the backend computes in it."""
+    """gankit would refuse `precision="bfloat16"` although the backend can compute in it."""
     if BFLOAT16 in subject.capabilities:
         return
     try:

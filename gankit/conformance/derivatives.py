@@ -105,7 +105,7 @@ class Energy:
 
 
 def check_layer_gradients(subject: Subject) -> None:
-    """Training would follow another gradient than the network's."""
+    """Training would use a gradient that is not the network's."""
     for c in cases(subject, "float64"):
         for train in (False, True) if c.moves else (False,):
             energy, rng = Energy(c, train), np.random.default_rng(9)
@@ -184,7 +184,8 @@ def check_large_layers(subject: Subject) -> None:
 
 
 def check_spectral_norm_holds_its_vectors(subject: Subject) -> None:
-    """The gradient in training would run through the power iteration: another regulariser, and a costlier one."""
+    """The gradient in training would pass through the power iteration, which gives a different and slower
+    regulariser."""
     c = case(subject.open(), layers.SpectralNorm(layers.Dense(4, bias=None)), (3,))
     energy = Energy(c, train=True)
     kernel, u = c.arrays["spectralnorm0/layer/kernel"], c.arrays["spectralnorm0/kernel_u"]

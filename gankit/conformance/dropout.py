@@ -34,7 +34,7 @@ def drop(
 
 
 def check_dropout_keeps_the_expectation(subject: Subject) -> None:
-    """Activations in training would be larger or smaller than those in evaluation, and scores would not fit."""
+    """Activations would be larger or smaller in training than in evaluation, so scores would not match."""
     for dtype in subject.dtypes:
         for keep in (0.5, 0.8):
             out = drop(subject.open(dtype), layers.Dropout(keep))
@@ -58,7 +58,8 @@ def check_dropout_keeps_the_expectation(subject: Subject) -> None:
 
 
 def check_dropout_masks_every_example_by_itself(subject: Subject) -> None:
-    """All examples of a batch would lose the same units: a different, and worse, regulariser than the paper's."""
+    """All examples of a batch would lose the same units, which is a different and worse regulariser than the
+    paper's."""
     kept = drop(subject.open(), layers.Dropout(0.5)) != 0
     require(
         len({row.tobytes() for row in kept}) == N,
@@ -82,7 +83,7 @@ def check_dropout_masks_every_pixel_by_itself(subject: Subject) -> None:
 
 
 def check_dropout_is_off_in_evaluation(subject: Subject) -> None:
-    """Scores and samples would be random: another answer at every call."""
+    """Scores and samples would be random, and differ at every call."""
     out = drop(subject.open(), layers.Dropout(0.5), train=False)
     agree(out, np.ones((N, FEATURES)), "Dropout(0.5) in evaluation", rtol=0)
     out = drop(subject.open(), layers.Dropout(1.0))
@@ -90,7 +91,7 @@ def check_dropout_is_off_in_evaluation(subject: Subject) -> None:
 
 
 def check_dropout_repeats_with_its_key(subject: Subject) -> None:
-    """A resumed run would drop other units than the uninterrupted one, and no run could be repeated."""
+    """A resumed run would drop different units than the uninterrupted one, and no run could be repeated."""
     for dtype in subject.dtypes:
         first, second = (drop(subject.open(dtype), layers.Dropout(0.5)) for _ in range(2))
         require(
@@ -99,7 +100,7 @@ def check_dropout_repeats_with_its_key(subject: Subject) -> None:
 
 
 def check_dropout_varies_with_its_key(subject: Subject) -> None:
-    """The same units would be dropped at every step: a smaller network, not a regularised one."""
+    """The same units would be dropped at every step. That makes the network smaller and does not regularise it."""
     backend = subject.open()
     masks = [drop(backend, layers.Dropout(0.5), key=key) != 0 for key in ((1, 2), (1, 3), (2, 2))]
     for other in masks[1:]:
@@ -115,7 +116,7 @@ def check_dropout_varies_with_its_key(subject: Subject) -> None:
 
 
 def check_dropout_layers_differ(subject: Subject) -> None:
-    """Two dropout layers of one network would drop the same units, so that the second does nothing."""
+    """Two dropout layers of one network would drop the same units, so the second would have no effect."""
     out = drop(subject.open(), layers.Dropout(0.5), layers.Dropout(0.5))
     agree(
         np.asarray((out != 0).mean()),

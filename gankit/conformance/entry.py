@@ -52,7 +52,7 @@ def check_listing_imports_no_framework(subject: Subject) -> None:
 
 
 def check_plugin_is_read_without_a_problem(subject: Subject) -> None:
-    """Part of what the distribution brings would be missing, with a warning at every command."""
+    """Some parts of the package would be missing, with a warning at every command."""
     row = row_of(subject)
     problems = [problem for problem in registry.problems() if problem.distribution == row.distribution]
     require(not problems, f"{'; '.join(map(str, problems))}")
@@ -66,7 +66,7 @@ def check_backend_goes_by_its_registered_name(subject: Subject) -> None:
 
 
 def check_near_misses_of_its_name_are_answered(subject: Subject) -> None:
-    """A user who mistypes the backend's name would not be told the right one."""
+    """A user who mistypes the backend's name would get no suggestion."""
     for typed in (subject.name + subject.name[-1], subject.name.upper()):
         try:
             open_backend(typed, subject.device, "float32")
@@ -78,7 +78,7 @@ def check_near_misses_of_its_name_are_answered(subject: Subject) -> None:
 
 
 def check_distribution_says_what_it_is(subject: Subject) -> None:
-    """A package index would show a page without a word, and installers would put it under a Python it is not for."""
+    """The package would have an empty page on the index, and installers would install it for an unsupported Python."""
     distribution = distribution_of(subject)
     said = distribution.metadata
     readme = said["Description"] if "Description" in said else said.get_payload()  # type: ignore[attr-defined]
@@ -94,7 +94,8 @@ def check_distribution_says_what_it_is(subject: Subject) -> None:
 
 
 def check_distribution_requires_what_it_imports(subject: Subject) -> None:
-    """`pip install` would bring a backend that cannot be imported, or that another gankit cannot run."""
+    """`pip install` would install a backend that cannot be imported, or that does not work with the installed
+    gankit."""
     name = distribution_of(subject).metadata["Name"]
     require("gankit" in required(name), f"{name} does not require gankit: add it to the dependencies.")
     homes, brought = metadata.packages_distributions(), required(name) | required("gankit")
@@ -105,14 +106,14 @@ def check_distribution_requires_what_it_imports(subject: Subject) -> None:
 
 
 def check_types_are_shipped(subject: Subject) -> None:
-    """A type checker would take everything of the backend for Any, without a word."""
+    """A type checker would silently treat everything of the backend as Any."""
     for package in packages_of(subject):
         there = (package / "py.typed").is_file()
         require(there, f"There is no py.typed in {package.name}: an empty file of that name tells type checkers.")
 
 
 def check_versions_are_those_installed(subject: Subject) -> None:
-    """A run would be recorded with versions that nobody can install again."""
+    """A run would record versions that nobody can install again."""
     versions = subject.make("float32").versions
     require(len(versions) > 0, "`versions` is empty: a run cannot be reproduced without the framework's version.")
     for package, version in versions.items():
@@ -126,7 +127,7 @@ def check_versions_are_those_installed(subject: Subject) -> None:
 
 
 def check_unknown_devices_are_refused(subject: Subject) -> None:
-    """A misspelt device would be another one in silence, or an error in which nothing says what to type."""
+    """A misspelt device would silently become another device, or give an error that does not say what to type."""
     asked = "no-such-device:9"
     try:
         open_backend(subject.name, asked, "float32")
@@ -148,7 +149,7 @@ def opens(subject: Subject, device: str) -> bool:
 
 
 def check_unknown_dtypes_are_refused(subject: Subject) -> None:
-    """A misspelt dtype would end in the framework's own words, or compute in another one."""
+    """A misspelt dtype would give an error of the framework, or silently compute in another dtype."""
     for asked in ("float65", "int32"):
         try:
             open_backend(subject.name, subject.device, asked)

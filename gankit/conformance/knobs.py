@@ -36,8 +36,8 @@ LIMIT = 0.4
 
 
 def check_penalty_follows_the_oracle(subject: Subject) -> None:
-    """A gradient penalty would be another objective, or a step of its own; with a schedule, a weight that stays; and
-    one that acts now and then would be 0 in every line of a log that never meets it."""
+    """A gradient penalty would be a different objective; a scheduled weight would stay constant; and a lazy penalty
+    would be 0 in every line of a log that never meets it."""
     weight = {"schedule": "ramp", "start": 1.0, "stop": 0.2, "begin": 0, "end": 10}
 
     def expected(t: int) -> float:  # every second step, twice as strong
@@ -48,13 +48,13 @@ def check_penalty_follows_the_oracle(subject: Subject) -> None:
 
 
 def check_penalty_of_every_step_follows_the_oracle(subject: Subject) -> None:
-    """A penalty that always acts takes its slopes from the pass that judges: D would learn from one of the two only."""
+    """A penalty that always acts reuses the pass that scores examples. D would learn from only one of the two."""
     penalty = {"name": "r1", "weight": 0.7}
     follow(subject, 30 if subject.quick else 100, {"r1": lambda t: 0.7}, penalties=[penalty])
 
 
 def check_scheduled_betas_follow_the_oracle(subject: Subject) -> None:
-    """Adam's betas would stay where they started, or be corrected for as if they had (R3GAN lets b2 rise)."""
+    """Adam's betas would keep their first value, or be bias-corrected as if they did (R3GAN increases b2)."""
     b2 = {"schedule": "cosine", "start": 0.9, "stop": 0.99, "begin": 5, "end": 20}
     b1 = {"schedule": "ramp", "start": 0.5, "stop": 0.1, "begin": 0, "end": 8}
     lr = {"schedule": "decay", "start": 2e-3, "factor": 1.05, "floor": 1e-3}
@@ -71,7 +71,7 @@ def check_scheduled_betas_follow_the_oracle(subject: Subject) -> None:
 
 
 def check_constraints_see_the_canonical_layout(subject: Subject) -> None:
-    """A limit on the weights into a unit would be one on the weights out of it, wherever the layout is the other."""
+    """A limit on the weights into a unit would limit the weights out of it on frameworks with the other layout."""
 
     def shortened(params: Params) -> dict[str, Any]:
         norms = {name: np.linalg.norm(p, axis=0) for name, p in params.items() if name.endswith("kernel")}

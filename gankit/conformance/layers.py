@@ -13,14 +13,15 @@ from gankit.conformance.subject import Subject
 
 
 def check_layer_values(subject: Subject) -> None:
-    """A network would compute something else on this backend, and a checkpoint of another one draw other samples."""
+    """A network would compute something else on this backend, and a checkpoint from another backend would give
+    different samples."""
     cause = "a kernel in another layout, or (for maxout) the pieces in another order."
     for c in cases(subject, every=True):
         outputs_agree(c, c.computed()[0], c.reference()[0], c.what, cause)
 
 
 def check_layer_values_in_training(subject: Subject) -> None:
-    """Training would normalise with other numbers than on other backends, and leave other running statistics behind."""
+    """Training would normalise with different numbers than other backends, and leave different running statistics."""
     for c in cases(subject):
         if not c.moves:
             continue
@@ -40,7 +41,8 @@ def outputs_agree(c: Case, got: dict[str, Array], want: dict[str, Array], what: 
 
 
 def check_buffers_given_stay_as_they_were(subject: Subject) -> None:
-    """A pass would change what the step still needs: D's statistics in G's phase, or those of a penalty's pass."""
+    """A pass would change buffers that the step still needs: D's statistics in G's phase, or those of a penalty's
+    pass."""
     for c in cases(subject, "float64"):
         for train in (False, True) if c.moves else ():
             params, given = c.start()

@@ -70,17 +70,17 @@ def against_closed_forms(subject: Subject, name: str) -> None:
 
 
 def check_minimax(subject: Subject) -> None:
-    """The game of the paper's eq. 1 would not be the one that is played."""
+    """The game would not be that of the paper's eq. 1."""
     against_closed_forms(subject, "minimax")
 
 
 def check_non_saturating(subject: Subject) -> None:
-    """The default game would train on another objective, or not move at all from zero logits."""
+    """The default game would train on a different objective, or not move at all from zero logits."""
     against_closed_forms(subject, "non-saturating")
 
 
 def check_conditional(subject: Subject) -> None:
-    """A conditional game would not play the loss that it wraps."""
+    """A conditional game would not use the loss that it wraps."""
     against_closed_forms(subject, "conditional")
 
 
@@ -111,13 +111,13 @@ def check_losses_are_means(subject: Subject) -> None:
 
 
 def check_losses_ignore_order(subject: Subject) -> None:
-    """Examples of a batch would be judged by their place in it, such as by broadcasting (N, 1) against (N,)."""
+    """The order of examples in a batch would matter, for example by broadcasting (N, 1) against (N,)."""
     for name in FORMS:
         ignores_order(subject.open(), loss(name))
 
 
 def check_discriminator_raises_real_and_lowers_fake(subject: Subject) -> None:
-    """With a sign flipped, or real and fake exchanged, D learns to call real examples fake."""
+    """With a wrong sign, or real and fake exchanged, D learns to call real examples fake."""
     ops = subject.open().ops
     for name in FORMS:
         for situation in ("ordinary logits", "logits of exactly 0"):
@@ -130,7 +130,7 @@ def check_discriminator_raises_real_and_lowers_fake(subject: Subject) -> None:
 
 
 def check_generator_raises_fake(subject: Subject) -> None:
-    """With its sign flipped, G helps D."""
+    """With a wrong sign, G helps D."""
     ops = subject.open().ops
     for name in FORMS:
         for situation in ("ordinary logits", "logits of exactly 0"):
@@ -143,7 +143,8 @@ def check_generator_raises_fake(subject: Subject) -> None:
 
 
 def check_minimax_saturates(subject: Subject) -> None:
-    """`minimax` would quietly be the non-saturating loss, and an experiment that compares them compare nothing."""
+    """`minimax` would silently be the non-saturating loss, and an experiment that compares the two would compare
+    nothing."""
     ops, rejected = subject.open().ops, np.full(4, -20.0)
     saturated = evaluate(ops, loss("minimax"), "generator", rejected, rejected)[2]
     strong = evaluate(ops, loss("non-saturating"), "generator", rejected, rejected)[2]
@@ -152,7 +153,7 @@ def check_minimax_saturates(subject: Subject) -> None:
 
 
 def check_d_weight(subject: Subject) -> None:
-    """`gan-2014` halves D's objective as the authors' code does: D would learn at twice the rate of theirs."""
+    """`gan-2014` halves D's objective as the authors' code does. Without this, D would learn at twice their rate."""
     ops = subject.open().ops
     for name in ("minimax", "non-saturating"):
         whole, half = (evaluate(ops, loss(name, d_weight=w), "discriminator", *ORDINARY)[0] for w in (1.0, 0.5))
@@ -167,7 +168,7 @@ def half_square(xp: Any, params: Any, x: Any, labels: Any) -> Any:
 
 
 def check_gradient_penalties(subject: Subject) -> None:
-    """R1 and R2, on which small games stand, would punish the wrong gradient or at the wrong examples."""
+    """R1 and R2, which small games depend on, would penalise the wrong gradient, or act at the wrong examples."""
     ops, rng = subject.open().ops, np.random.default_rng(2)
     direction, real, fake = rng.normal(size=3), rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
     for logits, scale in {"ordinary logits": 1.0, "logits of 1e4": 100.0, "logits of exactly 0": 0.0}.items():
@@ -181,7 +182,7 @@ def check_gradient_penalties(subject: Subject) -> None:
 
 
 def check_losses_without_a_framework(subject: Subject) -> None:
-    """A loss that leaves the array standard works on one backend and fails on the next."""
+    """A loss that leaves the array standard works on one backend and fails on another."""
     try:
         import array_api_strict as strict
     except ImportError:

@@ -31,7 +31,7 @@ NATIVE = ("get_rng_state", "get_default_dtype", "get_default_device", "is_grad_e
 
 
 def check_loading_is_silent_and_draws_no_random_numbers(subject: Subject) -> None:
-    """A user's seeded script would depend on what is imported; a greeting would spoil what is piped."""
+    """A user's seeded script would depend on imports, and a printed greeting would corrupt piped output."""
     call = "import sys; from gankit.conformance.manners import load_quietly; load_quietly(*sys.argv[1:])"
     command = [sys.executable, "-c", call, subject.name, subject.device]
     child = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=os.environ.copy())
@@ -52,7 +52,7 @@ def load_quietly(name: str, device: str) -> None:
 
 
 def check_playing_disturbs_nothing(subject: Subject) -> None:
-    """A user's own random numbers, error handling, logging or tensors would change when a game is played."""
+    """Training would change the user's own random numbers, error handling, logging or tensors."""
     subject.make("float32")  # what the framework does once, when it is first used, is not the backend's doing
     frameworks = imports(subject)
     before, said = users_state() | frameworks_state(frameworks), io.StringIO()
@@ -67,7 +67,7 @@ def check_playing_disturbs_nothing(subject: Subject) -> None:
 
 
 def check_instances_do_not_disturb_each_other(subject: Subject) -> None:
-    """A second game in another dtype would change the numbers of the first, which is still being played."""
+    """A second game in another dtype would change the numbers of the first, which still trains."""
     want = leaves(played(subject.make("float32"), steps=5))
     first = played(subject.make("float32"), steps=2)
     played(subject.make("float64" if FLOAT64 in subject.capabilities else "float32"), steps=1)

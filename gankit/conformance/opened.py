@@ -19,24 +19,24 @@ from gankit.play.streams import Streams
 
 
 def check_conditions_follow_the_oracle(subject: Subject) -> None:
-    """Pictures, vectors and masks would reach one player only, or with the conditions of other examples: p(x), where
-    p(x|c) was asked for."""
+    """Images, vectors and masks would reach only one player, or belong to other examples. The game would learn p(x)
+    although you asked for p(x|c)."""
     follow(subject, given(), 30 if subject.quick else 150)
 
 
 def check_conditions_in_one_move_follow_the_oracle(subject: Subject) -> None:
-    """Where both players move at once, G would answer other conditions than those that D sees its answers under."""
+    """With a simultaneous update, G would get other conditions than those that D sees with its samples."""
     follow(subject, given(schedule="simultaneous", k=1), 20 if subject.quick else 100)
 
 
 def check_further_players_follow_the_oracle(subject: Subject) -> None:
-    """A second pair of players would stand still, move with the first one's optimizer, or meet the first one's data."""
+    """A second pair of players would not train, use the first pair's optimizer, or get the first pair's data."""
     follow(subject, crossed(), 30 if subject.quick else 150)
 
 
 def check_further_players_by_sgd_follow_the_oracle(subject: Subject) -> None:
-    """Schedules would reach the first two players alone; or the second domain's examples would be others than those
-    that were drawn, the partners of the first one's at worst."""
+    """Schedules would reach only the first two players; or the second domain would get other examples than were
+    drawn, at worst the partners of the first domain's."""
     players = {
         "generator-b": {"kind": "generator", "source": "b"},
         "discriminator-b": {"kind": "discriminator", "source": "b"},
@@ -55,7 +55,7 @@ def follow(subject: Subject, config: Config, steps: int) -> None:
 
 
 def check_answers_are_to_the_conditions_asked_for(subject: Subject) -> None:
-    """`sample(given=...)` and `score(given=...)` would answer other conditions, or in other units than in training."""
+    """`sample(given=...)` and `score(given=...)` would use other conditions, or other units than in training."""
     trainer, n = begin(subject.open(), given()).fit(steps=3), 5
     oracle, z = oracle_of(trainer), latents(trainer, n)
     asked = conditions_of(trainer.config, n)
@@ -77,7 +77,7 @@ def latents(trainer: Any, n: int) -> np.ndarray[Any, Any]:
 
 
 def check_open_games_resume(subject: Subject) -> None:
-    """A further player, its average, or what a term remembers would be left out of the checkpoint."""
+    """The checkpoint would lack an additional player, its average, or the memory of a term."""
     for config in (given(dtype="float32"), crossed(dtype="float32", ema=0.9)):
         with tempfile.TemporaryDirectory() as folder:
             first = begin(subject.open(config.dtype), config)

@@ -21,7 +21,7 @@ def words(a: int, b: int) -> tuple[Any, Any]:
 
 
 def check_one_hot(subject: Subject) -> None:
-    """Labels would reach the networks as another class, or as integers that do not multiply with floats."""
+    """Labels would reach the networks as the wrong class, or as integers that cannot be multiplied with floats."""
     labels = np.array([2, 0, 3, 3, 1, 2], np.int32)
     for dtype in subject.dtypes:
         ops = subject.open(dtype).ops
@@ -34,7 +34,7 @@ def check_one_hot(subject: Subject) -> None:
 
 
 def check_take(subject: Subject) -> None:
-    """Batches are rows taken from the data set: examples would be mixed up or of another shape."""
+    """Batches are rows of the data set. Examples would be mixed up, or have the wrong shape."""
     x = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3)
     ops = subject.open().ops
     for indices in (np.array([4, 0, 4], np.int32), np.array([[1, 2], [4, 0], [3, 3]], np.int32)):
@@ -50,7 +50,7 @@ def check_take(subject: Subject) -> None:
 
 
 def check_average(subject: Subject) -> None:
-    """Samples are drawn from the moving average of G: it would follow too fast, too slowly, or not at all."""
+    """Samples come from the moving average of G. It would follow too fast, too slowly, or not at all."""
     mean, new = np.array([1.0, -2.0, 0.0]), np.array([3.0, 5.0, 1.0])
     ops = subject.open().ops
     for decay in (0.0, 0.1, 0.999, 1.0):
@@ -101,7 +101,7 @@ def check_numbers_keep_their_digits(subject: Subject) -> None:
 
 
 def check_tree_map(subject: Subject) -> None:
-    """A network's tensors would be lost or exchanged on their way through the step."""
+    """A network's tensors would be lost or exchanged inside the step."""
     ops = subject.open().ops
     tree = {"b": (ops.asarray(np.ones(2)), None), "a": {"c": ops.asarray(np.zeros(()))}}
     other = {"b": (ops.asarray(np.zeros(2)), None), "a": {"c": ops.asarray(np.ones(()))}}
@@ -112,7 +112,7 @@ def check_tree_map(subject: Subject) -> None:
 
 
 def check_keys_repeat(subject: Subject) -> None:
-    """A resumed run would draw other dropout masks than the uninterrupted one."""
+    """A resumed run would draw different dropout masks than the uninterrupted one."""
     for dtype in subject.dtypes:
         first, second = subject.open(dtype).ops, subject.open(dtype).ops
         for draw in ("uniform", "normal"):
@@ -160,7 +160,7 @@ def check_uniform(subject: Subject) -> None:
 
 
 def check_normal(subject: Subject) -> None:
-    """Noise inside networks and penalties would have another variance than their papers say."""
+    """Noise inside networks and penalties would have a different variance than their papers say."""
     for dtype in subject.dtypes:
         ops = subject.open(dtype).ops
         x = ops.to_numpy(ops.normal(ops.fold_in(ops.key(words(3, 4)), 0), (MANY // 4, 4)))
@@ -176,7 +176,7 @@ def moments(x: Array, want: tuple[float, float, float], what: str) -> None:
 
 
 def check_dtype_is_kept(subject: Subject) -> None:
-    """A float32 run would silently turn into float64, at half the speed, or a float64 run lose half its digits."""
+    """A float32 run would silently become float64, at half the speed, or a float64 run would lose half its digits."""
     for dtype in DTYPES:
         for name, array in floats(subject.open(dtype).ops).items():
             require(
@@ -209,7 +209,7 @@ def floats(ops: Any) -> dict[str, Array]:
 
 
 def check_to_numpy(subject: Subject) -> None:
-    """Checkpoints would hold scrambled arrays (safetensors takes C order only), or what training changes later."""
+    """Checkpoints would contain scrambled arrays (safetensors needs C order), or arrays that training changes later."""
     for dtype in DTYPES:
         ops = subject.open(dtype).ops
         x = np.arange(6.0).reshape(2, 3)
@@ -230,7 +230,7 @@ def check_to_numpy(subject: Subject) -> None:
 
 
 def check_asarray_copies(subject: Subject) -> None:
-    """Changing an array after it was handed over would change the data set or the parameters under training."""
+    """If you change an array after passing it, the data set or the parameters in training would change too."""
     ops = subject.open().ops
     for dtype in ("float64", "float32", "uint8", "int32"):
         x = aligned(np.array([[1, 2], [3, 4]], dtype))
@@ -256,7 +256,7 @@ def aligned(x: Array, boundary: int = 64) -> Array:
 
 
 def check_integers_keep_their_dtype(subject: Subject) -> None:
-    """uint8 images would lie on the device four times as large, and labels would arrive as floats."""
+    """uint8 images would take four times the memory on the device, and labels would arrive as floats."""
     for dtype in DTYPES:
         ops = subject.open(dtype).ops
         for kind in ("uint8", "int32"):
@@ -267,7 +267,7 @@ def check_integers_keep_their_dtype(subject: Subject) -> None:
 
 
 def check_compile(subject: Subject) -> None:
-    """Sampling and scoring go through `compile`: pictures would not be the network's."""
+    """Sampling and scoring use `compile`. Samples would not be those of the network."""
     ops = subject.open().ops
     f = ops.compile(lambda x, y: ops.sigmoid(x) if y is None else ops.sigmoid(x) + y)
     x = np.array([0.0, 1.0])

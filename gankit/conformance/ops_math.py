@@ -43,7 +43,7 @@ def derivative(ops: Any, f: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def check_softplus(subject: Subject) -> None:
-    """Every loss is made of softplus: a wrong value or a dead derivative at a logit of 0 keeps D from ever moving."""
+    """Every loss uses softplus. With a wrong value, or no derivative at a logit of 0, D never starts to learn."""
     closed = (lambda x: np.logaddexp(0, x), sigmoid, lambda x: sigmoid(x) * sigmoid(-x))
     elementwise(
         subject, "softplus", closed, "softplus by hand as max + log1p, or a threshold at 20; use the native one."
@@ -51,7 +51,7 @@ def check_softplus(subject: Subject) -> None:
 
 
 def check_log_sigmoid(subject: Subject) -> None:
-    """Losses that take log D(x) become infinite once D is sure of itself, and the run is lost."""
+    """Losses with log D(x) would become infinite when D is certain, and the run would be lost."""
     closed = (lambda x: -np.logaddexp(0, -x), lambda x: sigmoid(-x), lambda x: -sigmoid(x) * sigmoid(-x))
     elementwise(subject, "log_sigmoid", closed, "sigmoid followed by log; it is -softplus(-x).")
 
@@ -67,13 +67,14 @@ def check_sigmoid(subject: Subject) -> None:
 
 
 def check_relu(subject: Subject) -> None:
-    """Zero-initialised units take another path on every framework, so the same seed is not the same run."""
+    """Zero-initialised units would have different gradients on every framework, so the same seed would not give the
+    same run."""
     closed = (lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(float), np.zeros_like)
     elementwise(subject, "relu", closed, "maximum(x, 0), whose derivative at exactly 0 is 1/2 or 1; it must be 0.")
 
 
 def check_log_softmax(subject: Subject) -> None:
-    """The class head of a conditional game trains on wrong probabilities, or on NaN when logits are large."""
+    """The class head of a conditional game would train on wrong probabilities, or on NaN for large logits."""
     rows = np.array([[0.3, -1.2, 2.0], [0, 0, 0], [1e4, -1e4, 0], [89, 88, -89]], np.float64)
     w, v = np.array([1.0, -2.0, 0.5]), np.array([0.7, 0.1, -1.3])
     for x in (rows, rows[0], rows.reshape(2, 2, 3)):  # of a batch, of one example, of a sequence
@@ -99,7 +100,7 @@ def log_softmax_results(ops: Any, rows: Array, w: Array, v: Array) -> dict[str, 
 
 
 def check_grad_of_grad_of_a_cubic(subject: Subject) -> None:
-    """Gradient penalties differentiate a gradient: without it no regularised game trains."""
+    """Gradient penalties differentiate a gradient. Without this, no game with such a penalty trains."""
     ops = subject.open().ops
     x = np.array([-2.0, 0.0, 0.5, 3.0])
     first = derivative(ops, lambda x: x * x * x)
@@ -149,7 +150,7 @@ def gradient_of_the_used(ops: Any, tree: dict[str, Any]) -> Any:
 
 
 def check_value_and_grad_returns_aux(subject: Subject) -> None:
-    """The step carries its terms and new buffers out through `aux`: the log would show something else."""
+    """The step returns its terms and new buffers through `aux`. The log would show something else."""
     ops = subject.open().ops
 
     def f(tree: Any) -> tuple[Any, Any]:
@@ -164,7 +165,7 @@ def check_value_and_grad_returns_aux(subject: Subject) -> None:
 
 
 def check_nested_gradient_sees_outer_parameters(subject: Subject) -> None:
-    """A gradient penalty that does not reach D's parameters is in the log but changes nothing."""
+    """A gradient penalty that does not reach D's parameters appears in the log but has no effect."""
     ops = subject.open().ops
     rng = np.random.default_rng(0)
     w, x = rng.normal(size=(4,)), rng.normal(size=(5, 4))
@@ -182,7 +183,7 @@ def check_nested_gradient_sees_outer_parameters(subject: Subject) -> None:
 
 
 def check_outer_gradient_passes_through_aux(subject: Subject) -> None:
-    """D would not learn from scores that come out beside the slopes which R1 penalises: the game would collapse."""
+    """D would not learn from scores that come with the gradients that R1 penalises, and the game would collapse."""
     ops = subject.open().ops
     w, x = np.array([1.0, -2.0]), np.array([[3.0, 1.0]])
 
@@ -196,7 +197,8 @@ def check_outer_gradient_passes_through_aux(subject: Subject) -> None:
 
 
 def check_stop_gradient(subject: Subject) -> None:
-    """D's phase would reach through the fakes into G, at the price of a second backward pass or a wrong gradient."""
+    """D's phase would differentiate through the fakes into G, which costs a second backward pass or gives a wrong
+    gradient."""
     ops = subject.open().ops
     x = np.array([1.0, 2.0])
     gradient = ops.grad(lambda x: ops.xp.sum(ops.stop_gradient(x) * x))(ops.asarray(x))
@@ -211,7 +213,7 @@ def check_stop_gradient(subject: Subject) -> None:
 
 
 def check_when(subject: Subject) -> None:
-    """Lazy penalties would act at every step or never, or poison the gradient with a NaN where they are off."""
+    """Lazy penalties would act at every step or never, or give NaN gradients while they are off."""
     for dtype in subject.dtypes:
         when(subject.open(dtype).ops)
 

@@ -22,7 +22,7 @@ def toy_batches(n: int) -> Batch:
 
 
 def check_many_steps_in_one_call(subject: Subject) -> None:
-    """`fit` hands steps over in blocks: some would be left out, repeated, or get the numbers of another step."""
+    """`fit` passes steps in blocks. Some would be left out, repeated, or get the numbers of another step."""
     ops, n = subject.open().ops, 7
     batches, shared = toy_batches(n), np.arange(4.0)
 
@@ -57,7 +57,7 @@ def check_many_steps_in_one_call(subject: Subject) -> None:
 
 
 def check_copy(subject: Subject) -> None:
-    """The moving average begins as a copy of G: sharing memory, it is G itself, or it is consumed with G."""
+    """The moving average starts as a copy of G. With shared memory it would be G itself, or be consumed with G."""
     ops = subject.open().ops
     tree = {"a": ops.asarray(np.array([1.0, 2.0])), "b": {}}
     copied = ops.copy(tree)

@@ -25,7 +25,7 @@ HEAVY: tuple[tuple[Layer, Shape], ...] = (
 
 
 def check_bfloat16_values(subject: Subject) -> None:
-    """A game in bfloat16 would be another one: losses in 8 bits, or running statistics that stop moving."""
+    """A game in bfloat16 would be a different game: losses in 8 bits, or running statistics that stop changing."""
     for c in cases(subject, "float32", precision="bfloat16"):
         for train in (False, True) if c.moves else (False,):
             (got, moved), (want, want_moved) = c.computed(train=train), c.reference(train=train)
@@ -37,7 +37,7 @@ def check_bfloat16_values(subject: Subject) -> None:
 
 
 def check_bfloat16_gradients(subject: Subject) -> None:
-    """Parameters would move in 8 bits, where small steps are no steps, or gradient penalties would be noise."""
+    """Parameters would be updated in 8 bits, where small steps are lost, or gradient penalties would be noise."""
     block = layers.Residual((layers.Conv(2), layers.LeakyRelu(), layers.Conv(2, bias=None)))
     for layer, shape in (*HEAVY, (layers.BatchNorm(), (3, 2, 2)), (layers.LayerNorm(), (3, 2, 2)), (block, (3, 3, 2))):
         c, full = (
@@ -58,7 +58,7 @@ def check_bfloat16_gradients(subject: Subject) -> None:
 
 
 def check_bfloat16_is_used(subject: Subject) -> None:
-    """`precision="bfloat16"` would bring none of the speed that it costs digits for."""
+    """`precision="bfloat16"` would lose digits without being faster."""
     for layer, shape in HEAVY:
         c = case(subject.open("float32", "bfloat16"), layer, shape)
         gap = np.abs(c.computed()[0]["output"] - c.reference()[0]["output"]).max()

@@ -15,7 +15,7 @@ from gankit.plug.capabilities import ALL, FLOAT64, OWN_MODULES
 
 
 def check_capabilities_exist(subject: Subject) -> None:
-    """A capability that is misspelt is none: games would be refused that the backend can play."""
+    """A misspelt capability has no effect, so gankit would refuse games that the backend can train."""
     unknown = sorted(subject.capabilities - ALL)
     require(
         isinstance(subject.capabilities, frozenset), "`capabilities` must be a frozenset: it is the backend's word."
@@ -24,7 +24,7 @@ def check_capabilities_exist(subject: Subject) -> None:
 
 
 def check_float64_is_declared_as_it_is(subject: Subject) -> None:
-    """A result in float64 would be one in float32; or the backend's most exact arithmetic would be out of reach."""
+    """A float64 result would really be float32, or the backend's most exact arithmetic would not be available."""
     declared = FLOAT64 in subject.capabilities
     try:
         computes_in_float64(undoubted(subject, "float64"))
@@ -72,7 +72,7 @@ def output(backend: Backend, network: Network, arrays: dict[str, Array], x: Arra
 
 
 def check_own_modules_are_declared_as_they_are(subject: Subject) -> None:
-    """A user's own module would be refused although it can be played, or promised and then not be played."""
+    """gankit would refuse a user's module that works, or accept one that does not."""
     backend = subject.make("float32")
     declared = OWN_MODULES in subject.capabilities
     try:
@@ -94,7 +94,7 @@ def works_with_its_own(backend: Backend) -> None:
 
 
 def check_foreign_modules_are_refused(subject: Subject) -> None:
-    """A module of another framework would fail deep inside this one, in words that do not name the mistake."""
+    """A module of another framework would fail deep inside this one, with an error that does not name the mistake."""
     backend = subject.make("float32")
     for foreign in (object(), len, Dense(3)):
         what = type(foreign).__qualname__

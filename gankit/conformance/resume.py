@@ -55,7 +55,7 @@ class Saver:
 
 
 def check_resumed_in_a_new_process(subject: Subject) -> None:
-    """An interrupted run could not be finished: what comes out would be another model, and nobody would notice."""
+    """You could not finish an interrupted run: the result would be a different model, and nobody would notice."""
     config, saved = with_dropout(), (17, 65) if subject.quick else SAVED
     with tempfile.TemporaryDirectory() as name:
         folder, recorder = Path(name), Recorder()
@@ -98,7 +98,7 @@ def carry_on(backend: str, device: str, folder: str, *saved: str) -> None:
 
 
 def check_resumed_by_another_trainer(subject: Subject) -> None:
-    """A checkpoint would leave out the optimizer's slots or count, so that training jolts where it was resumed."""
+    """The checkpoint would lack the optimizer's slots or count, so training would jump when a run is resumed."""
     config = small(**MIXED)
     with tempfile.TemporaryDirectory() as folder:
         first = start(subject.open(config.dtype), config)
@@ -124,7 +124,7 @@ def check_every_optimizer_is_resumed(subject: Subject) -> None:
 
 
 def check_running_statistics_are_resumed(subject: Subject) -> None:
-    """A resumed game would be normalised, sampled and scored with the statistics of an untrained one."""
+    """A resumed game would normalise, sample and score with the statistics of an untrained network."""
     first, second = (normalised(subject.open()) for _ in range(2))
     with tempfile.TemporaryDirectory() as folder:
         second.restore(first.fit(steps=5).save(Path(folder) / "state"))
@@ -133,7 +133,8 @@ def check_running_statistics_are_resumed(subject: Subject) -> None:
 
 
 def check_a_constrained_game_is_resumed(subject: Subject) -> None:
-    """Parameters that a constraint has laid out anew are multiplied in another order, and the resumed run rounds so."""
+    """A constraint may change the memory layout of parameters. They would then be multiplied in another order, and
+    the resumed run would round differently."""
     config = small(
         constraints=["max-norm"], dtype="float32", generator={"hidden": [48]}, discriminator={"hidden": [48]}
     )
@@ -147,7 +148,7 @@ def check_a_constrained_game_is_resumed(subject: Subject) -> None:
 
 
 def check_goes_on_from_the_oracles_checkpoint(subject: Subject) -> None:
-    """A run of one framework could not be finished on another."""
+    """You could not finish a run of one framework on another."""
     config = small(**MIXED)
     trainer = start(subject.open(config.dtype), config)
     oracle, batches = oracle_of(trainer), list(minibatches(config, 0, 40))
@@ -168,7 +169,7 @@ def check_goes_on_from_the_oracles_checkpoint(subject: Subject) -> None:
 
 
 def check_every_leaf_is_saved(subject: Subject) -> None:
-    """A checkpoint without the moving average or a slot opens, and the run goes on from zeros."""
+    """A checkpoint without the moving average or a slot would open, and the run would continue from zeros."""
     config = small()
     got = {name: array.shape for name, array in leaves(start(subject.open(config.dtype), config).fit(steps=1)).items()}
     networks = {"generator": (4, 7, 6), "discriminator": (6, 5, 1)}
@@ -212,7 +213,7 @@ def spoiled(subject: Subject, spoil: Callable[[dict[str, Array], str], None], wh
 
 
 def check_a_dropped_leaf_is_named(subject: Subject) -> None:
-    """A damaged checkpoint would be opened as if it were whole."""
+    """A damaged checkpoint would open as if it were complete."""
 
     def drop(arrays: dict[str, Array], leaf: str) -> None:
         del arrays[leaf]
@@ -221,7 +222,7 @@ def check_a_dropped_leaf_is_named(subject: Subject) -> None:
 
 
 def check_a_misshaped_leaf_is_named(subject: Subject) -> None:
-    """A checkpoint of another architecture would be opened, and broadcast into this one."""
+    """A checkpoint of another architecture would open, and broadcast into this one."""
 
     def misshape(arrays: dict[str, Array], leaf: str) -> None:
         arrays[leaf] = arrays[leaf][None]

@@ -28,7 +28,8 @@ def normalised(backend: Backend, **settings: Any) -> Any:
 
 
 def check_running_statistics_move_in_their_own_phase(subject: Subject) -> None:
-    """G's phase would spoil the statistics that D is evaluated with, or D's phase G's: samples grow worse unseen."""
+    """G's phase would corrupt the statistics that D is evaluated with, or D's phase those of G, and samples would
+    get worse."""
     trainer = normalised(subject.open(), k=2, penalties=[{"name": "r1", "weight": 0.1}], **IDLE)
     by_hand = ByHand(leaves(trainer))
     trainer.fit(steps=3)
@@ -89,7 +90,7 @@ def unit(vector: Array) -> Array:
 
 
 def check_evaluation_leaves_running_statistics(subject: Subject) -> None:
-    """Looking at samples or scores would move what the next samples are normalised with."""
+    """Sampling or scoring would change the statistics that the next samples are normalised with."""
     trainer = normalised(subject.open()).fit(steps=2)
     before = leaves(trainer)
     trainer.sample(5)

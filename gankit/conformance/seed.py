@@ -18,7 +18,7 @@ from gankit.play.streams import Streams
 
 
 def check_initial_parameters_are_cores(subject: Subject) -> None:
-    """Runs of the same seed would start from other networks on every framework, and could not be compared."""
+    """Runs with the same seed would start from different networks on every framework, and could not be compared."""
     for dtype in DTYPES:
         config = small(dtype=dtype)
         trainer = start(subject.open(dtype), config)
@@ -38,17 +38,19 @@ def check_initial_parameters_are_cores(subject: Subject) -> None:
 
 
 def check_adam_follows_the_oracle(subject: Subject) -> None:
-    """The same seed would be another run on this backend, and its checkpoints would go on differently elsewhere."""
+    """The same seed would give a different run on this backend, and its checkpoints would continue differently
+    elsewhere."""
     follow(subject, 100 if subject.quick else 1000)
 
 
 def check_conditional_adam_follows_the_oracle(subject: Subject) -> None:
-    """The same seed would be another conditional run on this backend."""
+    """The same seed would give a different conditional run on this backend."""
     follow(subject, 100 if subject.quick else 1000, **CONDITIONAL)
 
 
 def check_float32_follows_at_first(subject: Subject) -> None:
-    """float32, what everybody trains in, would leave the common trajectory at once, not after rounding parts it."""
+    """float32, which everybody trains in, would leave the common trajectory at once, and not only after rounding
+    errors grow."""
     config, steps = small(dtype="float32"), 20
     trainer = start(subject.open("float32"), config)
     oracle, recorder = oracle_of(trainer), Recorder()
@@ -59,7 +61,7 @@ def check_float32_follows_at_first(subject: Subject) -> None:
 
 
 def check_samples_are_the_same(subject: Subject) -> None:
-    """`sample(seed=1)` would show other pictures on every framework, or those of G where its average was meant."""
+    """`sample(seed=1)` would give different samples on every framework, or those of G instead of its moving average."""
     for settings in ({}, CONDITIONAL):
         config = small(**settings)
         trainer = start(subject.open(), config)
@@ -83,7 +85,7 @@ def check_samples_are_the_same(subject: Subject) -> None:
 
 
 def check_scores_are_the_same(subject: Subject) -> None:
-    """`score`, and every metric made of it, would be another number on every framework."""
+    """`score`, and every metric based on it, would give different numbers on every framework."""
     trainer = start(subject.open(), small())
     x = examples().x[:7]
     want = oracle_of(trainer).score(x.reshape(7, -1) / 255.0, None)

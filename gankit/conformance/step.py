@@ -32,27 +32,28 @@ from gankit.interfaces import Backend
 
 
 def check_sgd_momentum_follows_the_oracle(subject: Subject) -> None:
-    """The paper's own optimizer, with its schedules, would train another game on this backend."""
+    """The paper's own optimizer, with its schedules, would train a different game on this backend."""
     follow(subject, 100 if subject.quick else 1000, **SGD)
 
 
 def check_conditional_sgd_follows_the_oracle(subject: Subject) -> None:
-    """Labels would not reach both players, or be paired with other examples."""
+    """Labels would not reach both players, or belong to other examples."""
     follow(subject, 50 if subject.quick else 300, **SGD, **CONDITIONAL)
 
 
 def check_minimax_follows_the_oracle(subject: Subject) -> None:
-    """The game of eq. 1 would be another game."""
+    """The game of eq. 1 would be a different game."""
     follow(subject, 50 if subject.quick else 200, loss="minimax")
 
 
 def check_simultaneous_schedule_follows_the_oracle(subject: Subject) -> None:
-    """The authors' released configuration moves both players at once, from the same point and on the same samples."""
+    """The authors' released configuration updates both players at once, from the same point and on the same samples.
+    This game would differ."""
     follow(subject, 50 if subject.quick else 200, schedule="simultaneous", **SGD)
 
 
 def check_k_steps_draw_fresh_batches_and_latents(subject: Subject) -> None:
-    """k steps of D on one batch, or against one z, are not Algorithm 1: D overfits what it was just shown."""
+    """k steps of D on one batch, or against one z, are not Algorithm 1: D would overfit that batch."""
     config = small(k=3)
     steps = 30 if subject.quick else 100
     trainer = start(subject.open(), config)
@@ -71,7 +72,7 @@ def check_k_steps_draw_fresh_batches_and_latents(subject: Subject) -> None:
 
 
 def check_step_on_given_examples(subject: Subject) -> None:
-    """`Trainer.step`, for loops of one's own, would play another game than `fit`."""
+    """`Trainer.step`, for loops of your own, would train a different game than `fit`."""
     config = small()
     trainer, data = start(subject.open(), config), examples()
     oracle, terms, batches = oracle_of(trainer), [], []
@@ -84,12 +85,12 @@ def check_step_on_given_examples(subject: Subject) -> None:
 
 
 def check_only_the_discriminator_moves_in_its_phase(subject: Subject) -> None:
-    """D's phase would drag G along, towards examples that D finds easy to reject."""
+    """D's phase would move G too, towards examples that D rejects easily."""
     moves_only(subject, ("discriminator", "sgd"), ("generator", "adam"))
 
 
 def check_only_the_generator_moves_in_its_phase(subject: Subject) -> None:
-    """G's phase would spoil D, the only teacher that G has."""
+    """G's phase would spoil D, the only source of G's gradient."""
     moves_only(subject, ("generator", "adam"), ("discriminator", "sgd"))
 
 
@@ -137,7 +138,7 @@ class ColumnNetwork:
 
 
 def check_column_logits_are_rejected(subject: Subject) -> None:
-    """A discriminator that returns (N, 1) trains, without a word, on all N x N pairs of scores."""
+    """A discriminator that returns (N, 1) would silently train on all N x N pairs of scores."""
     backend: Any = ColumnLogits(subject.open())
     for what in ("fit", "score"):
         trainer = start(backend, small())
@@ -150,14 +151,14 @@ def check_column_logits_are_rejected(subject: Subject) -> None:
 
 
 def check_two_runs_are_bit_equal(subject: Subject) -> None:
-    """Nothing could be repeated: not a figure, not a bug."""
+    """Nothing could be repeated, neither a figure nor a bug."""
     config = with_dropout()
     first, second = (leaves(start(subject.open(config.dtype), config).fit(steps=12)) for _ in range(2))
     bit_equal(second, first, "second run of the same seed", cause="a key that is ignored, or a state outside the step.")
 
 
 def check_cuts_do_not_matter(subject: Subject) -> None:
-    """Saving, logging or stopping more often would change the result of a run."""
+    """The result of a run would depend on how often it saves, logs or stops."""
     config = with_dropout()
     trainer = start(subject.open(config.dtype), config)
     cause = "a state outside the step, or another program for another number of steps."
@@ -178,7 +179,8 @@ def check_cuts_do_not_matter(subject: Subject) -> None:
 
 
 def check_nothing_is_compiled_twice(subject: Subject) -> None:
-    """Everybody would wait for the compiler again and again: a compiled step is called once, an eager one each time."""
+    """Everybody would wait for the compiler again and again. A compiled step is called once, an eager step each
+    time."""
     config = small()
     trainer: Any = start(subject.open(config.dtype), config)
     step, calls = trainer._loop._step, []
@@ -215,7 +217,7 @@ def check_looking_does_not_disturb(subject: Subject) -> None:
 
 
 def check_float32_stays_float32(subject: Subject) -> None:
-    """A float32 run would hold float64 arrays: slower, larger, and refused by its own checkpoint."""
+    """A float32 run would contain float64 arrays: slower, larger, and refused by its own checkpoint."""
     config = small(dtype="float32")
     for name, array in leaves(start(subject.open("float32"), config).fit(steps=3)).items():
         require(
@@ -225,7 +227,7 @@ def check_float32_stays_float32(subject: Subject) -> None:
 
 
 def check_streamed_data_is_the_same_run(subject: Subject) -> None:
-    """Data too large for the device is sent a block at a time, and would train another model."""
+    """Data too large for the device is sent in blocks. It would train a different model."""
     config, data = small(), examples()
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder) / "x.npy", data.x)
@@ -239,7 +241,7 @@ def check_streamed_data_is_the_same_run(subject: Subject) -> None:
 
 
 def check_plays_on_another_thread(subject: Subject) -> None:
-    """A game that was built in one thread, as notebooks and servers build them, could not be played in another."""
+    """You could not train a game on another thread than the one that built it, as notebooks and servers do."""
     config = small()
     here, there = (start(subject.open(config.dtype), config) for _ in range(2))
     with ThreadPoolExecutor(1) as thread:

@@ -172,19 +172,19 @@ def hold(line: Line, bound: Bounds, what: str) -> None:
 
 
 def check_discriminator_reaches_its_optimum(subject: Subject) -> None:
-    """D would learn something else than how much likelier an example is to be real, and G would follow it there."""
+    """D would learn something other than how likely an example is to be real, and G would follow it."""
     bound = STRAIGHT_QUICK if subject.quick else STRAIGHT
     hold(play(subject, bound.steps, MU, -MU), bound, f"p_data = N({MU}, 1), p_g = N(-{MU}, 1)")
 
 
 def check_discriminator_reaches_an_optimum_that_turns(subject: Subject) -> None:
-    """D could only say on which side the data is, and G, which is too wide, would never learn its width."""
+    """D could only tell on which side the data is, and a G that is too wide would never learn the right width."""
     bound = CURVED_QUICK if subject.quick else CURVED
     hold(play(subject, bound.steps, MU, 0.0, 2.0), bound, f"p_data = N({MU}, 1), p_g = N(0, 4)")
 
 
 def check_value_of_one_half_at_equilibrium(subject: Subject) -> None:
-    """A G that has found the data would be pushed away from it again: D must not tell apart what is the same."""
+    """A G that has found the data would be pushed away again. D must not separate what is the same."""
     bound = STRAIGHT_QUICK if subject.quick else STRAIGHT
     hold(play(subject, bound.steps, MU, MU), bound, f"p_g = p_data = N({MU}, 1)")
 

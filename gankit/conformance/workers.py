@@ -167,22 +167,22 @@ def _alone(backend: str) -> Mapping[str, Array]:
 
 
 def check_workers_average_their_gradients(subject: Subject) -> None:
-    """With two workers a game would be another one than with one, or the workers would drift apart."""
+    """A game with two workers would differ from a game with one, or the workers would drift apart."""
     _alike(subject, "clipped", "a gradient that is averaged after it was clipped, or an average that one worker moves.")
 
 
 def check_workers_average_their_penalties(subject: Subject) -> None:
-    """A penalty would hold for the rows of one worker only."""
+    """A penalty would cover the rows of one worker only."""
     _alike(subject, "penalised", "a second derivative that is not averaged.")
 
 
 def check_batch_norm_is_by_all_workers(subject: Subject) -> None:
-    """Batch norm would see a part of the minibatch, and a game would depend on how many workers play it."""
+    """Batch norm would see only a part of the minibatch, so a game would depend on the number of workers."""
     _alike(subject, "normalised", "statistics of a worker's own rows, in the pass or among the running ones.")
 
 
 def check_workers_draw_as_one_would(subject: Subject) -> None:
-    """All workers would play on the same latents, masks and shifts, so that more of them would show nothing new."""
+    """All workers would train on the same latents, masks and shifts, so more workers would add nothing."""
     _alike(subject, "masked", "numbers drawn for a worker's own rows from a key that all have.")
 
 
@@ -192,7 +192,7 @@ def check_workers_share_samples(subject: Subject) -> None:
 
 
 def check_one_worker_writes(subject: Subject) -> None:
-    """Two processes would write one file at once, and what is left would be of neither."""
+    """Two processes would write the same file at once and corrupt it."""
     told = _of(subject)
     if len(told.files) == 1:
         raise NotApplicable("one process has both devices")
@@ -200,7 +200,7 @@ def check_one_worker_writes(subject: Subject) -> None:
 
 
 def check_workers_stop_at_one_step(subject: Subject) -> None:
-    """Where one worker is stopped the others would wait for it for ever."""
+    """If one worker stops, the others would wait for it forever."""
     told = _of(subject)
     if len(told.stops) == 1:
         raise NotApplicable("one process has both devices")

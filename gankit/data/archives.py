@@ -108,8 +108,8 @@ def _tar(path: Path, where: str) -> Listing:
             infos = {info.name: info for info in archive if info.isfile()}
     except tarfile.ReadError as error:
         raise DataError(
-            f"{path} is not a plain .tar ({error}). In a packed one no picture can be found without unpacking all "
-            "before it: unpack it into a folder."
+            f"{path} is not a plain .tar ({error}). To read one image of a compressed one, all before it must be "
+            "unpacked. Unpack it into a folder."
         ) from error
     names, order, labels, classes = _sorted(where, infos)
     own = [infos[name] for name in order]
@@ -133,7 +133,7 @@ def _sorted(where: str, members: Iterable[str]) -> tuple[list[str], list[str], A
         if is_image(name) and not any(p.startswith((".", "__MACOSX")) for p in PurePosixPath(name).parts)
     }
     if not images:
-        raise DataError(f"{where} holds no images. Expected files that end in {', '.join(EXTENSIONS)}.")
+        raise DataError(f"{where} has no images. Expected files that end in {', '.join(EXTENSIONS)}.")
     shared = 0
     while len({each.parts[: shared + 1] for each in images}) == 1 and min(len(e.parts) for e in images) > shared + 1:
         shared += 1
@@ -142,8 +142,8 @@ def _sorted(where: str, members: Iterable[str]) -> tuple[list[str], list[str], A
     if len(depths) > 1 or max(depths) > 2:
         shown = " and ".join("/".join(parts) for parts in depths.values())
         raise DataError(
-            f"{where} holds images at different depths or too deep, such as {shown}. Pack images alone, or a folder of "
-            "them for each class."
+            f"{where} has images at different depths, or too deep, such as {shown}. Pack only images, or one folder of "
+            "images for each class."
         )
     names, order = ["/".join(parts) for parts, _ in below], [name for _, name in below]
     if max(depths) == 1:
@@ -246,7 +246,7 @@ def _picture_column(schema: Any, where: str) -> str:
     named = [name for name in COLUMNS if name in fitting] or list(fitting)
     if not named or (len(named) > 1 and named[0] not in COLUMNS):
         raise DataError(
-            f"{where} has the columns {', '.join(schema.names)}; none of them is clearly one of pictures. Expected "
+            f"{where} has the columns {', '.join(schema.names)}; none of them is clearly a column of images. Expected "
             f"bytes, or a struct with bytes, called {' or '.join(COLUMNS[:2])}."
         )
     return fitting[named[0]]

@@ -214,7 +214,7 @@ def _packed(path: Path, files: tuple[str, ...]) -> list[tuple[Array, Array]]:
             while stream.read(BLOCK):
                 pass  # gzip's checksum comes at the end
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist. Download it from {URL}, or mend the path.") from error
+        raise DataError(f"{path} does not exist. Download it from {URL}, or correct the path.") from error
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise _fault(str(path), "a whole tar archive", f"{type(error).__name__}: {error}") from error
     if missing := [file for file in files if file not in found]:

@@ -49,16 +49,16 @@ class Dataset:
 
     x: (n, *shape) uint8 or float; images are NHWC. Of large folders, `gankit.data.lazy.Pictures`.
     labels: (n,) integers in [0, num_classes), or None.
-    num_classes: how many classes there are; None when unknown or unlabelled.
-    value_range: the least and greatest value an example can hold, e.g. (0, 255); None when unbounded.
+    num_classes: how many classes there are; None if unknown or unlabelled.
+    value_range: the smallest and largest possible value, e.g. (0, 255); None if unbounded.
     name: for messages and run folders.
-    given: further conditions of the examples, by name, a row for each: classes (n,), vectors (n, k) and images
+    given: other conditions of the examples, by name, one row per example: classes (n,), vectors (n, k) and images
         (n, h, w, c).
-    skipped: files that could not be read and were left out, each with the reason.
-    codec: how rows of numbers were made of what the user knows, such as rows of a table, and are made into it again;
-        None where x is what the user knows.
+    skipped: files that could not be read, each with the reason.
+    codec: converts rows of numbers to the user's rows, such as those of a table, and back; None if x is the user's data
+        itself.
 
-    Raises DataError when a field contradicts another, or the examples leave `value_range`.
+    Raises DataError if fields contradict each other, or if examples are outside `value_range`.
     """
 
     x: Array
@@ -96,8 +96,8 @@ class Dataset:
     def _check_condition(self, name: str, values: Array) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or name == "label":
             raise DataError(
-                f"{self.name}: a condition cannot be called {name!r}. Expected small letters, digits and hyphens, such "
-                "as 'image'; classes called 'label' are passed as labels."
+                f"{self.name}: a condition cannot be called {name!r}. Use lower-case letters, digits and hyphens, such "
+                "as 'image'. Pass classes called 'label' as labels."
             )
         if values.ndim == 0 or len(values) != len(self.x):
             raise DataError(
@@ -125,7 +125,7 @@ class Dataset:
 
     def _check_range(self, low: float, high: float) -> None:
         if not (low < high and np.isfinite([low, high]).all()):
-            raise DataError(f"{self.name}: value_range ({low}, {high}) must be two finite numbers, the lesser first.")
+            raise DataError(f"{self.name}: value_range ({low}, {high}) must be two finite numbers, the smaller first.")
         if self.x.dtype == np.uint8 and not 0 <= low < high <= 255:
             raise DataError(f"{self.name}: value_range ({low}, {high}) leaves 0 to 255, which is all that uint8 holds.")
         if self.x.dtype == np.uint8 and (low, high) == (0, 255):

@@ -117,7 +117,7 @@ def _whole(work: Work, store: Store, shapes: Sequence[Shape], flip: bool) -> Mad
     rows = np.setdiff1d(np.arange(len(work)), list(broken))
     if not rows.size:
         why = next(iter(broken.values()))
-        raise DataError(f"{work.where} holds {len(work):,} pictures, and none can be read: {why}")
+        raise DataError(f"{work.where} has {len(work):,} images, and none of them can be read: {why}")
     try:
         whole = store.kept(rows)
         parts, at = [], 0
@@ -154,7 +154,7 @@ def _settled(work: Work, key: str | None) -> tuple[Work, tuple[Shape, ...], str]
         if work.halved and shape[1] % 2:
             path = listing.where
             raise DataError(
-                f"{path}: pictures of {shape[1]} pixels do not fall into two halves. Give a size: halves:{path}@64."
+                f"{path}: images {shape[1]} pixels wide cannot be cut in two halves. Give a size: halves:{path}@64."
             )
         shapes += [(shape[0], shape[1] // 2, shape[2])] * 2 if work.halved else [shape]
         forms.append(form)
@@ -188,7 +188,9 @@ def _first(work: Work, listing: Listing, form: Form) -> tuple[int, Array]:
                     work.refuse(broken)
     if not work.skip:
         work.refuse(broken)
-    raise DataError(f"{work.where} holds {len(broken):,} pictures, and none can be read: {next(iter(broken.values()))}")
+    raise DataError(
+        f"{work.where} has {len(broken):,} images, and none of them can be read: {next(iter(broken.values()))}"
+    )
 
 
 # ---- where rows are kept
@@ -214,8 +216,8 @@ def _rows(
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if free < n * width:
         raise DataError(
-            f"{work.where}: {n:,} pictures of shape {shapes[0]} take {n * width / 1e9:,.1f} GB when they are decoded, "
-            f"and {tempfile.gettempdir()} has {free / 1e9:,.1f} GB. Choose a smaller size, or a disk with more room: "
+            f"{work.where}: {n:,} decoded images of shape {shapes[0]} take {n * width / 1e9:,.1f} GB, but "
+            f"{tempfile.gettempdir()} has only {free / 1e9:,.1f} GB. Choose a smaller size, or a disk with more space: "
             f"{cache.PLACE}=/path for the cache (and {cache.LIMIT}, now {cache.limit() / 1e9:,.0f} GB), or TMPDIR."
         )
     aside = tempfile.TemporaryFile(prefix="gankit-", buffering=0)  # noqa: SIM115

@@ -31,7 +31,7 @@ def fetch(title: str, name: str, urls: Sequence[str], known_hash: str, example: 
         pooch = import_module("pooch")  # untyped, and not everyone has it
     except ImportError as error:
         remedy = _remedy(title, name, example)
-        raise DataError(f"{title} must be downloaded, which needs pooch ({error}). {remedy}") from error
+        raise DataError(f"Downloading {title} needs pooch ({error}). {remedy}") from error
     failures = []
     for url in urls:
         try:

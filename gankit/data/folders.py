@@ -31,31 +31,32 @@ def folder(
 ) -> Dataset:
     """The images of a folder: x (n, height, width, channels) uint8 in 0..255, in the order of the file names.
 
-    path: a folder that holds the images itself (no labels), or folders of images, one a class: labels (n,) int64 count
-        the classes from 0 in the order of their names. Files that are no images by their extension, and names that
-        begin with a dot, are passed over. A .zip or .tar of such a folder, or .parquet files as hubs ship them
-        (`pip install 'gankit[parquet]'`), are read where they lie. Several in a list follow each other; classes of one
-        name are then one class.
-    size: height and width, or one number for a square. The largest centred part of that proportion is cut out and
-        resized with Pillow's Lanczos filter, which averages where it shrinks: for a square, the shorter side becomes
-        `size`. By default images stay as they are, and must all be of one size.
-    channels: 1 (grey, ITU-R 601 luma) or 3 (RGB); by default 1 where every image is grey, else 3.
-    pad: show the whole of each image in the middle of white, rather than cut out its centre.
-    flip: every image once more, mirrored left to right, after the last: twice as many examples.
-    skip_broken: do without the files that cannot be read; the data set names them as `skipped`.
-    cache: keep what was decoded in the user's cache folder, where it comes to more than a few megabytes.
-    workers: how many threads or processes decode; by default one for each core, up to 8. The examples are the same for
-        any number.
+    path: a folder of images (no labels), or a folder with one folder of images per class. Then labels (n,) int64 number
+        the classes from 0 in the order of their names. Files without an image extension, and names that begin with a
+        dot, are ignored. A .zip or .tar of such a folder, and .parquet files as hubs ship them
+        (`pip install 'gankit[parquet]'`), are read without unpacking. You can pass a list of several; classes with the
+        same name then become one class.
+    size: height and width, or one number for a square. The largest centred part with this aspect ratio is cut out and
+        resized with Pillow's Lanczos filter, which averages when it shrinks: for a square, the shorter side becomes
+        `size`. By default images keep their size, which must be the same for all.
+    channels: 1 (grey, ITU-R 601 luma) or 3 (RGB). The default is 1 if every image is grey, otherwise 3.
+    pad: show each whole image on white, instead of cutting out its centre.
+    flip: add every image again, mirrored left to right, after the last one: twice as many examples.
+    skip_broken: skip files that cannot be read. The data set lists them in `skipped`.
+    cache: keep decoded images in the user's cache folder, if they take more than a few megabytes.
+    workers: how many threads or processes decode images. The default is one for each core, up to 8. The examples are
+        the same for any number.
 
-    Pictures are first turned as their EXIF orientation says, transparency is laid over white, 16-bit grey becomes
-    8-bit, and of an animation only the first frame counts.
+    Images are first rotated by their EXIF orientation. Transparency is put on white, and 16-bit grey becomes 8-bit.
+    Only the first frame of an animation is used.
 
-    Up to 256 MB, in files and decoded, all images are decoded at once and held in memory. More are decoded by
-    processes while they are read, those first that are asked for, and lie on disk: x then reads as an array does, but
-    is none (`np.asarray(x)` waits for all of it). A broken file is told when it is found. With skip_broken the next of
-    its class that is whole is shown in its place, so that the number of examples stays; smaller folders leave it out.
+    Up to 256 MB, in files and decoded, all images are decoded at once and held in memory. Above that, processes decode
+    images while they are read, starting with those that are needed, and the result lies on disk. You can index x like
+    an array, but it is not one (`np.asarray(x)` waits for all of it). A broken file raises an error when it is found.
+    With skip_broken the next good image of its class replaces it, so the number of examples stays the same; smaller
+    folders leave it out.
 
-    In text, such as `gankit train --data`, a config or `gankit.build(data=...)`, all of this follows the path:
+    In text, such as `gankit train --data`, a config or `gankit.build(data=...)`, these options follow the path:
     `faces@64` is size=64, `faces@48x64` is height 48 and width 64, `faces@48x64x1` adds channels=1; `+pad`, `+flip`,
     `+grey`, `+colour` and `+skip-broken` come after it, as in `faces@64+pad`; `cats,dogs@64` are two.
 
@@ -66,7 +67,7 @@ def folder(
     if channels not in (None, 1, 3):
         shown = ",".join(paths)
         raise DataError(
-            f"{shown}: channels={channels!r}; possible are 1 (grey) and 3 (RGB), or None for what they have."
+            f"{shown}: channels={channels!r}; possible are 1 (grey), 3 (RGB), or None to keep what the files have."
         )
     ask = Asked(paths, "", height_and_width(size), channels, pad, flip, skip_broken)
     listing = joined([each for one in paths for each in _listings(Path(one))])
@@ -102,15 +103,15 @@ def pairs(
     cache: bool = True,
     workers: int | None = None,
 ) -> Dataset:
-    """Pictures in pairs: the examples, and each one's condition as `given["image"]`.
+    """Pairs of images: the examples, and the condition of each as `given["image"]`.
 
-    path: a folder that holds the folders A and B, with files of the same names: A's are the conditions, B's the
-        examples. With halves, a folder of pictures twice as wide as high: the left half is the condition, the right one
-        the example, as pix2pix's own data has them.
-    size, channels and the rest: as in `folder`, of both. A pair of which one cannot be read is broken.
+    path: a folder with the folders A and B, whose files have the same names. A has the conditions, B the examples. With
+        halves, a folder of images twice as wide as high: the left half is the condition and the right half the example,
+        as in the data of pix2pix.
+    size, channels and the rest: as in `folder`, for both. If one image of a pair cannot be read, the pair is broken.
 
-    In text: `pairs:facades@64`, `halves:facades@64+skip-broken`. Raises DataError, naming the file, where names do not
-    pair.
+    In text: `pairs:facades@64`, `halves:facades@64+skip-broken`. Raises DataError, naming the file, if a partner is
+    missing.
     """
     path, shape = Path(path), height_and_width(size)
     if halves:
@@ -132,7 +133,7 @@ def _paired(path: Path) -> tuple[Listing, ...]:
         if not own.is_dir():
             raise DataError(
                 f"{path} has no folder {side}. Expected {path}/A, the conditions, and {path}/B, the examples. For "
-                f"pictures that hold both halves, write halves:{path}."
+                f"images that contain both halves, write halves:{path}."
             )
     listings = {side: of_folder(own, os.fspath(own)) for side, own in sides.items()}
     files = {side: [Path(name).stem for name in own.names] for side, own in listings.items()}
@@ -140,8 +141,8 @@ def _paired(path: Path) -> tuple[Listing, ...]:
         alone = sorted(set(files[side]) - set(files[other]))
         if alone:
             raise DataError(
-                f"{path}: {len(alone)} of the {len(files[side])} pictures in {side} have no partner of the same name "
-                f"in {other}, such as {alone[0]}. Remove them, or name both alike."
+                f"{path}: {len(alone)} of the {len(files[side])} images in {side} have no partner of the same name "
+                f"in {other}, such as {alone[0]}. Remove them, or give both the same name."
             )
     return tuple(listings.values())
 

@@ -53,7 +53,7 @@ def read_idx(path: str | os.PathLike[str], most: int = MOST) -> Array:
             file.seek(0)
             return _parse(path, file, os.fstat(file.fileno()).st_size, most)
     except FileNotFoundError as error:
-        raise DataError(f"{path}: expected an idx file, found no such file. Download it, or mend the path.") from error
+        raise DataError(f"{path} does not exist. Download it, or correct the path.") from error
     except (OSError, EOFError, zlib.error) as error:  # BadGzipFile is an OSError, a truncated stream an EOFError
         raise _fault(path, "a readable idx file, raw or gzipped", f"{type(error).__name__}: {error}") from error
 

@@ -27,9 +27,9 @@ WHITE, FRAME, REFERENCE, POINT = (255, 255, 255), (160, 160, 160), (200, 200, 20
 
 
 class Picture(np.ndarray[Any, Any]):
-    """(height, width, 1 or 3) uint8: a NumPy array like any other, which a notebook shows as the picture it is.
+    """(height, width, 1 or 3) uint8: a NumPy array that a notebook shows as a picture.
 
-    What is cut or computed from it is a Picture too, and is shown as numbers once it is none.
+    Slices and results of computations are Pictures too. If their shape is not that of a picture, they show as numbers.
     """
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -48,13 +48,13 @@ def grid(
     *,
     value_range: tuple[float, float] | None = None,
 ) -> Picture:
-    """Images side by side, row by row, in one picture (height, width, C) of uint8, which a notebook shows.
+    """Arrange images in a grid, row by row: one picture (height, width, C) of uint8, which a notebook shows.
 
     images: (n, H, W, C) with C 1 or 3, uint8 or float, such as `trainer.sample(64)`.
     columns: by default as many as make the picture nearly square.
     scale: how many pixels each pixel becomes, per side; by default enough to fill `CELL`.
-    value_range: the values drawn black and white, (0, 255) for uint8 and (0, 1) for float unless given; values
-        beyond are drawn as the nearer of the two, NaN as black.
+    value_range: the values of black and white. The default is (0, 255) for uint8 and (0, 1) for float. Values outside
+        are clipped, and NaN is black.
 
     Raises ShapeError for arrays of another shape, DataError for settings below 1 or an empty value range.
     """
@@ -62,7 +62,7 @@ def grid(
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or images.size == 0:
         raise ShapeError(
             f"A grid needs images of shape (n, H, W, 1) or (n, H, W, 3), got {images.shape}. "
-            "Grey images without a channel are written images[..., None]; points in a plane are drawn by scatter."
+            "For grey images without a channel, pass images[..., None]. For points in the plane, use scatter."
         )
     n, height, width, channels = images.shape
     scale = math.ceil(CELL / max(height, width)) if scale is None else scale
@@ -158,7 +158,7 @@ def _to_uint8(images: Array, value_range: tuple[float, float] | None) -> Array:
         return images
     low, high = value_range or ((0, 255) if images.dtype == np.uint8 else (0, 1))
     if not low < high:
-        raise DataError(f"value_range ({low}, {high}) is empty: the value drawn black comes first, then white.")
+        raise DataError(f"value_range ({low}, {high}) is empty: give the value of black first, then that of white.")
     grey = (np.nan_to_num(images.astype(np.float64), nan=low) - low) / (high - low)
     return np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
 

@@ -93,8 +93,8 @@ class OnDisk:
                     self._file.write(data)
         except OSError as error:
             raise DataError(
-                f"Decoded pictures cannot be written to {self._file.name} ({error}). {disk.advice(error)}; or choose "
-                "another disk: GANKIT_CACHE=/path for what is kept, TMPDIR for what is not."
+                f"Decoded images cannot be written to {self._file.name} ({error}). {disk.advice(error)}; or choose "
+                "another disk: GANKIT_CACHE=/path for the cache, TMPDIR for temporary files."
             ) from error
 
     def read(self, rows: Sequence[int] | Array) -> Array:
@@ -109,7 +109,7 @@ class OnDisk:
                     self._file.seek(at)
                     count = self._file.readinto(place)
             if count != width:
-                raise DataError(f"{self._file.name} ends at row {row:,}: somebody shortened it. Remove it.")
+                raise DataError(f"{self._file.name} ends at row {row:,}, so it was cut short. Remove it.")
         return out
 
     def whole(self) -> Array:

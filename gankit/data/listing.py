@@ -129,8 +129,8 @@ class Several:
         if labelled and len(labelled) < len(self.parts):
             other = next(part for part in self.parts if part.classes is None)
             raise DataError(
-                f"{labelled[0].where} holds a folder for each class, and {other.where} holds the images themselves. "
-                "Give all of them class folders, or none."
+                f"{labelled[0].where} has a folder for each class, but {other.where} has images without class folders. "
+                "Use class folders in all of them, or in none."
             )
         orders = {part.classes for part in labelled}
         every = {name for order in orders for name in order or ()}
@@ -194,8 +194,8 @@ def of_folder(path: Path, where: str) -> Files:
         mixed = next((name for name, (own, _) in inside.items() if own), None)
         if mixed is not None:
             raise DataError(
-                f"{root} holds both images, such as {images[0].name}, and folders of images, such as {mixed}. "
-                "Move the images into class folders, or the folders elsewhere."
+                f"{root} has both images, such as {images[0].name}, and folders of images, such as {mixed}. "
+                "Move the images into class folders, or move the folders away."
             )
         return _files(where, root, [(entry.name, entry) for entry in images])
     _check_classes(root, inside)
@@ -246,14 +246,12 @@ def is_image(name: str) -> bool:
 
 def _check_classes(root: Path, inside: dict[str, tuple[list[os.DirEntry[str]], list[str]]]) -> None:
     if not any(own for own, _ in inside.values()):
-        raise DataError(
-            f"{root} holds no images, nor do the folders in it. Expected files that end in {', '.join(EXTENSIONS)}."
-        )
+        raise DataError(f"{root} and its folders have no images. Expected files that end in {', '.join(EXTENSIONS)}.")
     for name, (own, deeper) in inside.items():
         if not own:
-            raise DataError(f"{root / name} holds no images, and would be a class of its own. Remove it, or fill it.")
+            raise DataError(f"{root / name} has no images, so its class would be empty. Remove it, or add images.")
         buried = next((further for further in deeper if _contents(root / name / further)[0]), None)
         if buried is not None:
             raise DataError(
-                f"{root / name / buried} lies too deep: classes are the folders directly in {root}. Move its images."
+                f"{root / name / buried} is too deep: the classes are the folders directly in {root}. Move its images."
             )

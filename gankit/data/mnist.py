@@ -62,7 +62,7 @@ def _read(path: Path, shape: tuple[int, ...]) -> Array:
     if array.shape != shape or array.dtype != np.uint8:
         raise DataError(
             f"{path}: expected MNIST's shape {shape} of uint8; found {array.shape} of {array.dtype}. "
-            "Delete the file and download it again; for data of your own, pass the arrays themselves."
+            "Delete the file and download it again. For data of your own, pass the arrays themselves."
         )
     return array
 
@@ -75,7 +75,7 @@ def _files(images: str, labels: str) -> tuple[Path, Path]:
             return found[0], found[1]
         if found[0] or found[1]:
             missing = labels if found[0] else images
-            raise DataError(f"{folder} holds half of MNIST: {missing}[.gz] is missing. Add it beside the other.")
+            raise DataError(f"{folder} has only half of MNIST: {missing}[.gz] is missing. Put it beside the other.")
     return _fetch(f"{images}.gz"), _fetch(f"{labels}.gz")
 
 

@@ -82,7 +82,7 @@ def opened(encoded: Encoded, name: str, f: Callable[[Image], T]) -> T:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableError(
-            f"{name}: {error} Remove it; or if you trust it, set PIL.Image.MAX_IMAGE_PIXELS to more pixels than it has."
+            f"{name}: {error} Remove it. If you trust it, set PIL.Image.MAX_IMAGE_PIXELS above its number of pixels."
         ) from error
     except Exception as error:  # a damaged file makes decoders raise anything: OSError, SyntaxError, struct.error, ...
         raise UnreadableError(
@@ -101,7 +101,7 @@ def _plain(image: Image, channels: int, name: str) -> Image:
     from PIL import ImageOps
 
     if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):  # there, I is 16-bit grey
-        raise DataError(f"{name} has pixels of 32 bits, whose black and white are unknown. Save it with 8 bits.")
+        raise DataError(f"{name} has 32-bit pixels, so the values of black and white are unknown. Save it with 8 bits.")
     mode = "L" if channels == 1 else "RGB"
     ImageOps.exif_transpose(
         image, in_place=True

@@ -56,8 +56,8 @@ class RowOf:
     def _differs(self, name: str, image: Array, shape: Shape) -> None:
         side = min(shape[:2])
         raise DataError(
-            f"{self.first} is {shape[0]}x{shape[1]} and {name} is {size_text(image)} (height x width); all must be "
-            f"alike. Resize and crop them: gankit.data.folder({self.where!r}, size={side}), or the text "
+            f"{self.first} is {shape[0]}x{shape[1]} and {name} is {size_text(image)} (height x width); all must have "
+            f"the same size. Resize and crop them: gankit.data.folder({self.where!r}, size={side}), or the text "
             f"'{self.where}@{side}'."
         )
 

@@ -42,26 +42,27 @@ def open_data(
       is 1-D and its first is not;
     - a mapping with x (or images, data, arr_0) and, if labelled, labels (or y), and conditions as `given/image`; a
       `.npz` file with those keys;
-    - pictures in pairs, `pairs:facades@64` and `halves:facades@64`: see `gankit.data.pairs`;
-    - a `.npy` file, which stays on disk, memory-mapped, as does `(np.load(path, mmap_mode="r"), labels)`; labels may
-      lie beside `faces.npy` in `faces.labels.npy`;
+    - pairs of images, `pairs:facades@64` and `halves:facades@64`: see `gankit.data.pairs`;
+    - a `.npy` file, which stays on disk, memory-mapped, as does `(np.load(path, mmap_mode="r"), labels)`; labels for
+      `faces.npy` may be in `faces.labels.npy`;
     - a folder of images, or of a folder for each class; `faces@64` resizes and crops; a .zip, .tar or .parquet of
       them; several, `cats,dogs@64`: see `gankit.data.folder`;
     - an official archive of CIFAR-10, or the folder that it unpacks to: see `gankit.data.cifar10.load`;
     - a table: a pandas DataFrame, or a .csv, .csv.gz, .tsv or .parquet file: see `gankit.data.table`;
-    - the name of an installed dataset. A name goes before a folder of that name, which is then written `./name`.
+    - the name of an installed data set. If a folder has the same name, write `./name` for the folder.
 
-    Named datasets, CIFAR-10's archives and tables have more splits than "train".
+    Installed data sets, CIFAR-10's archives and tables have other splits besides "train".
 
-    What yields batches, such as a torch DataLoader, goes to `gankit.build` or `Trainer.fit`: see `gankit.data.batches`.
+    Pass iterables of batches, such as a torch DataLoader, to `gankit.build` or `Trainer.fit`: see
+    `gankit.data.batches`.
 
     uint8 examples get value_range (0, 255), and (n, H, W) becomes (n, H, W, 1). Float images (n, H, W, C) with C
-    from 1 to 4 get (0, 1) or (-1, 1) when they lie within; other floats are unbounded. float16 and bool become
+    from 1 to 4 get (0, 1) or (-1, 1) if all values lie within; other floats are unbounded. float16 and bool become
     float32, longdouble float64. Labels may be whole numbers of any dtype, one-hot rows (n, C), or texts, whose classes
     are numbered in alphabetical order; they become int64 (n,).
 
-    num_classes: overrides what the source says; arrays say nothing.
-    codec: what made rows of numbers of the table that a game was built on, for more rows of its kind.
+    num_classes: overrides the source. Arrays do not say how many classes there are.
+    codec: the conversion to numbers of the table that a game was built on, for more rows of this table.
 
     Raises DataError for missing or unreadable files, NaN or infinity, and labels that do not fit.
     """
@@ -137,10 +138,10 @@ def _check_viewable(source: Any) -> None:
     """Refuse, before NumPy would walk through it, what holds or yields examples in its own way."""
     kind = type(source).__name__
     if yields_batches(source):
-        raise DataError(f"This {kind} yields batches, which go to gankit.build(data=...) or trainer.fit(data, ...).")
+        raise DataError(f"This {kind} yields batches. Pass it to gankit.build(data=...) or trainer.fit(data, ...).")
     if hasattr(source, "__getitem__") and not hasattr(source, "__iter__") and not hasattr(source, "__array__"):
         raise DataError(
-            f"This {kind} gives one example at a time. Pass what yields batches of them, such as "
+            f"This {kind} gives one example at a time. Pass something that yields batches, such as "
             "torch.utils.data.DataLoader(dataset, batch_size=64, shuffle=True)."
         )
 
@@ -203,8 +204,8 @@ def _from_file(path: Path) -> Dataset:
     except Exception as error:
         if "Python objects" in str(error) or "allow_pickle" in str(error):
             raise DataError(
-                f"{path} cannot be read: it holds Python objects, which gankit does not open, since that can run code. "
-                "Save the numbers in them, such as np.save(path, np.stack(list_of_arrays))."
+                f"{path} cannot be read: it has Python objects, which gankit does not open, because they can run code. "
+                "Save numbers instead, for example with np.save(path, np.stack(list_of_arrays))."
             ) from error
         # A damaged header makes NumPy's reader raise anything: TokenError, SyntaxError, ...
         raise DataError(f"{path} cannot be read: {error}. Save it again with np.savez or np.save.") from error
@@ -227,7 +228,7 @@ def _npz(path: Path) -> tuple[Array, Array | None, Mapping[str, Any]]:
             if member.file_size > LARGE and member.file_size > MOST_TIMES * max(1, member.compress_size):
                 raise DataError(
                     f"{path}: {member.filename} would unpack from {member.compress_size:,} to {member.file_size:,} "
-                    "bytes, as a trap does. If you trust it, save it as .npy and pass that."
+                    "bytes, like a zip bomb. If you trust it, save it as .npy and pass that."
                 )
         return x_and_conditions(archive, path.name)
 
@@ -282,7 +283,7 @@ def as_array(source: Any, name: str) -> Array:
         return np.asarray(source)
     except (TypeError, ValueError, RuntimeError, BufferError) as error:  # ragged; on a GPU; wants a gradient; bfloat16
         raise DataError(
-            f"{name}: NumPy cannot take this {type(source).__name__} ({error}). "
+            f"{name}: NumPy cannot convert this {type(source).__name__} ({error}). "
             "Pass an array, or for a tensor x.detach().cpu().float()."
         ) from error
 

@@ -235,7 +235,7 @@ class Store:
             if self._state[other] == DONE:
                 return int(other)
         raise DataError(
-            f"No picture to put in the place of a broken one: all {len(same):,} of its class are. {self.broken[row]}"
+            f"No image can replace a broken one: all {len(same):,} images of its class are broken. {self.broken[row]}"
         )
 
 

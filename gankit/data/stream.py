@@ -41,31 +41,31 @@ class BatchSource:
 
 
 def batches(source: Iterable[Any], *, channels_first: bool | None = None) -> BatchSource:
-    """An iterable of batches as data; to be called where its images lie channels first, as PyTorch's do.
+    """An iterable of batches as data. You need this function only for images with channels first, as in PyTorch.
 
-    Any iterable of batches is data as it is, `gankit.build(data=loader)` or `trainer.fit(loader, steps=1000)`: a torch
-    DataLoader, a generator, an object of your own with `__iter__`. (A list is an array.) Each batch is examples
-    (m, *shape), or a tuple or list (x,) or (x, labels), or a mapping with x and labels, in whatever NumPy can view.
-    Batches may be of any size: they are cut anew to the game's `batch_size`, in the order in which they come. A step
-    takes k of these, and one more where the loss shows G real examples. Shuffling is the iterable's business. Labels
-    are read in conditional games only, which need `num_classes`. While a step is played the next batches are read on a
-    thread; GANKIT_WITHOUT=ahead reads them on the caller's, for what is bound to it, such as a connection to SQLite.
+    You can pass any iterable of batches directly, as `gankit.build(data=loader)` or `trainer.fit(loader, steps=1000)`:
+    a torch DataLoader, a generator, an object of your own with `__iter__`. (A list is an array.) Each batch is examples
+    (m, *shape), a tuple or list (x,) or (x, labels), or a mapping with x and labels, as anything that NumPy can view.
+    Batches may have any size. gankit splits them again into batches of `batch_size`, in their order. A step takes k of
+    these, and one more if the loss shows real examples to G. The iterable has to shuffle. Labels are read only in
+    conditional games, which need `num_classes`. A thread reads the next batches during a step. If your iterable must
+    run on the calling thread, such as a connection to SQLite, set GANKIT_WITHOUT=ahead.
 
-    channels_first: True turns images (m, C, H, W) into gankit's (m, H, W, C), in which samples are returned; False says
-        that the axis after m is none of channels, whatever it looks like. By default shapes that look like channels
-        first are refused.
+    channels_first: True turns images (m, C, H, W) into gankit's (m, H, W, C), and samples have this layout too. False
+        says that the axis after m does not hold channels. By default shapes that look like channels first are refused.
 
-    The first batch, read when the game is built, tells the shape and the units: uint8 is 0..255; float images are in
-    [0, 1] or [-1, 1] when they lie within; other floats are unbounded, and are scaled by the statistics of that batch
-    alone, so it should be a fair sample. Every later batch is checked against it.
+    The first batch is read when the game is built, and determines the shape and the units: uint8 is 0..255; float
+    images are in [0, 1] or [-1, 1] if all values are; other floats are unbounded, and are scaled by the statistics of
+    that batch only, so it should be representative. Every later batch is checked against it.
 
-    An iterable that ends is begun again. One that cannot be, such as a generator, ends training in a DataError when no
-    whole step is left in it; the steps done are kept. A second `fit` on the same object goes on where the first
-    stopped. Checkpoints know nothing of the position in an iterable: a resumed run is fed what it then yields.
+    If an iterable ends, it is started again. If that is not possible, as for a generator, training ends with a
+    DataError when no whole step is left; the steps done are kept. A second `fit` on the same object continues where the
+    first stopped. Checkpoints do not store the position in an iterable: a resumed run gets what the iterable then
+    yields.
     """
     if not yields_batches(source):
         raise DataError(
-            f"This {type(source).__name__} yields no batches. Arrays, files and names are data as they are."
+            f"This {type(source).__name__} yields no batches. Pass arrays, files and names directly as data."
         )
     return BatchSource(source, channels_first)
 
@@ -91,7 +91,7 @@ class BatchStream:
         self._iterator, self._count = iter(source), 0
         first = self._next()
         if first is None:
-            raise DataError(f"This {self._kind} yields no batches. A generator read to its end must be made anew.")
+            raise DataError(f"This {self._kind} yields no batches. If it is a used-up generator, create it again.")
         self.first = replace(first, value_range=told_range(first.x, first.name))
         self._range = self.first.value_range if spec is None else spec.value_range
         self._check(first)
@@ -169,8 +169,8 @@ class BatchStream:
             return np.moveaxis(x, 1, -1)
         if self._channels_first is None and x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] > 4:
             raise DataError(
-                f"{name} has shape {x.shape}, which looks like images with channels first; gankit's come last. Pass "
-                "gankit.data.batches(loader, channels_first=True), or channels_first=False if they are not."
+                f"{name} has shape {x.shape}, which looks like images with channels first; gankit expects them last. "
+                "Pass gankit.data.batches(loader, channels_first=True), or channels_first=False if they are not first."
             )
         return x
 
@@ -180,7 +180,7 @@ class BatchStream:
         if x.shape[1:] != first.shape[1:] or x.dtype != first.dtype:
             raise DataError(
                 f"{batch.name} is {x.dtype} of shape {x.shape}; the first was {first.dtype} of shape {first.shape}. "
-                "All must be alike but for how many examples they hold."
+                "Only the number of examples may differ."
             )
         if x.dtype == np.uint8 and self._range == (0, 255):
             return
@@ -191,8 +191,8 @@ class BatchStream:
         slack = SLACK * (high - low)
         if least < low - slack or greatest > high + slack:
             raise DataError(
-                f"{batch.name} runs from {least:.6g} to {greatest:.6g}, but the data this game was built on promised "
-                f"{low:g} to {high:g}. Scale all batches alike."
+                f"{batch.name} runs from {least:.6g} to {greatest:.6g}, but the data of this game is declared as "
+                f"{low:g} to {high:g}. Scale all batches in the same way."
             )
 
 

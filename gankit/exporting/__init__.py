@@ -1,7 +1,7 @@
-"""Trained generators for people without gankit: `gankit.export`, `gankit export`, and folders for the Hugging Face Hub.
+"""Export trained generators: `gankit.export`, `gankit export`, and folders for the Hugging Face Hub.
 
-A backend writes the file (`gankit.interfaces.exporting`); what the file computes, and the lines that open it, are here.
-Nothing is written before the file was found to give what `gan.sample` gives.
+A backend writes the file (`gankit.interfaces.exporting`). What the file computes, and the lines that open it, are here.
+gankit writes the file only after a check that it gives the same samples as `gan.sample`.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ TRIED = (1, 5)
 
 @dataclass(frozen=True)
 class Export:
-    """What was written.
+    """The result of an export.
 
-    path: the file, or the folder. script: the file of the snippet beside it; None where a folder's README has it.
-    snippet: Python that opens it without gankit; "" where nothing of it runs without. inputs, output: what G takes and
-    gives, in words. checked: whether what opens it is installed here, and gave what G gives. opens_with: what to
-    install for it. steps: how long the game was played.
+    path: the file or folder. script: the file with the snippet; None if it is in the README of a folder.
+    snippet: Python that opens the file without gankit; "" if nothing in it runs without gankit. inputs, output: the
+    inputs and output of G, in words. checked: whether the file was opened here and gave the samples of G. opens_with:
+    the package that opens it. steps: how many steps G was trained.
     """
 
     path: Path
@@ -73,21 +73,21 @@ def export(
     step: int | None = None,
     player: str = G,
 ) -> Export:
-    """Write the generator of a game to a file that opens without gankit, and beside it the Python that opens it.
+    """Write the generator of a game to a file that opens without gankit, and the Python that opens it.
 
-    The file computes what `gan.sample` computes: from z, and conditions in the user's units, to examples in the user's
-    units, by the moving average where the game keeps one, in full precision, for any number of rows.
+    The file computes what `gan.sample` computes: it maps z, and conditions in the user's units, to examples in the
+    user's units, with the moving average if the game keeps one, in full precision, for any number of rows.
 
     source: a trainer, a run folder, a checkpoint, or `hf://user/repo`.
     to: "torch" (a `torch.export` program), "onnx", "stablehlo" (`jax.export`), or "safetensors", a folder in the layout
-        of the Hugging Face Hub, which has the whole game and opens again by `gankit.load`. Any of them, whatever
-        backend trained it.
+        of the Hugging Face Hub with the whole game, which `gankit.load` opens. You can choose any of them, whatever
+        backend trained the game.
     out: by default named after the run, in the current folder.
-    step: of the checkpoint in a run folder; by default the latest.
-    player: which G, in a game of several.
+    step: which checkpoint of a run folder; by default the latest.
+    player: which G, if the game has several.
 
-    Raises ConfigError for an unknown target, a missing library, a G of the user's own, or where `out` is there already;
-    CheckpointError where there is no checkpoint. Nothing is written then.
+    Raises ConfigError for an unknown target, a missing library, a G that is the user's own module, or if `out` exists;
+    CheckpointError if there is no checkpoint. In these cases nothing is written.
     """
     if to == FOLDER:
         from gankit.exporting.folder import export_folder

@@ -15,10 +15,10 @@ from gankit.play.game import G
 
 
 def push(source: Any, repo: str, *, private: bool = False, step: int | None = None, player: str = G) -> str:
-    """Put a game into a repository of the Hub, which is made where there is none; returns its address, hf://user/repo.
+    """Upload a game to a repository of the Hub, and create it if needed. Returns its address, hf://user/repo.
 
-    source, step, player: as for `gankit.export`. private: whether a new repository is seen by its owner alone.
-    Raises ConfigError for a name that is none, or where huggingface_hub is missing; GankitError where the Hub refuses.
+    source, step, player: as for `gankit.export`. private: whether only the owner sees a new repository.
+    Raises ConfigError for an invalid name, or if huggingface_hub is missing; GankitError if the Hub refuses.
     """
     repo = repo.removeprefix("hf://")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):

@@ -28,11 +28,11 @@ from gankit.plug import registry
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure that can be asked for: what an entry of `gankit_figures` names.
+    """A figure. An entry of `gankit_figures` names one.
 
-    draw: from a trainer, or from a run folder, to a `gankit.Picture`; its keywords are the figure's settings.
-    unfit: why it cannot be drawn of a trainer's game, as a sentence; None where it can, which is the default.
-    of: what `draw` is given.
+    draw: maps a trainer, or a run folder, to a `gankit.Picture`; its keyword arguments are the figure's settings.
+    unfit: why the figure does not fit a trainer's game, as a sentence, or None if it fits, which is the default.
+    of: the argument of `draw`: "trainer" or "run".
     """
 
     draw: Callable[..., Picture | Animation]

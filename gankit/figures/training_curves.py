@@ -36,7 +36,7 @@ def curves(run: str | os.PathLike[str]) -> Picture:
     """
     folder = Run(Path(run))
     if not folder.config_file.is_file():
-        raise ConfigError(f"{run} is no run folder: it has no config.toml. Training curves are drawn of one.")
+        raise ConfigError(f"{run} is not a run folder: it has no config.toml. Training curves need a run folder.")
     terms = logged(folder)
     if len(terms.get("step", ())) == 0:
         raise ConfigError(f"Nothing is logged in {folder.metrics_file} yet.")

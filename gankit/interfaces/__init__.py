@@ -1,12 +1,12 @@
-"""The contracts between the game and everything that plugs into it.
+"""The contracts between a game and everything that plugs into it. They import nothing else of gankit.
 
-`values` is what travels: arrays, draws, scores, the state. `ops` is what a backend computes with, `backend` the rest of
-it, `parts` what plugs into the game, `trainer` what a user holds, `workers` who else plays,
-`exporting` how a generator leaves gankit. They import nothing else of
-gankit.
+- `values`: arrays, draws, scores, the state.
+- `ops`: the functions that a backend computes with. `backend`: the rest of a backend.
+- `parts`: losses, terms and other parts of a game. `trainer`: the object that a user holds.
+- `workers`: the processes or devices that share a game. `exporting`: how to write a generator to a file.
 
-An `Array` is whatever the backend computes with. "In the array-API standard? Use `ops.xp`. Otherwise it is one of
-the functions of `Ops`, native to the backend."
+An `Array` is whatever the backend computes with. If a function is in the array-API standard, use `ops.xp`. Otherwise
+use the function of `Ops`, which is native to the backend.
 """
 
 from gankit.interfaces.backend import Backend as Backend

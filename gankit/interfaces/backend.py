@@ -23,30 +23,30 @@ class Network(Protocol):
 
     @property
     def mixes_samples(self) -> bool:
-        """Whether real and fake must go through in passes of their own (batch norm)."""
+        """Whether real and fake need separate passes (batch norm)."""
 
     @property
     def shapes(self) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
         """The canonical shape of each parameter, and of each buffer, by canonical name."""
 
     def init(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> tuple[Tensors, Tensors]:
-        """(params, buffers) on the device from canonical float64 arrays."""
+        """(params, buffers) on the device, from canonical float64 arrays."""
 
     def apply(
         self, params: Tensors, buffers: Tensors, x: Array, given: Given, *, train: bool, key: Key | None
     ) -> tuple[Any, Tensors]:
-        """(output, new buffers). The key feeds dropout, and is needed only in training.
+        """(output, new buffers). The key is for dropout, and is needed only in training.
 
-        given: the conditions of the examples; each layer takes the one that it names (`Layer.condition`).
+        given: the conditions of the examples. Each layer uses the one that it names (`Layer.condition`).
 
-        Running statistics move in training only, and the buffers that were given stay as they are.
+        Running statistics change only in training. The given buffers are not modified.
         """
 
     def with_params(self, params: Tensors, buffers: Tensors) -> Any:
-        """The native module holding these numbers."""
+        """The native module with these parameters and buffers."""
 
     def canonical(self, tensors: Tensors) -> Tensors:
-        """Tensors of this network (or slots shaped like them) seen in the canonical layout, on the device."""
+        """Tensors of this network (or slots shaped like them) in the canonical layout, on the device."""
 
     def own(self, tensors: Tensors) -> Tensors:
         """The inverse of canonical."""
@@ -67,32 +67,32 @@ class OptimizerSpec(Protocol):
     def numbers(self, steps: np.ndarray[Any, Any]) -> Mapping[str, np.ndarray[Any, Any]]:
         """The values that change over time, for each of these iterations.
 
-        "again/lr" is what lr is for D's updates after the first in an iteration with k > 1, where it is another.
+        "again/lr" is the learning rate of D's later updates in an iteration with k > 1, if it differs from the first.
         """
 
 
 class Optimizer(Protocol):
-    """A native optimizer seen as a pure function, which consumes the slots and parameters it is given."""
+    """A native optimizer seen as a pure function. It consumes the slots and parameters that you pass."""
 
     def init(self, params: Tensors, updates: int = 0) -> dict[str, Any]:
-        """Fresh slots after so many updates: the names of the spec's `slots`, each a dict shaped like params, and
-        whatever count of updates the native optimizer keeps."""
+        """New slots after so many updates: the spec's `slots` by name, each a dict shaped like params, and the count
+        of updates, if the native optimizer keeps one."""
 
     def updates(self, slots: Mapping[str, Any]) -> int:
-        """How many updates these slots have seen; 0 where the optimizer does not count them."""
+        """How many updates these slots have seen; 0 if the optimizer does not count them."""
 
     def update(
         self, slots: Mapping[str, Any], params: Tensors, grads: Tensors, numbers: Mapping[str, Any]
     ) -> tuple[Mapping[str, Any], Tensors]:
-        """One step downhill: (new slots, new params)."""
+        """One optimizer step: (new slots, new params)."""
 
 
 class Backend(Protocol):
-    """An array framework, made as `Backend(device="auto", dtype="float32", precision="full")`. Holds no mathematics of
-    the game. One whose devices can share a minibatch in one process takes `devices` too, a number or "all".
+    """An array framework, created as `Backend(device="auto", dtype="float32", precision="full")`. Contains no GAN
+    mathematics. If its devices can share a minibatch in one process, it takes `devices` too, a number or "all".
 
-    A backend that does not pass a check of the suite, and cannot, says so: `known_failures`, a mapping of the check's
-    name to the reason.
+    If a backend cannot pass a check of the suite, it says so in `known_failures`, which maps the name of the check to
+    the reason.
     """
 
     @property
@@ -103,24 +103,24 @@ class Backend(Protocol):
 
     @property
     def device(self) -> str:
-        """The device in the framework's words, for messages and env.json."""
+        """The framework's name of the device, for messages and env.json."""
 
     @property
     def dtype(self) -> str: ...
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What it can do on this device, of the names in `gankit.plug.capabilities`."""
+        """What it can do on this device: names from `gankit.plug.capabilities`."""
 
     @property
     def versions(self) -> Mapping[str, str]:
         """The framework's packages and their versions."""
 
     def network(self, placed: Sequence[Placed]) -> Network:
-        """A native network from layer records."""
+        """A native network from layers."""
 
     def wrap(self, module: Any) -> tuple[Network, dict[str, np.ndarray[Any, Any]]]:
-        """A module of this framework as a network, and the numbers it holds; raises ConfigError for anything else."""
+        """A module of this framework as a network, and its values. Raises ConfigError for anything else."""
 
     def optimizer(self, spec: OptimizerSpec) -> Optimizer:
-        """The native optimizer for a spec; raises ConfigError when there is none."""
+        """The native optimizer for a spec. Raises ConfigError if there is none."""

@@ -1,8 +1,8 @@
-"""How a backend writes a generator to a file that opens where there is no gankit.
+"""How a backend writes a generator to a file that opens without gankit.
 
-A backend's class says what it can write by `exports`, a mapping of targets to exporters, such as
-`{"onnx": "my_backend.export:Onnx"}`. Each is imported on its first use, and made without arguments. What the file
-computes is core's: see `gankit.exporting`.
+A backend's class declares what it can write in `exports`, which maps targets to exporters, such as
+`{"onnx": "my_backend.export:Onnx"}`. An exporter is imported on first use and created without arguments. The core
+defines what the file computes: see `gankit.exporting`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from gankit.interfaces.values import Array, Tensors
 
 Numbers = np.ndarray[Any, Any]
 Function = Callable[[Tensors, Mapping[str, Array]], Array]
-"""(weights, inputs) to examples: what `gan.sample` computes, over the backend's `ops`."""
+"""(weights, inputs) to examples: what `gan.sample` computes, with the backend's `ops`."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What an exporter made.
+    """What an exporter wrote.
 
-    content: the file's bytes.
-    run: the function of these bytes, inputs in their order to examples; None where what opens them is not installed.
+    content: the bytes of the file.
+    run: opens these bytes and maps inputs, in their order, to examples; None if the package that opens them is missing.
     """
 
     content: bytes
@@ -34,9 +34,9 @@ class Written:
 
 
 class Exporter(Protocol):
-    """One format.
+    """One file format.
 
-    suffix: of its files, ".onnx". integers: the dtype in which it takes classes. opens_with: the package to install.
+    suffix: the end of the file name, ".onnx". integers: the dtype of classes. opens_with: the package that opens it.
     """
 
     suffix: str
@@ -44,10 +44,10 @@ class Exporter(Protocol):
     opens_with: str
 
     def write(self, backend: Backend, function: Function, weights: Tensors, inputs: Mapping[str, Numbers]) -> Written:
-        """The function with these weights as a file, for any number of rows.
+        """Write the function with these weights, for any number of rows.
 
-        weights: on the backend, by canonical name. inputs: a few rows of each, z first, by names that Python allows.
-        Raises ConfigError, with what to install, where a package is missing.
+        weights: on the backend, by canonical name. inputs: a few rows of each, z first, by valid Python names.
+        Raises ConfigError, with what to install, if a package is missing.
         """
 
     def snippet(self, file: str, inputs: Sequence[str]) -> tuple[str, str, str]:

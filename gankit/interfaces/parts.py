@@ -1,4 +1,4 @@
-"""What plugs into the game: losses, terms, constraints, augmentations, makers of conditions."""
+"""The parts of a game: losses, terms, constraints, augmentations, makers of conditions, priors."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from gankit.interfaces.values import Array, Draw, Given, Key, Port, Scores, Tens
 
 
 class Loss(Protocol):
-    """D's scores on real and fake to one number for each player, both to be minimised. Pure: it never sees parameters.
+    """Maps D's scores on real and fake to one number per player. Each player minimises its number. A loss is pure, and
+    never sees parameters.
 
-    generator_needs_real: G's objective compares fakes with real examples, so G's phase draws some; left out, it is
-        False. conditional: the game has labels, which D and G are given; left out, it is False.
-    A loss with `needs_mismatched = True` finds D's logits of real examples with wrong labels in `real.mismatched`.
-    A loss with `pairs_examples = True` compares the i-th fake with the i-th real example, so both must have one label.
-    A loss around another takes it as `base`, which a user writes as a name or a table.
+    generator_needs_real: whether G's objective compares fakes with real examples, so that G's phase draws some; False
+        by default. conditional: whether D and G get labels; False by default.
+    With `needs_mismatched = True`, `real.mismatched` has D's logits of real examples with wrong labels.
+    With `pairs_examples = True`, the loss compares the i-th fake with the i-th real example; both get the same label.
+    A loss that wraps another takes it as `base`, which a user writes as a name or a table.
     """
 
     generator_needs_real: bool
@@ -34,19 +35,19 @@ class Loss(Protocol):
 
 @dataclass(frozen=True)
 class Moment:
-    """What a term is handed: one phase of one step, as far as it has come.
+    """The argument of a term: the current phase of a step.
 
     ops: the backend's functions.
-    draw: the minibatch. fake: (m, *shape) what G made of its latents; fakes: the same by source, "" for the main one.
-    critic: D, (examples, their conditions; those of the reals by default) to Scores.
-    generate: G, (latents, conditions; those of the fakes by default) to examples.
-    apply: any player, (role, x, conditions) to what its network returns; `scores` any that judges, to Scores.
-    numbers: what changes over time, by name.
-    key: the term's own, of this step; for several draws, `ops.fold_in(key, i)`.
+    draw: the minibatch. fake: (m, *shape), G's output for its latents; fakes: the same by source, "" for the main one.
+    critic: D: (examples, their conditions; by default those of the real examples) to Scores.
+    generate: G: (latents, conditions; by default those of the fakes) to examples.
+    apply: any player: (role, x, conditions) to the output of its network; `scores`: any discriminator, to Scores.
+    numbers: values that change over time, by name.
+    key: the term's own key for this step; for several draws use `ops.fold_in(key, i)`.
     memory: what the term remembers, 0-d arrays by name.
 
-    The networks are those of this moment, in training mode; the player that moves is differentiated through. What a
-    call changes in buffers (running statistics) is forgotten.
+    The networks are the current ones, in training mode. The player that is updated is differentiated through. Changes
+    that a call makes to buffers (running statistics) are discarded.
     """
 
     ops: Ops
@@ -63,20 +64,20 @@ class Moment:
 
 
 class Term(Protocol):
-    """What joins one player's objective beside the loss: a gradient penalty, a distance to the paired example.
+    """A part of one player's objective beside the loss, such as a gradient penalty or a distance to a paired example.
 
     name: the term's name in the log.
-    player: in whose phase it counts, "discriminator" or "generator".
-    every: it acts at every so many iterations, `every` times as strong; in between it is reported as it last was.
-    weight: what the step multiplies it by; a number or a schedule (`gankit.schedules.schedule`).
+    player: the player whose objective it belongs to, "discriminator" or "generator".
+    every: it acts at every `every`-th iteration, `every` times as strong. In between, the log shows its last value.
+    weight: the step multiplies the term by it; a number or a schedule (`gankit.schedules.schedule`).
 
-    Beside these a term may have
-    needs: names of what must be there: "real" (real examples in G's phase), "given" (conditions), "classes" (a D that
-        tells them), a further source, a further player.
-    slopes_at: "real", "fake": where it takes D's gradient in the examples, by `gankit.penalties.input_gradient`, which
-        then comes from the pass that judges them, at half the cost.
-    memory: names to the numbers they start from. The term then returns (value, new memory), and is called whatever its
-        weight at that step. Checkpoints keep it.
+    Optional attributes:
+    needs: names of what the term uses: "real" (real examples in G's phase), "given" (conditions), "classes" (a D that
+        predicts classes), another source, another player.
+    slopes_at: "real", "fake": the examples at which it takes D's gradient with `gankit.penalties.input_gradient`. The
+        gradient then comes from the pass in which D scores them, at half the cost.
+    memory: names and initial values. The term then returns (value, new memory), and is called at every step, whatever
+        its weight. Checkpoints keep the memory.
     """
 
     name: str
@@ -89,7 +90,7 @@ class Term(Protocol):
 
 
 class Penalty(Protocol):
-    """A term as `PLUGIN_API` 1 had it. Entries that say `api=1` are called like this until gankit 1.0."""
+    """A term of `PLUGIN_API` 1. Entries with `api=1` are called like this until gankit 1.0."""
 
     name: str
     player: Literal["discriminator", "generator"]
@@ -102,50 +103,50 @@ class Penalty(Protocol):
 
 
 class Constraint(Protocol):
-    """What a player's parameters are brought back to after each of its updates, such as clipped weights."""
+    """Changes a player's parameters after each of its updates, for example by clipping weights."""
 
     name: str
     player: Literal["discriminator", "generator", "both"]
 
     def __call__(self, ops: Ops, params: Tensors) -> Tensors:
-        """Parameters by canonical name, in the canonical layout, to the same names and shapes."""
+        """Takes parameters by canonical name, in the canonical layout, and returns the same names and shapes."""
 
 
 class Augmentation(Protocol):
-    """A random, differentiable change of examples, real and fake alike, before D sees them.
+    """A random, differentiable change of real and fake examples before D sees them.
 
-    An entry that says `api=1` is called without the conditions, and returns the examples alone.
+    An entry with `api=1` is called without the conditions, and returns only the examples.
     """
 
     def __call__(self, ops: Ops, x: Array, given: Given, key: Key) -> tuple[Array, Given]:
-        """(m, *shape) in model units, and their conditions, to the same; each example is changed in its own way, and
-        pictures among its conditions with it where it moves pixels."""
+        """Takes (m, *shape) in model units and their conditions, and returns the same. Each example is changed
+        independently. If the change moves pixels, it moves those of image conditions too."""
 
 
 class ConditionMaker(Protocol):
-    """Makes conditions of the examples themselves, inside the step, on the device. Made for one game: `f(spec, ...)`.
+    """Computes conditions from the examples, inside the step, on the device. Created for one game: `f(spec, ...)`.
 
-    ports: what it makes, by name.
-    noise: how many numbers, uniform on [0, 1), it wants for each example; they come from the game's streams.
+    ports: the conditions that it makes, by name.
+    noise: how many uniform numbers on [0, 1) it gets for each example. They come from gankit's random streams.
 
-    One whose target says `splits = True` cuts each example of the data in two instead, once, when the data is opened,
-    by its method `split(dataset)`: what is to be made, and the condition. It is not called in the step. One with a
-    `source` says that G is given the examples of that further source.
+    If its target has `splits = True`, it is not called in the step. Instead its method `split(dataset)` splits each
+    example once, when the data is opened, into the example and the condition. With a `source`, G gets the examples of
+    that other source.
     """
 
     ports: Mapping[str, Port]
     noise: int
 
     def __call__(self, ops: Ops, x: Array, noise: Array | None) -> Given:
-        """Examples (m, *shape) and (m, noise) to their conditions. Pictures of a known range are numbers in [0, 1], on
-        both sides; all else is in the units of the data."""
+        """Maps examples (m, *shape) and (m, noise) to conditions. Images of a known range are numbers in [0, 1], in
+        input and output. Everything else is in the units of the data."""
 
 
 class Prior(Protocol):
-    """What z is drawn from. Made for one game: `f(latent_dim, **settings)`.
+    """The distribution of z. Created for one game: `f(latent_dim, **settings)`.
 
-    width: how many numbers are drawn for a z; they are what `Draw.z` holds and `generate` takes.
-    layers: records in front of G's own that make z, latent_dim numbers, of them; () where they are z.
+    width: how many numbers are drawn for one z. `Draw.z` has them, and `generate` takes them.
+    layers: layers in front of G's own that turn them into z, latent_dim numbers; () if they are z already.
     """
 
     @property
@@ -155,7 +156,7 @@ class Prior(Protocol):
     def layers(self) -> tuple[Any, ...]: ...
 
     def draw(self, rng: np.random.Generator, lead: tuple[int, ...]) -> np.ndarray[Any, Any]:
-        """(*lead, width) float64, drawn from rng alone, row after row: two draws in turn are one of both sizes."""
+        """(*lead, width) float64, drawn from rng only, row after row: two draws equal one draw of both sizes."""
 
     def confined(self, z: np.ndarray[Any, Any], start: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """(n, width) numbers that were moved away from `start`, brought back to where the prior has mass."""
+        """Brings (n, width) numbers, which were moved away from `start`, back to where the prior has mass."""

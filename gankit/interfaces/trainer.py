@@ -1,4 +1,4 @@
-"""A game in progress, and who listens to it."""
+"""A game in training, and its callbacks and loggers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Callback(Protocol):
-    """Called by `Trainer.fit` after every `every`-th step with that step's terms as floats."""
+    """`Trainer.fit` calls it after every `every`-th step, with the terms of that step as floats."""
 
     every: int
 
@@ -27,20 +27,20 @@ class Callback(Protocol):
 
 
 class Logger(Protocol):
-    """Where the terms of a run go beside its own folder, such as TensorBoard. Made with its settings."""
+    """Another place for the terms of a run, such as TensorBoard. Created with its settings."""
 
     def start(self, folder: Path, config: Config, step: int) -> None:
-        """Before the first step that this process plays; `step` were played before, and later ones may come again."""
+        """Called before the first step of this process. `step` steps are done; later steps may come again."""
 
     def log(self, step: int, terms: Mapping[str, float]) -> None:
-        """After every `log_every`-th step."""
+        """Called after every `log_every`-th step."""
 
     def finish(self) -> None:
-        """After the last step, or when the run is interrupted."""
+        """Called after the last step, or if the run is interrupted."""
 
 
 class Generator(Protocol):
-    """G: latents (and conditions) to examples."""
+    """G: maps latents (and conditions) to examples."""
 
     @property
     def native(self) -> Any:
@@ -48,7 +48,7 @@ class Generator(Protocol):
 
 
 class Discriminator(Protocol):
-    """D: examples (and conditions) to Scores."""
+    """D: maps examples (and conditions) to Scores."""
 
     @property
     def native(self) -> Any:
@@ -56,11 +56,11 @@ class Discriminator(Protocol):
 
 
 class Trainer(Protocol):
-    """A game in progress; what `gankit.build` and `gankit.load` return. Documented at `AdversarialTrainer`.
+    """A game in training. `gankit.build` and `gankit.load` return one. `AdversarialTrainer` documents its methods.
 
-    A trainer of your own is registered by the hook `gankit_trainers`, made as `Trainer(game, dataset)`, and chosen by
-    the setting `trainer`. To change how a game is played, derive from `AdversarialTrainer`, which has everything that
-    figures, alarms, metrics and the command line ask for.
+    To use a trainer of your own, register it with the hook `gankit_trainers`, and choose it with the setting `trainer`.
+    It is created as `Trainer(game, dataset)`. To change how a game trains, derive from `AdversarialTrainer`, which has
+    everything that figures, alarms, metrics and the command line need.
     """
 
     @property

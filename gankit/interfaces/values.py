@@ -1,4 +1,4 @@
-"""What travels between the parts of a game: conditions, minibatches, scores, the state."""
+"""The values that parts of a game exchange: conditions, minibatches, scores, the state."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ Tree = Any
 Tensors = dict[str, Array]
 """Arrays by canonical name (`dense0/kernel`), in the backend's own layout."""
 Given = Mapping[str, Array]
-"""Conditions by name, one row an example: classes (m,), vectors (m, n), images and masks (m, h, w, c). Empty where a
+"""Conditions by name, one row per example: classes (m,), vectors (m, n), images and masks (m, h, w, c). Empty if a
 game has none."""
 LABEL, LATENT = "label", "latent"
-"""The name of the condition that `labels=` is the short form of."""
+"""LABEL: the condition that `labels=` stands for. LATENT: D's condition in a game with an encoder."""
 COLUMN, CHANCE = "column", "chance"
-"""Conditions of rows of a table: a category of one column, and a uniform number for each choice. Kinds, too."""
+"""Conditions for rows of a table: a category of one column, and a uniform number for each choice. Also their kinds."""
 
 
 @dataclass(frozen=True)
 class Port:
-    """What a condition is, before there are arrays.
+    """The type of a condition.
 
     kind: "class", (m,) integers; "vector", (m, n) floats; "image", (m, h, w, c) floats, scaled like the examples;
-        "part", (m, n) floats, what is known of an example that is a vector, scaled like the examples; "mask", (m, h, w,
-        1) or (m, n) floats, 1 where an image or a vector is known; "column", (m, n) floats, 1 for a category that a row
-        of a table is told, 0 for all others; "chance", (m, n) uniform numbers.
-    shape: of one example's; () for a class.
-    num_classes: of a class.
+        "part", (m, n) floats, the known part of a vector example, scaled like the examples; "mask", (m, h, w, 1) or
+        (m, n) floats, 1 where an image or a vector is known; "column", (m, n) floats, 1 for the category that is given
+        for a row of a table, 0 for all others; "chance", (m, n) uniform numbers.
+    shape: the shape for one example; () for a class.
+    num_classes: the number of classes, for a class.
     """
 
     kind: str
@@ -39,12 +39,12 @@ class Port:
 
     @property
     def scaled(self) -> bool:
-        """Whether it is in the units of the examples."""
+        """Whether it has the units of the examples."""
         return self.kind in ("image", "part")
 
     @property
     def drawn(self) -> bool:
-        """Whether it is drawn by its maker outside training, where nobody tells it."""
+        """Whether its maker draws it outside training if you do not pass it."""
         return self.kind in (COLUMN, CHANCE)
 
     def to_plain(self) -> dict[str, Any]:
@@ -64,11 +64,11 @@ class Port:
 
 @dataclass(frozen=True)
 class Choice:
-    """A place in an example that is a vector where one of several numbers is 1 and the others are 0.
+    """A one-hot section of a vector example: one of its numbers is 1 and the others are 0.
 
-    start, stop: of the place. shares: how often each of them is the one in the training data.
-    position, modes: of a number, where in an example it says how far it is from the mean of the mode that was chosen,
-    and how many of the first places are modes; beside the others it is 0. None and 0 for what is no number.
+    start, stop: the section. shares: how often each number is the 1 in the training data.
+    position, modes: for a column of numbers, the index of the distance from the mean of the chosen mode, and how many
+    of the first places are modes. For other places the distance is 0. None and 0 for a column that has no numbers.
     """
 
     start: int
@@ -80,14 +80,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Scores:
-    """What D says of a batch.
+    """D's output for a batch.
 
-    logits: (N,) raw scores; D(x) of the paper is sigmoid(logits).
+    logits: (N,) raw scores; D(x) in the paper is sigmoid(logits).
     labels: (N,) integer classes in a game with labels: the condition `given["label"]`.
-    class_logits: (N, num_classes) when D also classifies.
+    class_logits: (N, num_classes) if D also classifies.
     features: activations inside D, for losses that match them.
-    mismatched: (N,) logits of the same examples with wrong labels, when a loss asks for them (`needs_mismatched`).
-    given: the conditions that D judged under, by name.
+    mismatched: (N,) logits of the same examples with wrong labels, if a loss asks for them (`needs_mismatched`).
+    given: the conditions that D saw, by name.
     """
 
     logits: Array
@@ -105,27 +105,27 @@ class Scores:
 
 
 def as_given(given: Any) -> Given:
-    """Conditions by name, from what may also be the labels alone, or nothing."""
+    """Conditions by name, from conditions, from labels alone, or from nothing."""
     if given is None:
         return {}
     return given if isinstance(given, Mapping) else {LABEL: given}
 
 
 def beside(given: Given) -> tuple[Any, ...]:
-    """What a module of a user's own is called with after x: nothing, the labels where there is no more, or all
-    conditions by name."""
+    """The arguments of a user's module after x: nothing, the labels if there is nothing else, or all conditions by
+    name."""
     return () if not given else (given[LABEL],) if [*given] == [LABEL] else (given,)
 
 
 class Draw(NamedTuple):
     """One minibatch of Algorithm 1, m examples and m latents.
 
-    real: (m, *shape) examples in model units; None when the phase needs none.
+    real: (m, *shape) examples in model units; None if the phase needs none.
     given: the conditions of the real examples.
     z: (m, latent_dim) noise, or as wide as the prior is.
-    fake_given: the conditions of the fakes, those of the real examples in the same places unless the game draws others.
-    others: further minibatches, by name: of the game's other sources, and "mismatched", the real examples with
-        conditions that they do not have.
+    fake_given: the conditions of the fakes: those of the real examples in the same rows, unless the game draws others.
+    others: other minibatches, by name: those of other sources, and "mismatched", the real examples with wrong
+        conditions.
     """
 
     real: Array | None
@@ -136,7 +136,7 @@ class Draw(NamedTuple):
 
     @property
     def labels(self) -> Array | None:
-        """(m,) classes of the real examples; None in a game without."""
+        """(m,) classes of the real examples; None in a game without labels."""
         return self.given.get(LABEL)
 
     @property
@@ -145,7 +145,7 @@ class Draw(NamedTuple):
         return self.fake_given.get(LABEL)
 
     def each(self, f: Callable[[Array], Any]) -> Draw:
-        """The draw with f of every array in it."""
+        """The draw with f applied to every array."""
 
         def under(arrays: Given) -> dict[str, Any]:
             return {name: f(x) for name, x in arrays.items()}
@@ -157,17 +157,17 @@ class Draw(NamedTuple):
         return Draw(real, given, z, fake_given, {name: other.each(f) for name, other in self.others.items()})
 
     def rows(self, which: Any) -> Draw:
-        """Some of what lies along the first axis of every array."""
+        """A selection along the first axis of every array."""
         return self.each(lambda x: x[which])
 
     def arrays(self) -> list[Array]:
-        """Every array in it, in the order in which `each` meets them."""
+        """All its arrays, in the order of `each`."""
         found: list[Array] = []
         self.each(found.append)
         return found
 
     def unstacked(self, column: Callable[[Array], Iterable[Any]]) -> Iterator[Draw]:
-        """The minibatches of a draw whose arrays lead with an axis of them; column: such an array to its parts."""
+        """The minibatches of a draw whose arrays have them as first axis. column: splits such an array."""
         columns = [column(x) for x in self.arrays()]
         if not columns:
             yield from repeat(self)
@@ -175,16 +175,16 @@ class Draw(NamedTuple):
             yield self._with(iter(row))
 
     def _with(self, arrays: Iterator[Array]) -> Draw:
-        """The draw with these in the place of its arrays, in their order."""
+        """The draw with these arrays instead of its own, in the same order."""
         return self.each(lambda _: next(arrays))
 
 
 class Batch(NamedTuple):
-    """Everything random or changing that one iteration of Algorithm 1 consumes. Noise is data.
+    """Everything random or changing in one iteration of Algorithm 1. Noise is data.
 
-    discriminator: a Draw whose arrays lead with an axis of k, a fresh minibatch for each of D's steps.
-    generator: the Draw of G's step; `real` is there only for games that ask for it.
-    numbers: what changes over time, each one number: "discriminator/lr", "generator/lr", "ema", "r1", ...
+    discriminator: a Draw whose arrays have a first axis of size k: a new minibatch for each of D's steps.
+    generator: the Draw of G's step; `real` only for games that ask for it.
+    numbers: values that change over time, one number each: "discriminator/lr", "generator/lr", "ema", "r1", ...
     key: two 32-bit words, for the randomness inside networks.
     """
 
@@ -203,10 +203,10 @@ class Player(NamedTuple):
 
 
 class State(NamedTuple):
-    """All that training changes. The state given to a step is consumed: use only the one it returns.
+    """Everything that training changes. A step consumes its state, so use only the state that it returns.
 
-    players: by role: "generator", "discriminator", and whoever else plays.
-    averages: the moving averages of parameters, by role; empty when that is switched off.
+    players: by role: "generator", "discriminator", and any other player.
+    averages: the moving averages of parameters, by role; empty if they are switched off.
     memory: what terms keep from step to step, by term.
     """
 
@@ -221,16 +221,16 @@ class State(NamedTuple):
 
     @property
     def discriminator(self) -> Player:
-        """D, likewise."""
+        """D, the other player that every game has."""
         return self.players["discriminator"]
 
     @property
     def ema(self) -> Tensors:
-        """The moving average of G's parameters; empty where there is none."""
+        """The moving average of G's parameters; empty if there is none."""
         return self.averages.get("generator", {})
 
 
 Terms = dict[str, Array]
-"""What a step reports, 0-d arrays by name: "d_loss", "g_loss", "D(x)", "D(G(z))", and a name for each term."""
+"""The values that a step reports, 0-d arrays by name: "d_loss", "g_loss", "D(x)", "D(G(z))", and one for each term."""
 
 Step = Callable[[State, Batch], tuple[State, Terms]]

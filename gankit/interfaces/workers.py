@@ -1,4 +1,4 @@
-"""Several workers that play one game together, and compute what one would."""
+"""Several workers that train one game together. The result is that of one worker."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from gankit.interfaces.values import Array, Tree
 
 
 class Workers(Protocol):
-    """The processes or devices that share each minibatch, as one of the processes sees them.
+    """The processes or devices that share each minibatch, from the view of one process.
 
-    A backend that plays with several has one as `ops.workers`; one that plays alone has none there, or None.
+    A backend with several workers has one as `ops.workers`. A backend with one worker has none, or None.
 
-    rank: of this process, from 0. count: of processes. hosts: that they are on. shares: how many parts a minibatch is
-    cut into. cut: how many of them the step knows of, `count` where each process computes with its own rows, or 1 where
-    what it computes is meant for all rows and the backend sees to the rest. lanes: how many devices each process has,
-    which may also compute each for itself.
+    rank: of this process, from 0. count: the number of processes. hosts: the number of hosts. shares: into how many
+    parts a minibatch is split. cut: how many of these parts the step knows: `count` if each process computes with its
+    own rows, or 1 if the step computes with all rows and the backend distributes them. lanes: how many devices of each
+    process can compute by themselves.
 
-    What is done on arrays of the device is part of the computation: all processes do it at the same place of the step.
+    Operations on device arrays are part of the computation: all processes do them at the same point of the step.
     """
 
     @property
@@ -43,30 +43,30 @@ class Workers(Protocol):
     def lanes(self) -> int: ...
 
     def rows(self, x: np.ndarray[Any, Any], axis: int, parts: int) -> np.ndarray[Any, Any]:
-        """This process's rows of a host array whose rows lie along an axis. They are taken from each of `parts` parts,
-        which are what a minibatch is accumulated over: part-major, then by worker."""
+        """This process's rows of a host array whose rows lie along an axis. It gets rows from each of the `parts` parts
+        over which a minibatch is accumulated: ordered by part, then by worker."""
 
     def dealing(self, rows: int) -> AbstractContextManager[None]:
-        """Inside, this process holds so many rows of a minibatch; arrays of a multiple of them are several minibatches
-        one after the other, and numbers are drawn for the rows of all processes."""
+        """A context in which this process holds so many rows of a minibatch. Arrays with a multiple of them hold
+        several minibatches one after the other. Random numbers are drawn for the rows of all processes."""
 
     def mean(self, x: Array) -> Array:
-        """The mean of an array over the processes, number by number; may be differentiated any number of times."""
+        """The elementwise mean of an array over the processes. You can differentiate it any number of times."""
 
     def gathered(self, x: Array) -> Array:
-        """The rows of all processes, in the order that one process would have; may be differentiated too."""
+        """The rows of all processes, in the order of a single process. You can differentiate it."""
 
     def own(self, x: Array) -> Array:
-        """This process's rows of what is `gathered`."""
+        """This process's rows of a `gathered` array."""
 
     def averaged(self, tree: Tree) -> Tree:
-        """The mean of each float array over the processes, all of them in one message; not differentiated."""
+        """The mean of each float array over the processes, all in one message. Not differentiable."""
 
     def highest(self, numbers: Sequence[int]) -> list[int]:
-        """The highest of each number that the processes have, on the host."""
+        """The maximum of each number over the processes, on the host."""
 
     def everybody(self, text: str) -> list[str]:
-        """What each process says, by rank, on the host."""
+        """The text of each process, by rank, on the host."""
 
     def collected(self, x: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
-        """The host arrays that each process has, by rank; they may differ in shape."""
+        """The host arrays of all processes, by rank. Their shapes may differ."""

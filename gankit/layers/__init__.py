@@ -1,9 +1,9 @@
-"""The layer records that networks are made of: plain data, with shape inference and initial values.
+"""The layers that networks are made of. A layer is plain data, with shape inference and initial values.
 
-A network is a tuple of records. Core infers the shapes and draws the initial numbers; a backend turns each record
-into a native module, except the `Portable` ones, whose mathematics is written here once. Shapes leave out the batch
-axis; images are (height, width, channels). Kernels are in the canonical layout (see `gankit.initializers`), which is
-what checkpoints store.
+A network is a tuple of layers. The core infers the shapes and draws the initial values. A backend turns each layer into
+a native module, except `Portable` layers, whose mathematics is written here once. Shapes leave out the batch axis.
+Images are (height, width, channels). Kernels have the canonical layout (see `gankit.initializers`), which checkpoints
+store too.
 """
 
 from gankit.layers.activations import LeakyRelu, MaxPieces, Relu, Sigmoid, Tanh, output_range

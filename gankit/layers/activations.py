@@ -17,26 +17,26 @@ class Relu(Layer):
 
 @dataclass(frozen=True)
 class LeakyRelu(Layer):
-    """x where x > 0, slope * x elsewhere; the derivative at exactly 0 is the slope."""
+    """x if x > 0, otherwise slope * x; the derivative at exactly 0 is the slope."""
 
     slope: float = 0.2
 
 
 @dataclass(frozen=True)
 class Sigmoid(Layer):
-    """1 / (1 + exp(-x)); a generator that ends in it works in [0, 1]."""
+    """1 / (1 + exp(-x)). If a generator ends in it, data is scaled to [0, 1]."""
 
 
 @dataclass(frozen=True)
 class Tanh(Layer):
-    """tanh(x); a generator that ends in it works in [-1, 1]."""
+    """tanh(x). If a generator ends in it, data is scaled to [-1, 1]."""
 
 
 @dataclass(frozen=True)
 class MaxPieces(Portable):
     """The largest of `pieces` groups of channels: (..., pieces * c) -> (..., c). Goodfellow et al. 2013.
 
-    Channel p * c + i of the input is piece p of channel i. After a `Conv` it makes a convolutional maxout layer. Ties
+    Channel p * c + i of the input is piece p of channel i. After a `Conv` this is a convolutional maxout layer. Ties
     share the gradient.
     """
 
@@ -53,7 +53,7 @@ class MaxPieces(Portable):
 
 
 def output_range(layers: Layers) -> str:
-    """What a generator's last layer produces: "unit" for [0, 1], "symmetric" for [-1, 1], else "free"."""
+    """The range of a generator's last layer: "unit" for [0, 1], "symmetric" for [-1, 1], otherwise "free"."""
     from gankit.layers.composite import AsCondition
     from gankit.layers.given import KeepKnown
     from gankit.layers.shaping import Flatten, PixelShuffle, Reshape

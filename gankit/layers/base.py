@@ -25,7 +25,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Parameter:
-    """One array that a layer owns: its canonical shape and how it starts."""
+    """One array of a layer: its canonical shape and its initial value."""
 
     shape: Shape
     init: Initializer
@@ -33,10 +33,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Layer:
-    """What every record answers. The defaults are those of an elementwise layer without parameters."""
+    """The methods of every layer. The defaults are those of an elementwise layer without parameters."""
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The shape that comes out when `shape` goes in; raises ShapeError when it cannot."""
+        """The output shape for an input of `shape`. Raises ShapeError if the layer cannot take it."""
         return shape
 
     def parameters(self, shape: Shape) -> Mapping[str, Parameter]:
@@ -44,7 +44,7 @@ class Layer:
         return {}
 
     def buffers(self, shape: Shape) -> Mapping[str, Parameter]:
-        """The arrays that a training pass changes without a gradient, such as running statistics."""
+        """The arrays that a training pass changes without gradients, such as running statistics."""
         return {}
 
     @property
@@ -54,31 +54,31 @@ class Layer:
 
     @property
     def takes_labels(self) -> bool:
-        """Whether the layer is given the labels beside its input."""
+        """Whether the layer also takes the labels."""
         return LABEL in self.conditions
 
     @property
     def condition(self) -> str | None:
-        """The name of the condition that the layer is given beside its input; None where it takes none."""
+        """The name of the condition that the layer takes beside its input; None if it takes none."""
         return None
 
     @property
     def conditions(self) -> frozenset[str]:
-        """The names of all conditions that the layer, or what is inside it, is given."""
+        """The names of all conditions that the layer, or a layer inside it, takes."""
         return frozenset() if self.condition is None else frozenset({self.condition})
 
 
 @dataclass(frozen=True)
 class Portable(Layer):
-    """A layer whose mathematics is written once: every backend has it, a stranger's included."""
+    """A layer whose mathematics is written once. It runs on every backend, including backends that others write."""
 
     @abstractmethod
     def compute(self, ops: Any, params: Mapping[str, Array], x: Array, condition: Array | None) -> Array:
-        """The output for x, (N, *shape), from `ops` and arithmetic alone. condition: the one that `condition` names,
-        a row an example; None for a layer that takes none."""
+        """The output for x, (N, *shape), using only `ops` and arithmetic. condition: the one named by `condition`, one
+        row per example; None for a layer that takes none."""
 
     def computed(self, ops: Any, params: Mapping[str, Array], x: Array, given: Mapping[str, Array]) -> Array:
-        """`compute` under a game's conditions: what backends call."""
+        """`compute` with the conditions of a game. Backends call this."""
         return self.compute(ops, params, x, None if (name := condition_of(self)) is None else given[name])
 
 
@@ -92,12 +92,12 @@ def condition_of(layer: Layer) -> str | None:
 
 
 def conditions_of(layers: Sequence[Layer]) -> frozenset[str]:
-    """The names of all conditions that a row of layers is given."""
+    """The names of all conditions that some layers take."""
     return frozenset(name for layer in layers for name in (*layer.conditions, *filter(None, [condition_of(layer)])))
 
 
 class Placed(NamedTuple):
-    """A layer at its place in a network: a name such as `dense0`, and the shapes around it."""
+    """A layer at its place in a network, with a name such as `dense0` and its input and output shapes."""
 
     name: str
     layer: Layer
@@ -106,7 +106,7 @@ class Placed(NamedTuple):
 
 
 def place(layers: Sequence[Layer], shape: Shape) -> tuple[Placed, ...]:
-    """Name the layers (`dense0`, `dense1`, `maxout0`, ...) and infer every shape; raises ShapeError."""
+    """Name the layers (`dense0`, `dense1`, `maxout0`, ...) and infer every shape. Raises ShapeError."""
     counts: Counter[str] = Counter()
     placed = []
     for layer in layers:
@@ -119,16 +119,16 @@ def place(layers: Sequence[Layer], shape: Shape) -> tuple[Placed, ...]:
 
 
 def end_shape(layers: Sequence[Layer], shape: Shape) -> Shape:
-    """The shape that comes out of a row of layers."""
+    """The output shape of a sequence of layers."""
     for layer in layers:
         shape = after(layer, shape)
     return shape
 
 
 def after(layer: Layer, shape: Shape) -> Shape:
-    """The shape that comes out of a layer; ShapeError where a size is none, by a setting such as a width of 0."""
+    """The output shape of a layer. Raises ShapeError for an impossible size, from a setting such as a width of 0."""
     output = layer.output_shape(shape)
-    _require_sizes(layer, "what comes out", output)
+    _require_sizes(layer, "the output shape", output)
     return output
 
 
@@ -145,7 +145,7 @@ def parameters(placed: Sequence[Placed]) -> dict[str, Parameter]:
 def _require_sizes(layer: Layer, what: str, shape: Shape) -> None:
     if not all(isinstance(size, Integral) and size >= 1 for size in shape):
         raise ShapeError(
-            f"{type(layer).__name__}: {what} would be {tuple(shape)}, and every size must be a whole number, 1 or "
+            f"{type(layer).__name__}: {what} would be {tuple(shape)}, but every size must be a whole number, 1 or "
             "more. A setting of the network is too small."
         )
 
@@ -164,7 +164,7 @@ def draw(
 ) -> dict[str, np.ndarray[Any, Any]]:
     """The initial value of every array, float64.
 
-    Each name has a stream of its own, so adding a layer changes no other layer's draw.
+    Each name has its own random stream, so a new layer does not change the initial values of other layers.
     """
     return {
         name: parameter.init(streams.generator(f"{purpose}/{name}"), parameter.shape, data_mean)
@@ -173,14 +173,14 @@ def draw(
 
 
 def require_flat(layer: Layer, shape: Shape) -> int:
-    """The length of a vector; raises ShapeError unless `shape` is that of one."""
+    """The length of a vector. Raises ShapeError unless `shape` is the shape of a vector."""
     if len(shape) != 1:
         raise ShapeError(f"{type(layer).__name__} takes vectors, got {shape}: put Flatten() before it.")
     return shape[0]
 
 
 def require_image(layer: Layer, shape: Shape) -> tuple[int, int, int]:
-    """(height, width, channels); raises ShapeError unless `shape` is that of an image."""
+    """(height, width, channels). Raises ShapeError unless `shape` is the shape of an image."""
     if len(shape) != 3:
         raise ShapeError(
             f"{type(layer).__name__} takes images (height, width, channels), got {shape}: "

@@ -1,4 +1,4 @@
-"""Where a G of tables ends, and how its D sees several rows at once: choices among slots, packs of rows."""
+"""The end of a G for tables (choices among slots), and packs of rows for its D."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ EVEN = 1e-6
 
 @dataclass(frozen=True)
 class Choose(Portable):
-    """Softmax within each choice of a row, and positions that fade where no mode is chosen: (n,) -> (n,).
+    """Softmax within each choice of a row, and positions scaled down if no mode is chosen: (n,) -> (n,).
 
-    choices: they cover the end of the row without a gap. chance: the condition that holds a uniform number for each of
-    their slots, of which Gumbel noise is made (Jang et al. 2017); None for none. temperature: what the sums of logits
-    and noise are divided by.
+    choices: they cover the end of the row without a gap. chance: the condition with a uniform number for each of their
+    slots, which becomes Gumbel noise (Jang et al. 2017); None for no noise. temperature: divides the sums of logits and
+    noise.
     """
 
     choices: tuple[Choice, ...]
@@ -35,7 +35,7 @@ class Choose(Portable):
 
     def output_shape(self, shape: Shape) -> Shape:
         if require_flat(self, shape) != self.choices[-1].stop:
-            raise ShapeError(f"Choose: the choices end at {self.choices[-1].stop}, and what comes in has {shape}.")
+            raise ShapeError(f"Choose: the choices end at {self.choices[-1].stop}, but the input has shape {shape}.")
         return shape
 
     def compute(self, ops: Any, params: Mapping[str, Array], x: Array, condition: Array | None) -> Array:
@@ -70,10 +70,10 @@ class Choose(Portable):
 
 @dataclass(frozen=True)
 class KeepColumn(Portable):
-    """The choice that a condition tells in the place of G's: (n,) -> (n,).
+    """Replaces G's choice with the one that a condition gives: (n,) -> (n,).
 
-    choices: those that may be told, at the end of the row without a gap. name: of the condition, which has their slots:
-    1 for the one that is told, 0 elsewhere.
+    choices: those that can be given, at the end of the row without a gap. name: the condition, which has their slots: 1
+    for the given one, 0 elsewhere.
     """
 
     choices: tuple[Choice, ...]
@@ -94,17 +94,17 @@ class KeepColumn(Portable):
 
 @dataclass(frozen=True)
 class Pack(Portable):
-    """So many examples after one another as one: (n,) -> (size * n,), and a `size`-th of the examples. Lin et al. 2018.
+    """Joins `size` examples into one: (n,) -> (size * n,), with 1 / `size` as many examples. Lin et al. 2018.
 
-    D then sees whether examples are alike, as those of a collapsed G are. `Unpack` goes behind what judges them. size:
-    one that divides 10, so that what is asked outside training comes in whole packs.
+    D then sees whether examples are alike, as those of a collapsed G are. Put `Unpack` after D's last layer. size: a
+    divisor of 10, so that outside training packs are always complete.
     """
 
     size: int
 
     def __post_init__(self) -> None:
         if self.size not in (1, 2, 5, 10):
-            raise ShapeError(f"Pack: {self.size!r} examples; possible are 1, 2, 5 or 10.")
+            raise ShapeError(f"Pack: size={self.size!r}; possible are 1, 2, 5 or 10.")
 
     @property
     def mixes_samples(self) -> bool:
@@ -123,7 +123,7 @@ class Pack(Portable):
 
 @dataclass(frozen=True)
 class Unpack(Portable):
-    """What was said of packs, of each of their examples: () -> (), and `size` times as many."""
+    """Repeats the score of each pack for each of its examples: () -> (), with `size` times as many examples."""
 
     size: int
 

@@ -1,4 +1,4 @@
-"""Layers made of layers, and one that looks at the whole batch."""
+"""Layers that contain layers, and one that uses the whole batch."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from gankit.parts.together import batch_rows, own_rows
 
 @dataclass(frozen=True)
 class Branched(Layer):
-    """Rows of layers inside one: all that they have in common. Arrays are named `main/conv0/kernel`, by branch."""
+    """The base of layers with branches of layers inside. Arrays are named by branch: `main/conv0/kernel`."""
 
     def __post_init__(self) -> None:
         for layer in self._inside:
             if isinstance(layer, Features | ClassHead | ClassesHead):
                 raise ConfigError(
-                    f"{type(layer).__name__} says more than the one array that {type(self).__name__} returns: put it "
-                    "behind the block."
+                    f"{type(layer).__name__} returns more than one array, but {type(self).__name__} returns only one. "
+                    "Put it after the block."
                 )
 
     @property
     @abstractmethod
     def branches(self) -> dict[str, Layers]:
-        """The rows of layers, by name."""
+        """The branches, by name."""
 
     @property
     def _inside(self) -> Layers:
@@ -74,7 +74,7 @@ class Branched(Layer):
 
 @dataclass(frozen=True)
 class Residual(Branched):
-    """main(x) + shortcut(x), both ending in one shape; an empty shortcut is x itself. He et al. 2016."""
+    """main(x) + shortcut(x); both must have the same output shape. An empty shortcut is x itself. He et al. 2016."""
 
     main: Layers
     shortcut: Layers = ()
@@ -86,16 +86,16 @@ class Residual(Branched):
     def output_shape(self, shape: Shape) -> Shape:
         main, shortcut = (end_shape(layers, shape) for layers in self.branches.values())
         if main != shortcut:
-            raise ShapeError(f"Residual: main ends in shape {main}, the shortcut in {shortcut}; they are added.")
+            raise ShapeError(f"Residual: main ends in shape {main}, the shortcut in {shortcut}; they must be the same.")
         return main
 
 
 @dataclass(frozen=True)
 class Skip(Branched):
-    """x beside inner(x), channel after channel: (..., c) -> (..., c + c'). Ronneberger et al. 2015.
+    """x and inner(x), concatenated by channel: (..., c) -> (..., c + c'). Ronneberger et al. 2015.
 
-    One inside the other, they are a U-Net: `Skip((Conv(64, 4, 2), Skip((...,)), ConvTranspose(32)))`, where each inner
-    row halves the picture and doubles it again, and what is at its end sees the picture itself as well.
+    Nested ones make a U-Net: `Skip((Conv(64, 4, 2), Skip((...,)), ConvTranspose(32)))`. Each inner part halves the
+    image and doubles it again, and the next layer sees the image itself as well.
     """
 
     inner: Layers
@@ -108,18 +108,18 @@ class Skip(Branched):
         inner = end_shape(self.inner, shape)
         if not shape or inner[:-1] != shape[:-1]:
             raise ShapeError(
-                f"Skip: what goes in has shape {shape}, and inner ends in {inner}; they are put side by side, so they "
-                "differ in channels alone. Sides that halve and double must be even."
+                f"Skip: the input has shape {shape}, and inner ends in {inner}; they are concatenated, so only the "
+                "channels may differ. Sides that are halved and doubled must be even."
             )
         return (*shape[:-1], shape[-1] + inner[-1])
 
 
 @dataclass(frozen=True)
 class AsCondition(Branched):
-    """inner(x), whose layers find x among their conditions too, as `name`: (n,) -> what inner ends in.
+    """inner(x), whose layers also get x as the condition `name`: (n,) -> the output shape of inner.
 
-    Around a whole generator it hands z to every scale: `AsCondition((..., Conv(64), ConditionAffine("z", (8,)), ...))`
-    modulates the channels of a convolution by z, as style-based generators do (Karras et al. 2019).
+    Around a whole generator it passes z to every resolution: `AsCondition((..., Conv(64), ConditionAffine("z", (8,)),
+    ...))` modulates the channels of a convolution by z, as style-based generators do (Karras et al. 2019).
     """
 
     inner: Layers
@@ -139,24 +139,24 @@ class AsCondition(Branched):
 
 @dataclass(frozen=True)
 class SpectralNorm(Layer):
-    """A layer whose kernels are divided by their largest singular value. Miyato et al. 2018.
+    """Divides the kernels of a layer by their largest singular value. Miyato et al. 2018.
 
-    Each array of two or more axes counts as the matrix (everything else, outputs), outputs being its last axis.
-    The singular value is followed by one power iteration a training pass, from the buffer `<name>_u`, (outputs,); no
-    gradient passes through the singular vectors.
+    Each array with two or more axes counts as a matrix (everything else, outputs); outputs is its last axis. One power
+    iteration per training pass tracks the singular value, from the buffer `<name>_u`, (outputs,). No gradient passes
+    through the singular vectors.
     """
 
     layer: Layer
 
     def __post_init__(self) -> None:
         if isinstance(self.layer, SpectralNorm | Branched):
-            raise ConfigError(f"SpectralNorm goes around one layer with a kernel, not {type(self.layer).__name__}.")
+            raise ConfigError(f"SpectralNorm takes one layer with a kernel, not {type(self.layer).__name__}.")
         if getattr(self.layer, "kernel", None) == Constant(0.0):
-            raise ConfigError(f"{self}: a kernel of zeros cannot be divided by its largest singular value, which is 0.")
+            raise ConfigError(f"{self}: a kernel of zeros has largest singular value 0, so it cannot be divided.")
 
     def output_shape(self, shape: Shape) -> Shape:
         if not any(len(parameter.shape) > 1 for parameter in self.layer.parameters(shape).values()):
-            raise ConfigError(f"SpectralNorm goes around a layer with a kernel; {type(self.layer).__name__} has none.")
+            raise ConfigError(f"SpectralNorm takes a layer with a kernel; {type(self.layer).__name__} has none.")
         return self.layer.output_shape(shape)
 
     def parameters(self, shape: Shape) -> Mapping[str, Parameter]:
@@ -184,8 +184,8 @@ class SpectralNorm(Layer):
 class MinibatchStddev(Portable):
     """Appends one channel: the standard deviation within groups of examples, averaged. Karras et al. 2018.
 
-    (h, w, c) -> (h, w, c + 1). A group is every (N / group)-th example of the batch; where `group` does not divide N,
-    their greatest common divisor is taken. D then sees how alike the examples of a batch are, so its scores depend on
+    (h, w, c) -> (h, w, c + 1). A group is every (N / group)-th example of the batch. If `group` does not divide N,
+    their greatest common divisor is used. D then sees how similar the examples of a batch are. So its scores depend on
     the batch, in evaluation too.
     """
 
@@ -213,9 +213,9 @@ class MinibatchStddev(Portable):
 
 
 def largest_singular_value(ops: Any, kernel: Array, u: Array, *, iterate: bool) -> tuple[Array, Array]:
-    """(sigma, next u) of a kernel in the canonical layout, (..., outputs): what backends call for `SpectralNorm`.
+    """(sigma, next u) of a kernel in the canonical layout, (..., outputs). Backends call this for `SpectralNorm`.
 
-    u: (outputs,) from the last training pass. iterate: whether this is one, and u moves on.
+    u: (outputs,) from the last training pass. iterate: whether this is a training pass, which updates u.
     """
     xp = ops.xp
     matrix = xp.reshape(kernel, (-1, kernel.shape[-1]))

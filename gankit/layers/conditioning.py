@@ -1,4 +1,4 @@
-"""Layers that are given the labels, and D's heads."""
+"""Layers that take labels, and heads for D."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gankit.parts.initializers import Constant, HeNormal, Initializer, Normal
 
 @dataclass(frozen=True)
 class _TakesLabels(Portable):
-    """of: the condition that holds the classes."""
+    """of: the condition with the classes."""
 
     num_classes: int
     of: str = field(default=LABEL, kw_only=True)
@@ -40,7 +40,7 @@ class ConcatLabels(_TakesLabels):
 
 @dataclass(frozen=True)
 class ConcatEmbedding(_TakesLabels):
-    """Appends a learnt vector of the label, embedding (num_classes, features), to a vector or to every pixel."""
+    """Appends a learnt vector for the label, embedding (num_classes, features), to a vector or to every pixel."""
 
     features: int
     embedding: Initializer = Normal(1.0)
@@ -99,7 +99,7 @@ class ProjectionHead(_TakesLabels):
 
 @dataclass(frozen=True)
 class ClassHead(Portable):
-    """D's logit, and beside it the logits of the classes: an auxiliary classifier. Odena et al. 2017.
+    """D's logit, and the logits of the classes: an auxiliary classifier. Odena et al. 2017.
 
     (in,) -> (), with `class_logits` (num_classes,); kernel (in, 1), bias (1,), class_kernel (in, num_classes),
     class_bias (num_classes,).
@@ -130,10 +130,10 @@ class ClassHead(Portable):
 
 @dataclass(frozen=True)
 class ClassesHead(Portable):
-    """The logits l of the classes, and log sum_k exp(l_k) as D's own. Salimans et al. 2016, section 5.
+    """The logits l of the classes, with log sum_k exp(l_k) as D's logit. Salimans et al. 2016, section 5.
 
-    An example is real if it is of any class: D(x) = Z / (Z + 1), Z = sum_k exp(l_k), whose logit is log Z. The fake
-    class of K + 1 has the logit 0, as softmax does not know a constant that is added to all.
+    An example is real if it belongs to any class: D(x) = Z / (Z + 1), Z = sum_k exp(l_k), whose logit is log Z. The
+    fake class, number K + 1, has the logit 0, because softmax ignores a constant that is added to all logits.
 
     (in,) -> (), with `class_logits` (num_classes,); kernel (in, num_classes), bias (num_classes,).
     """
@@ -161,7 +161,7 @@ class ClassesHead(Portable):
 
 
 def conditional_batch_norm(num_classes: int | None, **options: Any) -> Layers:
-    """Batch norm whose scale and bias belong to the label; plain batch norm in an unconditional game.
+    """Batch norm with a scale and a bias for each label; plain batch norm in an unconditional game.
 
     Dumoulin et al. 2017, "A learned representation for artistic style"; de Vries et al. 2017.
     """

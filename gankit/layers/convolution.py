@@ -13,13 +13,13 @@ from gankit.parts.initializers import Constant, HeNormal, Initializer
 
 @dataclass(frozen=True)
 class Conv(Layer):
-    """Cross-correlation with a square kernel, zeros beyond the border: (h, w, in) -> (h', w', features).
+    """Cross-correlation with a square kernel and zero padding: (h, w, in) -> (h', w', features).
 
     h' = (h + 2 padding - size) // stride + 1. kernel (size, size, in / groups, features), bias (features,).
 
     padding: rows and columns of zeros on every side; by default (size - 1) // 2, which keeps h and w at stride 1 when
         the size is odd, and halves them at stride 2 when they are even.
-    groups: the channels in and out fall into so many groups that do not see each other.
+    groups: splits the input and output channels into so many independent groups.
     """
 
     features: int
@@ -43,7 +43,9 @@ class Conv(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         height, width, channels = require_image(self, shape)
         if channels % self.groups or self.features % self.groups:
-            raise ConfigError(f"{self}: {channels} and {self.features} channels do not fall into {self.groups} groups.")
+            raise ConfigError(
+                f"{self}: {channels} and {self.features} channels do not split into {self.groups} groups."
+            )
         if min(height, width) + 2 * self.pad < self.size:
             raise ShapeError(f"{self} does not fit into an image of {height}x{width}, padded by {self.pad}.")
         return (*((side + 2 * self.pad - self.size) // self.stride + 1 for side in (height, width)), self.features)
@@ -56,7 +58,7 @@ class Conv(Layer):
 class ConvTranspose(Layer):
     """The transpose of a convolution: each input pixel adds kernel-shaped patches. (h, w, in) -> (h', w', features).
 
-    h' = (h - 1) stride + size - 2 padding: with size 4, stride 2 and padding 1, the double. kernel (size, size, in,
+    h' = (h - 1) stride + size - 2 padding; size 4, stride 2 and padding 1 double h. kernel (size, size, in,
     features): entry (i, j) goes to row y * stride + i - padding and column x * stride + j - padding. bias (features,).
 
     padding: by default (size - stride) // 2, which multiplies h and w by the stride when size - stride is even.

@@ -49,16 +49,16 @@ class Maxout(Layer):
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """In training, each entry is kept with probability `keep` and then divided by it; in evaluation, the identity.
+    """In training, keeps each entry with probability `keep` and divides it by `keep`. In evaluation, the identity.
 
-    Masks are drawn per example and per entry by the backend, from a key made of (seed, step).
+    The backend draws a mask for each example and entry, from a key made of (seed, step).
     """
 
     keep: float
 
     def __post_init__(self) -> None:
         if not 0.0 < self.keep <= 1.0:
-            raise ConfigError(f"Dropout(keep={self.keep}): keep is the share that stays, in (0, 1].")
+            raise ConfigError(f"Dropout(keep={self.keep}): keep is the share of entries that stay, in (0, 1].")
 
 
 def affine(shape: Shape, kernel: Initializer, bias: Initializer | None) -> dict[str, Parameter]:

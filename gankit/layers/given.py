@@ -1,4 +1,4 @@
-"""Layers that are given a vector or an image: what the example is to fit."""
+"""Layers that take a condition which is a vector or an image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gankit.parts.initializers import Constant, Initializer
 
 @dataclass(frozen=True)
 class _TakesCondition(Portable):
-    """name: of the condition. shape: of one example's."""
+    """name: the name of the condition. shape: its shape for one example."""
 
     name: str
     shape: Shape
@@ -26,10 +26,10 @@ class _TakesCondition(Portable):
 
 @dataclass(frozen=True)
 class TakeCondition(_TakesCondition):
-    """The condition in the place of the input: where a network begins that turns one image into another.
+    """Replaces the input with the condition. It is the first layer of a network that maps an image to an image.
 
-    (n,) -> shape. beside: whether the input, a vector, stays as constant planes behind the image's channels:
-    (n,) -> (h, w, c + n). Without it z has no part in what is made (pix2pix, Isola et al. 2017).
+    (n,) -> shape. beside: whether to keep the input, a vector, as constant planes after the channels of the image:
+    (n,) -> (h, w, c + n). Without it z has no effect (pix2pix, Isola et al. 2017).
     """
 
     beside: bool = False
@@ -47,10 +47,10 @@ class TakeCondition(_TakesCondition):
 
 @dataclass(frozen=True)
 class ConcatCondition(_TakesCondition):
-    """Appends a vector or an image to what comes in, channel after channel.
+    """Appends a vector or an image to the channels of the input.
 
-    To a vector: (n,) -> (n + size,), an image being flattened. To an image (h, w, c): a vector as constant planes; an
-    image at the place's resolution, each pixel the mean of those it covers, or repeated: (h, w, c + its channels).
+    To a vector: (n,) -> (n + size,); an image is flattened. To an image (h, w, c): a vector becomes constant planes; an
+    image is resized to the input by the mean over pixels, or by repeating them: (h, w, c + its channels).
     """
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -58,8 +58,8 @@ class ConcatCondition(_TakesCondition):
             return (*shape[:-1], shape[-1] + size_of(self.shape))
         if len(shape) != len(self.shape) or any(not _whole(a, b) for a, b in zip(self.shape[:-1], shape, strict=False)):
             raise ShapeError(
-                f"ConcatCondition({self.name!r}): an image of shape {self.shape} cannot go beside {shape}; its sides "
-                "must be a whole number of times those, or the other way round."
+                f"ConcatCondition({self.name!r}): an image of shape {self.shape} cannot be resized to {shape}; one "
+                "must be larger by a whole number."
             )
         return (*shape[:-1], shape[-1] + self.shape[-1])
 
@@ -76,8 +76,8 @@ class ConcatCondition(_TakesCondition):
 class KeepKnown(Portable):
     """m * c + (1 - m) * x: the pixels of an image c where a mask m is 1, those of the input where it is 0.
 
-    name, mask: of the two conditions, c shaped like the input and m (h, w, 1). Where a completing G ends, so that what
-    is known passes through it untouched.
+    name, mask: the two conditions, c with the shape of the input and m (h, w, 1). Put it at the end of a G that
+    completes images, so that known pixels pass through unchanged.
     """
 
     name: str = "image"
@@ -99,7 +99,7 @@ class KeepKnown(Portable):
 class ConditionAffine(_TakesCondition):
     """x * (1 + v . scale) + v . bias, per channel, for a vector v: FiLM. Perez et al. 2018.
 
-    scale and bias (n, c). They start at 0, so that the layer starts as if it were not there.
+    scale and bias (n, c). They start at 0, so the layer is the identity at first.
     """
 
     kernel: Initializer = Constant(0.0)

@@ -14,13 +14,13 @@ from gankit.parts.initializers import Constant, Initializer
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """Each channel brought to mean 0 and variance 1 over the batch and all pixels. Ioffe & Szegedy 2015.
+    """Scales each channel to mean 0 and variance 1 over the batch and all pixels. Ioffe & Szegedy 2015.
 
-    (..., c) -> (..., c); scale (c,), bias (c,); buffers mean (c,), var (c,). In training the batch's own statistics
-    are used, the variance with divisor n; in evaluation the running ones. A training pass moves these to
-    momentum * old + (1 - momentum) * new, where the new variance has the divisor n - 1, as in PyTorch.
+    (..., c) -> (..., c); scale (c,), bias (c,); buffers mean (c,), var (c,). Training uses the statistics of the batch,
+    with divisor n for the variance. Evaluation uses running statistics. A training pass changes these to
+    momentum * old + (1 - momentum) * new, where the new variance has divisor n - 1, as in PyTorch.
 
-    scale, bias: None for none, such as in front of `LabelAffine`.
+    scale, bias: None for none, for example in front of `LabelAffine`.
     """
 
     momentum: float = 0.9
@@ -30,7 +30,7 @@ class BatchNorm(Layer):
 
     def __post_init__(self) -> None:
         if (self.scale is None) != (self.bias is None):
-            raise ConfigError("BatchNorm: scale and bias are both there or both None.")
+            raise ConfigError("BatchNorm: give both scale and bias, or None for both.")
 
     def parameters(self, shape: Shape) -> Mapping[str, Parameter]:
         return scale_and_bias(shape[-1], self.scale, self.bias)
@@ -45,9 +45,9 @@ class BatchNorm(Layer):
 
 @dataclass(frozen=True)
 class LayerNorm(Layer):
-    """Each example brought to mean 0 and variance 1 over all its entries. Ba et al. 2016; in D, Gulrajani et al. 2017.
+    """Scales each example to mean 0 and variance 1 over all its entries. Ba et al. 2016; in D, Gulrajani et al. 2017.
 
-    (..., c) -> (..., c); scale (c,), bias (c,), one of each per channel.
+    (..., c) -> (..., c); scale (c,) and bias (c,), one per channel.
     """
 
     eps: float = 1e-5
@@ -60,12 +60,12 @@ class LayerNorm(Layer):
 
 @dataclass(frozen=True)
 class InstanceNorm(Portable):
-    """Each channel of each example brought to mean 0 and variance 1 over its pixels. Ulyanov et al. 2016.
+    """Scales each channel of each example to mean 0 and variance 1 over its pixels. Ulyanov et al. 2016.
 
-    (..., c) -> (..., c) with one axis or more before c, as of images and series; scale (c,), bias (c,). The variance
-    has the divisor n. The contrast of an image is gone behind it, which is why it suits the translation of images.
+    (..., c) -> (..., c) with one or more axes before c, as in images and series; scale (c,), bias (c,). The variance
+    has divisor n. It removes the contrast of an image, so it suits image translation.
 
-    scale, bias: None for none, as in Zhu et al. 2017 and in front of a layer that modulates.
+    scale, bias: None for none, as in Zhu et al. 2017, and in front of a layer that modulates.
     """
 
     eps: float = 1e-5
@@ -74,13 +74,13 @@ class InstanceNorm(Portable):
 
     def __post_init__(self) -> None:
         if (self.scale is None) != (self.bias is None):
-            raise ConfigError("InstanceNorm: scale and bias are both there or both None.")
+            raise ConfigError("InstanceNorm: give both scale and bias, or None for both.")
 
     def output_shape(self, shape: Shape) -> Shape:
         if math.prod(shape[:-1]) < 2:
             raise ShapeError(
-                f"InstanceNorm needs two or more values of each channel in an example, got shape {shape}: of one value "
-                "only 0 would be left. Put it where the picture is larger, or leave it out."
+                f"InstanceNorm needs two or more values per channel in an example, got shape {shape}. One value would "
+                "always become 0. Put it where the image is larger, or leave it out."
             )
         return shape
 
@@ -95,13 +95,13 @@ class InstanceNorm(Portable):
 
 
 def require_several(values: int) -> int:
-    """How many values a channel has in a batch; raises ShapeError where there is no variance to take of them.
+    """How many values a channel has in a batch. Raises ShapeError if there is only one, which has no variance.
 
-    What backends call for `BatchNorm` in training.
+    Backends call this for `BatchNorm` in training.
     """
     if values < 2:
         raise ShapeError(
-            "BatchNorm needs two or more values of each channel in training, and got one example of one pixel: use a "
+            "In training BatchNorm needs two or more values per channel, but it got one example of one pixel. Use a "
             "larger batch_size, or a smaller accumulate."
         )
     return values

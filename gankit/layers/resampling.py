@@ -1,4 +1,4 @@
-"""Changing the size of images without learning anything: pooling, up- and downsampling."""
+"""Layers without parameters that change the size of images: pooling, upsampling and downsampling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Method = Literal["nearest", "bilinear"]
 
 @dataclass(frozen=True)
 class Upsample(Portable):
-    """(h, w, c) -> (h * factor, w * factor, c). Pixels are areas: their centres are at halves, borders are repeated."""
+    """(h, w, c) -> (h * factor, w * factor, c). Pixel centres are at halves, and borders are repeated."""
 
     factor: int = 2
     method: Method = "nearest"
@@ -40,7 +40,7 @@ class Upsample(Portable):
 class Downsample(Portable):
     """(h, w, c) -> (h / factor, w / factor, c): the upper left pixel of each cell, or bilinear at its centre.
 
-    Bilinear by 2 is the mean of each 2 x 2 cell; to average over larger ones, take `AvgPool`.
+    Bilinear by 2 is the mean of each 2 x 2 cell. To average over larger cells, use `AvgPool`.
     """
 
     factor: int = 2
@@ -75,9 +75,9 @@ class AvgPool(Portable):
 
 @dataclass(frozen=True)
 class MaxPool(Portable):
-    """The largest of each size x size window, one every `stride` pixels: (h, w, c) -> (h', w', c).
+    """The maximum of each size x size window, one every `stride` pixels: (h, w, c) -> (h', w', c).
 
-    Windows may overlap, and those at the lower and right border may reach beyond it, so that every pixel counts:
+    Windows may overlap. Those at the lower and right border may reach beyond it, so that every pixel counts:
     h' = ceil((h - size) / stride) + 1, as in pylearn2. Ties share the gradient.
     """
 
@@ -86,7 +86,7 @@ class MaxPool(Portable):
 
     def __post_init__(self) -> None:
         if not 1 <= self.stride <= self.size:
-            raise ConfigError(f"{self}: stride must be 1 to size, or windows would leave pixels out.")
+            raise ConfigError(f"{self}: stride must be from 1 to size, or windows would skip pixels.")
 
     def output_shape(self, shape: Shape) -> Shape:
         height, width, channels = require_image(self, shape)

@@ -14,12 +14,12 @@ from gankit.parts.initializers import Constant, HeNormal, Initializer
 
 @dataclass(frozen=True)
 class Conv1d(Portable):
-    """Cross-correlation along time, zeros beyond both ends: (t, in) -> (t', features).
+    """Cross-correlation along time, with zero padding: (t, in) -> (t', features).
 
     t' = (t + 2 padding - dilation (size - 1) - 1) // stride + 1. kernel (size, in, features), bias (features,).
 
     padding: zeros at each end; by default dilation (size - 1) // 2, which keeps t at stride 1 when the size is odd.
-    dilation: steps between the entries that a kernel looks at.
+    dilation: the distance in steps between the entries of a kernel.
     """
 
     features: int

@@ -1,4 +1,4 @@
-"""Layers that move numbers about, and those that add one array or one mark."""
+"""Layers that rearrange their input, `Bias`, and `Features`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Flatten(Portable):
 
 @dataclass(frozen=True)
 class Reshape(Portable):
-    """Any shape of as many entries -> `shape`, in row-major order."""
+    """Any shape with the same number of entries -> `shape`, in row-major order."""
 
     shape: Shape
 
@@ -32,7 +32,7 @@ class Reshape(Portable):
         if size_of(shape) != size_of(self.shape):
             raise ShapeError(
                 f"{self} cannot follow an output of shape {shape}: "
-                f"{size_of(shape)} entries do not fill {size_of(self.shape)}."
+                f"{size_of(shape)} entries cannot become {size_of(self.shape)}."
             )
         return tuple(self.shape)
 
@@ -64,10 +64,10 @@ class PixelShuffle(Portable):
 
 @dataclass(frozen=True)
 class ReflectionPad(Portable):
-    """Mirrors the picture at its border: (h, w, c) -> (h + 2 size, w + 2 size, c). The border's own pixels are not
+    """Mirrors the image at its border: (h, w, c) -> (h + 2 size, w + 2 size, c). The border pixels themselves are not
     repeated: ..., 2, 1, [0, 1, 2, ...
 
-    In front of a convolution with `padding=0` it keeps the rim from turning dark, as zeros make it.
+    Use it in front of a convolution with `padding=0`: zero padding makes the rim dark, this does not.
     """
 
     size: int = 1
@@ -76,8 +76,8 @@ class ReflectionPad(Portable):
         height, width, channels = require_image(self, shape)
         if not 0 < self.size < min(height, width):
             raise ShapeError(
-                f"{self} mirrors {self.size} pixels at each border, so an image must be larger than that; this one is "
-                f"{height}x{width}, and size must be 1 or more."
+                f"{self} mirrors {self.size} pixels at each border, so the image must be larger than that; this one is "
+                f"{height}x{width}. size must be 1 or more."
             )
         return (height + 2 * self.size, width + 2 * self.size, channels)
 
@@ -91,7 +91,7 @@ class ReflectionPad(Portable):
 
 @dataclass(frozen=True)
 class Bias(Portable):
-    """Adds an array of the shape of an example: an untied bias. bias (*shape)."""
+    """Adds an array with the shape of an example: an untied bias. bias (*shape)."""
 
     bias: Initializer = Constant(0.0)
 
@@ -104,7 +104,7 @@ class Bias(Portable):
 
 @dataclass(frozen=True)
 class Features(Portable):
-    """The identity, whose input D returns beside its logits: `Scores.features`, for losses that match them."""
+    """The identity. D returns its input beside the logits, as `Scores.features`, for losses that match features."""
 
     def compute(self, ops: Any, params: Mapping[str, Array], x: Array, labels: Array | None) -> Array:
         return x

@@ -1,4 +1,4 @@
-"""Numbers about a game that can be trusted: each carries its protocol, and is the same on every backend."""
+"""Metrics that you can trust: each number carries its protocol, and is the same on every backend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a metric is given and what it answers. A metric is written once and runs on every backend."""
+"""The input and output of a metric. A metric is written once and runs on every backend."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ Setting = str | int | float | bool | None
 
 
 class NotMeasurable(GankitError):
-    """A metric does not apply to this game, or what it needs is not here; the message says what is missing."""
+    """A metric does not apply to this game, or something that it needs is missing. The message says what."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number, and everything one must know to compare it with another.
+    """One number, and everything that you must know to compare it with another.
 
     metric: the name of the kind of number, such as "frechet".
-    protocol: what it depends on, such as {"features": "mnist-cnn", "n": 10000, "split": "test"}; part of its label.
-    error: the standard error, where there is one.
-    better: whether a better game has a higher or a lower number; None where neither.
-    details: what else is worth keeping, such as the grid of sigmas and the score at each; not part of the label.
+    protocol: everything it depends on, such as {"features": "mnist-cnn", "n": 10000, "split": "test"}; part of its
+        label.
+    error: the standard error, if there is one.
+    better: whether "higher" or "lower" is better; None if neither.
+    details: other useful values, such as the grid of sigmas and the score at each; not part of the label.
     """
 
     metric: str
@@ -46,11 +47,11 @@ class Measurement:
 
 
 class Extractor(Protocol):
-    """A network that looks at examples for a metric. Registered by `gankit_extractors`.
+    """A network that computes features or classes of examples for metrics. Registered by `gankit_extractors`.
 
-    name: part of every number that is measured with it.
-    shape: of the examples it looks at, such as (28, 28, 1); None for a side of any length. One with such a side is used
-        where it is asked for by name, and never by default.
+    name: part of the protocol of every number that uses it.
+    shape: the shape of its input, such as (28, 28, 1); None for a side of any length. An extractor with such a side is
+        used only if you ask for it by name.
     num_features, num_classes: None for no classes.
     """
 
@@ -70,20 +71,20 @@ class Extractor(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What there is to judge a game by. Everything is in the data's own units and dtype (`DataSpec`).
+    """The input of a metric. Everything has the units and dtype of the data (`DataSpec`).
 
-    backend: whose arrays a metric computes with, in full precision: a distance is a small difference of large numbers.
+    backend: computes for the metric, in full precision, because a distance is a small difference of large numbers.
     spec: shape, classes and units of an example.
     samples: (n, *shape) from G, drawn with all of the latent's noise.
-    labels: (n,) the classes that were asked for; None in an unconditional game.
-    split: of the data, by name: "train", "validation", "test"; raises DataError where there is none.
-    extractor: None where none fits the data.
-    look: features and probabilities of examples by that extractor; None with it.
-    score: D's logits on examples, (n,), of a game that is at hand; None where only samples are.
-    classify: the probabilities that its D gives each class, (n, classes), ConfigError from a D that tells none; None as
-        `score`.
-    given: the conditions that were asked for beside labels, by name. truth: the examples that they are of, where they
-        are of any. remade: the conditions that the game makes of examples, to be held beside those asked for.
+    labels: (n,) the classes that G was asked for; None in an unconditional game.
+    split: opens a split of the data by name: "train", "validation", "test". Raises DataError if there is none.
+    extractor: None if none fits the data.
+    look: features and probabilities of examples by that extractor; None without an extractor.
+    score: D's logits on examples, (n,); None if there is no D, but only samples.
+    classify: the probability that D gives each class, (n, classes). Raises ConfigError if D predicts no classes. None
+        if `score` is.
+    given: the conditions that G was asked for besides labels, by name. truth: the examples of these conditions, if
+        there are any. remade: computes the conditions of examples, to compare them with `given`.
     """
 
     backend: Backend
@@ -101,9 +102,9 @@ class Evidence:
 
 
 class Metric(Protocol):
-    """A number, or several, about a game. Registered by `gankit_metrics`; made with its settings.
+    """Computes one or more numbers about a game. Registered by `gankit_metrics`; created with its settings.
 
-    name: that it is registered under.
+    name: the name under which it is registered.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""Measured while it trains: a line every so many steps, and a copy of the checkpoint that was best on validation data.
+"""Measure during training: a line every so many steps, and a copy of the best checkpoint on validation data.
 
-The test split has no say in it: what was chosen by a number is no longer measured by it.
+The test split is not used: if you choose a checkpoint by a number, this number no longer measures it fairly.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ DECIDING = {"modes": "modes-jsd"}
 class Evaluate:
     """A callback of `Trainer.fit`: `trainer.fit(steps=9000, callbacks=[Evaluate("runs/mine", every=1000)])`.
 
-    run: the folder, where `evaluations.jsonl` gets a line for every `every`-th step, and `checkpoints/best.safetensors`
-        is the state with the best number so far; its header says which. A step that is the best gets a checkpoint of
-        its own, of which this is a copy, so that what is best is never beyond what a run is resumed from.
-    metric: by name, table or object. By default the Fréchet distance where an extractor fits the data, else the modes
-        of toys, or the sliced Wasserstein distance.
-    by: of a metric's several numbers the one that decides; by default the first that has a better and a worse.
-    n: samples, from the moving average of G where the game keeps one, always of the same latents.
-    split: of the data to compare with; by default "validation" where there is one, else "train".
-    data: what the game is trained on, where its config cannot name it.
-    checkpoints: those of the run.
-    say: told when nothing could be measured.
+    run: the run folder. `evaluations.jsonl` gets a line for every `every`-th step. `checkpoints/best.safetensors` is
+        the state with the best number so far; its header says which. The best step also gets a checkpoint of its own,
+        so that a resumed run never starts before its best step.
+    metric: a name, a table or an object. The default is the Fréchet distance if an extractor fits the data, otherwise
+        the modes of toy data, or the sliced Wasserstein distance.
+    by: which number decides, if the metric has several; by default the first that is better higher or lower.
+    n: samples, from the moving average of G if the game keeps one, always from the same latents.
+    split: the data to compare with; by default "validation" if there is such a split, otherwise "train".
+    data: the training data, if the config cannot name it.
+    checkpoints: the checkpoints of the run.
+    say: called with a message if nothing could be measured.
     """
 
     run: Run | str | os.PathLike[str]

@@ -1,9 +1,9 @@
-"""What a classifier says of samples: how surely, how evenly over the classes, and whether of the class asked for. And
-how often D is wrong, where it is a classifier itself.
+"""Metrics of a classifier's predictions for samples: how certain they are, how evenly they cover the classes, and
+whether they are the class that G was asked for. Also the error of D, if D is a classifier itself.
 
-But for that, the classifier is the extractor's. What it says of samples is compared with what it says of real examples,
-so that its own leanings cancel. Where it is often wrong about real examples, its numbers would mean nothing and are
-refused.
+Apart from the last one, the classifier is the extractor's. Predictions for samples are compared with those for real
+examples, so that the bias of the classifier cancels. If it is often wrong about real examples, its numbers would mean
+nothing, and the metrics refuse to run.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ TRUSTED = 0.9
 
 @dataclass(frozen=True)
 class ClassifierScore:
-    """exp(mean KL(p(y|x) || p(y))): high where each sample is surely of one class, and all classes occur.
+    """exp(mean KL(p(y|x) || p(y))): high if each sample clearly belongs to one class, and all classes occur.
 
-    1 at least, the number of classes at most. The "Inception score" of Salimans et al. 2016 (section 4), with another
-    classifier. As there, samples are cut into `splits` parts; the value is the mean over them, and the error that of
-    the mean. It sees no difference between one sample a class and many.
+    It is at least 1 and at most the number of classes. This is the "Inception score" of Salimans et al. 2016
+    (section 4), with another classifier. As there, samples are split in `splits` parts. The value is the mean over the
+    parts, and the error that of the mean. It sees no difference between one sample per class and many.
     """
 
     splits: int = 10
@@ -38,13 +38,13 @@ class ClassifierScore:
 
     def __post_init__(self) -> None:
         if self.splits < 1:
-            raise ConfigError(f"classifier-score: splits={self.splits}; samples are cut into 1 part or more.")
+            raise ConfigError(f"classifier-score: splits={self.splits}; expected 1 or more.")
 
     def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
         trusted = trust(evidence, self.split)
         p = probabilities(evidence, evidence.samples)
         if len(p) < self.splits:
-            raise NotMeasurable(f"{len(p)} samples cannot be cut into {self.splits} parts: draw more.")
+            raise NotMeasurable(f"{len(p)} samples cannot be split into {self.splits} parts: draw more.")
         scores = np.array([classifier_score(part) for part in np.array_split(p, self.splits)])
         error = float(scores.std(ddof=1) / np.sqrt(self.splits)) if self.splits > 1 else None
         yield Measurement(
@@ -59,11 +59,11 @@ class ClassifierScore:
 
 @dataclass(frozen=True)
 class ClassBalance:
-    """How the judged classes of samples are spread, beside those of a split of the data.
+    """Compares the predicted classes of samples with those of a split of the data.
 
-    Three numbers: "class-kl", KL(shares of samples || shares of data) in nats, 0 at best; "class-deviation", the share
-    of the class that is furthest from the data's, as a distance from it; and "classes-covered", how many classes have
-    at least `least` of the share that they have in the data. The KL is as in StackedMNIST (Che et al. 2017).
+    Three numbers: "class-kl", KL(shares of samples || shares of data) in nats, 0 at best; "class-deviation", the
+    largest difference between the share of a class in samples and in the data; and "classes-covered", how many classes
+    have at least `least` of their share in the data. The KL is as in StackedMNIST (Che et al. 2017).
     """
 
     split: str = "test"
@@ -87,14 +87,14 @@ class ClassBalance:
 
 @dataclass(frozen=True)
 class ConditionalAccuracy:
-    """The share of samples that are judged to be of the class that was asked for: of conditional games only."""
+    """The share of samples whose predicted class is the one that G was asked for. Only for conditional games."""
 
     split: str = "test"
     name: ClassVar[str] = "conditional-accuracy"
 
     def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
         if evidence.labels is None:
-            raise NotMeasurable("The game is not conditional: no class was asked for.")
+            raise NotMeasurable("The game is not conditional, so G cannot be asked for a class.")
         trusted = trust(evidence, self.split)
         judged = probabilities(evidence, evidence.samples).argmax(axis=1)
         right, n = judged == evidence.labels, len(judged)
@@ -115,9 +115,9 @@ class ConditionalAccuracy:
 
 @dataclass(frozen=True)
 class ClassificationError:
-    """The share of a split's examples that the game's own D takes for another class: of games whose D tells classes.
+    """The share of a split's examples to which D gives a wrong class. Only for games whose D predicts classes.
 
-    By the average of D's parameters in the row of moving averages, where the game keeps one.
+    The row of moving averages uses the moving average of D, if the game keeps one.
     """
 
     split: str = "test"
@@ -125,14 +125,14 @@ class ClassificationError:
 
     def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
         if evidence.classify is None:
-            raise NotMeasurable("No D is at hand that is shown examples alone.")
+            raise NotMeasurable("There is no D that takes examples without conditions.")
         try:
             evidence.classify(evidence.samples[:1])  # before the data is opened: it may not be here
         except ConfigError as reason:
             raise NotMeasurable(str(reason)) from None
         data = evidence.split(self.split)
         if data.labels is None:
-            raise NotMeasurable(f"{data.name} ({self.split}) has no labels to be right or wrong about.")
+            raise NotMeasurable(f"{data.name} ({self.split}) has no labels.")
         wrong = evidence.classify(data.x).argmax(axis=1) != data.labels
         share, n = float(wrong.mean()), len(wrong)
         yield Measurement(
@@ -148,10 +148,10 @@ class ClassificationError:
 def probabilities(evidence: Evidence, x: Array) -> Array:
     """(n, classes) float64 by the extractor; raises NotMeasurable where it is no classifier, or there is none."""
     if evidence.extractor is None or evidence.look is None:
-        raise NotMeasurable(f"No classifier is installed that looks at examples of shape {evidence.spec.shape}.")
+        raise NotMeasurable(f"No installed classifier takes examples of shape {evidence.spec.shape}.")
     _, p = evidence.look(x)
     if p is None:
-        raise NotMeasurable(f"{evidence.extractor.name} tells features, but no classes.")
+        raise NotMeasurable(f"{evidence.extractor.name} has features, but no classes.")
     return p.astype(np.float64)
 
 
@@ -164,8 +164,8 @@ def trust(evidence: Evidence, split: str) -> float | None:
     accuracy = float(np.mean(probabilities(evidence, data.x).argmax(axis=1) == data.labels))
     if accuracy < TRUSTED:
         raise NotMeasurable(
-            f"{evidence.extractor.name if evidence.extractor else 'The extractor'} judges {accuracy:.1%} of {data.name}"
-            f" ({split}) right: it is no classifier of this data."
+            f"{evidence.extractor.name if evidence.extractor else 'The extractor'} is right about only {accuracy:.1%} "
+            f"of {data.name} ({split}), so it is not a classifier for this data."
         )
     return accuracy
 

@@ -45,28 +45,28 @@ def evaluate(
     devices: int | str | None = None,
     watch: Watch | None = None,
 ) -> Evaluation:
-    """Measure a game: a row for each state of G, of measurements that carry their protocol.
+    """Measure a game. Returns a row of measurements, with their protocol, for each state of G.
 
     game: a trainer, which is measured as it is; a run folder; or a checkpoint.
     n: how many samples to draw.
-    metrics: by name, as tables with settings, or as objects; by default all that are installed. Those that do not apply
-        are listed in `skipped` with the reason, those that break in `failed`; the others go on.
-    split: of the data to compare with, by default "test" where there is one.
+    metrics: names, tables with settings, or objects; by default all that are installed. Metrics that do not apply are
+        listed in `skipped` with the reason, and metrics that fail in `failed`; the others still run.
+    split: the data to compare with, by default "test" if there is such a split.
     checkpoint: of a run: "last", "best", a step, or "all"; by default the last and the best.
-    weights: "raw", "ema" or "both"; a game without a moving average has the first only.
-    seed: of the latents and classes of the samples.
-    data: what the game was trained on, where its config cannot name it.
+    weights: "raw", "ema" or "both"; a game without a moving average has only "raw".
+    seed: the seed for latents and classes of the samples.
+    data: the training data, if the config cannot name it.
     extractor: by name; by default one that fits the data.
-    calibrate: whether to measure real training examples as well, where a metric can: what its best is worth. None:
-        where they are few, and no metric is named.
-    devices: how many share the work, or "all", where the backend has several in one process. So do workers that were
-        started together, for a run folder or a checkpoint: each of them makes this call, and gets all numbers.
-    watch: told how far it is.
+    calibrate: whether to measure real training examples too, which shows the score of a perfect generator. None: if
+        there are few of them, and you name no metric.
+    devices: how many devices share the work, or "all", if the backend has several in one process. Workers that were
+        started together share it too, for a run folder or a checkpoint: each makes this call and gets all numbers.
+    watch: called with the progress.
 
-    Raises ConfigError, UnknownNameError, CheckpointError or DataError before anything is measured.
+    Raises ConfigError, UnknownNameError, CheckpointError or DataError before it measures anything.
     """
     if n < 1:
-        raise ConfigError(f"n={n}: a game is measured by one sample or more.")
+        raise ConfigError(f"n={n}: expected one sample or more.")
     named = None if metrics is None else _listed(metrics)
     states = list(_states(game, checkpoint, backend, device, devices))
     trainer = states[0].trainer
@@ -104,7 +104,7 @@ def _kinds(trainer: Any, weights: str) -> tuple[Weights, ...]:
     if weights not in ("raw", "ema", "both"):
         raise ConfigError(f"weights={weights!r}: possible are 'raw', 'ema' or 'both'.")
     if not kinds:
-        raise ConfigError("This game keeps no moving average of G: measure it with weights='raw'.")
+        raise ConfigError("This game has no moving average of G. Use weights='raw'.")
     return kinds
 
 
@@ -140,9 +140,7 @@ def _states(
 
     if not isinstance(game, str | os.PathLike):
         if which is not None or backend is not None or devices is not None:
-            raise ConfigError(
-                "A game at hand is measured as it is: checkpoint=, backend= and devices= go with a run folder."
-            )
+            raise ConfigError("A trainer is measured as it is. checkpoint=, backend= and devices= need a run folder.")
         yield _State("now", game.steps_done, game)
         return
     from gankit import checkpoint
@@ -150,7 +148,7 @@ def _states(
     path = Path(game)
     if not path.is_dir():
         if which is not None:
-            raise ConfigError(f"{path} is one checkpoint; checkpoint= goes with a run folder.")
+            raise ConfigError(f"{path} is a single checkpoint; checkpoint= needs a run folder.")
         found = checkpoint.find(path)
         trainer = load(found, backend, device, devices=devices)
         yield _State(found.stem, trainer.steps_done, trainer)

@@ -1,7 +1,7 @@
-"""How far apart two Gaussians lie that have the mean and covariance of features (Heusel et al. 2017, section 4).
+"""The distance of two Gaussians with the means and covariances of features (Heusel et al. 2017, section 4).
 
-"FID" is this on 2,048 features of one Inception network. On other features the number is another, and it shrinks as n
-grows, so only numbers of one extractor and one n are compared.
+"FID" is this distance for 2,048 features of one Inception network. Other features give another number, and the number
+shrinks as n grows. So compare only numbers with the same extractor and the same n.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Array = np.ndarray[Any, Any]
 class Frechet:
     """|mean - mean'|^2 + tr(S + S' - 2 (S S')^1/2) of features of samples and of real examples: 0 at best.
 
-    n: samples, and real examples, at most; None: all. split: of the data that samples are compared with.
-    calibrate: as "frechet-of-data", the same number for training examples in the samples' place.
+    n: at most so many samples and real examples; None: all. split: the data to compare with.
+    calibrate: also measure training examples in the place of samples, as "frechet-of-data".
     """
 
     n: int | None = None
@@ -36,7 +36,7 @@ class Frechet:
 
     def __post_init__(self) -> None:
         if self.n is not None and self.n < 2:
-            raise ConfigError(f"frechet: n={self.n}; a covariance takes 2 examples at least.")
+            raise ConfigError(f"frechet: n={self.n}; a covariance needs at least 2 examples.")
 
     def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
         found = features(evidence, self.n, self.split, least=2)

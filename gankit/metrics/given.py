@@ -1,5 +1,5 @@
-"""Whether G makes what it was asked for: its answers beside the truth, and the conditions made of them beside those
-that were asked for."""
+"""Whether G makes what it was asked for. Its samples are compared with the truth, and their conditions with those that
+G was given."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ASKED = "No condition but labels was asked for."
 
 @dataclass(frozen=True)
 class PairedError:
-    """The mean distance of an answer to the example that its condition is of, a number for each pixel.
+    """The mean distance, per pixel, of a sample to the example that its condition comes from.
 
-    Numbers are in parts of the data's range, where that is known. Beside the mean of |answer - truth| stand, in the
-    details, "squared", and what answers without a G would get: "of_constant", the training data's median, pixel by
-    pixel; "of_condition", the last channel of the condition, or all of it, where it is a picture of the same size.
+    Distances are fractions of the range of the data, if the range is known. The value is the mean of |sample - truth|.
+    The details have "squared", and the scores of simple answers: "of_constant", the median of the training data for
+    each pixel; "of_condition", the last channel of the condition, or all of it, if it is an image of the same size.
 
-    n: answers at most.
+    n: at most so many samples.
     """
 
     n: int = 10_000
@@ -59,12 +59,12 @@ class PairedError:
 
 @dataclass(frozen=True)
 class Consistency:
-    """The conditions that the game makes of G's answers beside those that it was asked for.
+    """Compares the conditions of G's samples with those that G was given.
 
-    Of a picture: the peak signal-to-noise ratio in dB, 10 log10(1 / mean squared error), in parts of the range; of a
-    vector: Pearson's correlation, a mean over answers.
+    For images: the peak signal-to-noise ratio in dB, 10 log10(1 / mean squared error), in fractions of the range. For
+    vectors: Pearson's correlation, the mean over samples.
 
-    n: answers at most.
+    n: at most so many samples.
     """
 
     n: int = 10_000

@@ -1,8 +1,8 @@
-"""The Inception network that "FID" is told by, as torch-fidelity has it: an extractor for images of any size.
+"""The Inception network of "FID", from torch-fidelity: an extractor for images of any size.
 
-Its weights were converted from the TensorFlow graph of 2015 that Heusel et al. 2017 looked through, and its resizing is
-that graph's. It runs on PyTorch, whatever backend the game is played on; torch-fidelity is an extra, and imported when
-the extractor is opened.
+Its weights were converted from the TensorFlow graph of 2015 that Heusel et al. 2017 used, and it resizes images as that
+graph does. It runs on PyTorch, whatever backend the game uses. torch-fidelity is an extra, imported when the extractor
+is opened.
 """
 
 from __future__ import annotations
@@ -104,10 +104,10 @@ def _network(weights: Path | None, dtype: str) -> tuple[Any, Any]:
     except OSError as error:
         raise DataError(
             f"The weights of inception-v3-compat cannot be fetched: {error}. "
-            f"Fetch {theirs.URL_INCEPTION_V3} where there is a network, and name the file: {WEIGHTS}=FILE"
+            f"Download {theirs.URL_INCEPTION_V3} on another machine, and set {WEIGHTS}=FILE"
         ) from error
     except RuntimeError as error:  # of load_state_dict, which lists every name
-        raise DataError(f"{weights} holds weights of another network than torch-fidelity's Inception.") from error
+        raise DataError(f"{weights} has the weights of a network other than torch-fidelity's Inception.") from error
 
 
 def _require_state_dict(torch: Any, path: Path) -> None:
@@ -117,7 +117,7 @@ def _require_state_dict(torch: Any, path: Path) -> None:
     try:
         torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of zipfile, pickle and torch, by what is wrong with the file
-        raise DataError(f"{path} is no state dict saved by PyTorch.") from error
+        raise DataError(f"{path} is not a state dict saved by PyTorch.") from error
 
 
 def _digest(path: Path) -> str:

@@ -1,7 +1,7 @@
 """The squared maximum mean discrepancy of features under a polynomial kernel (Binkowski et al. 2018, section 4).
 
-"KID" is this on 2,048 features of one Inception network. Unlike a Frechet distance it has no bias that shrinks with n,
-so it may be less than 0 where two distributions are alike.
+"KID" is this for 2,048 features of one Inception network. Unlike the Fréchet distance it has no bias that shrinks with
+n, so it may be below 0 if two distributions are alike.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Array = np.ndarray[Any, Any]
 class KernelDistance:
     """The mean over disjoint subsets of samples and of real examples, with the standard error of that mean.
 
-    Disjoint, unlike the 100 overlapping ones of the paper, so that the error is one: overlapping subsets agree with
-    each other however many are drawn.
+    The subsets are disjoint, unlike the 100 overlapping ones of the paper, so the error is a true one. Overlapping
+    subsets agree with each other, however many are drawn.
 
     n: samples, and real examples, at most; None: all. size: of a subset, at most.
     degree: of the kernel (x.y / d + 1)^degree. seed: of the draw of subsets.

@@ -1,8 +1,8 @@
-"""What a linear classifier makes of D's features, beside what it makes of the raw examples. Section 7.4 of the paper.
+"""A linear classifier on D's features, compared with one on the raw examples. Section 7.4 of the paper.
 
-The classifier is scikit-learn's multinomial logistic regression on standardised numbers. How strongly it is regularised
-is chosen among `STRENGTHS` by cross-validation on the very examples that it learns from, for either kind of input
-alike; the test split decides nothing.
+The classifier is scikit-learn's multinomial logistic regression on standardised numbers. Its regularisation is chosen
+from `STRENGTHS` by cross-validation on the training examples, in the same way for both kinds of input. The test split
+is not used for this.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class LinearError:
-    """The share of a split's examples that a linear classifier takes for another class.
+    """The share of a split's examples to which a linear classifier gives a wrong class.
 
     of: "features" of D, or "raw" examples. labelled: how many examples it learned from. strength: scikit-learn's C, as
     chosen by cross-validation. n, split: of what it is wrong about.

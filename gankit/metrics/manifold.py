@@ -1,8 +1,8 @@
-"""Whether samples lie where real examples do, and real examples where samples do: quality and variety apart.
+"""Whether samples lie near real examples (quality), and real examples near samples (variety).
 
-Where examples lie is known by balls about them, each of the radius of the example's k-th nearest neighbour among its
-own kind: `PrecisionRecall` as Kynkäänniemi et al. 2019 ("Improved precision and recall metric"), `DensityCoverage` as
-Naeem et al. 2020 ("Reliable fidelity and diversity metrics"). All in float64, in blocks.
+"Near" means inside a ball around an example. Its radius is the distance to the k-th nearest neighbour of the same kind.
+`PrecisionRecall` is as in Kynkäänniemi et al. 2019 ("Improved precision and recall metric"), `DensityCoverage` as in
+Naeem et al. 2020 ("Reliable fidelity and diversity metrics"). Everything is computed in float64, in blocks.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class ByBalls(ABC):
 @final
 @dataclass(frozen=True)
 class PrecisionRecall(ByBalls):
-    """Precision: the share of samples inside a ball about a real example. Recall: of real examples inside a ball about
-    a sample. A single outlier among the real ones has a large ball, which counts for all samples within.
+    """Precision: the share of samples inside a ball of a real example. Recall: the share of real examples inside a ball
+    of a sample. A single outlier among the real examples has a large ball, and all samples inside it count.
     """
 
     name: ClassVar[str] = "precision-recall"
@@ -79,8 +79,8 @@ class PrecisionRecall(ByBalls):
 @final
 @dataclass(frozen=True)
 class DensityCoverage(ByBalls):
-    """Density: how many balls about real examples a sample lies in, over k: 1 where the two are alike, more where
-    samples crowd together. Coverage: the share of balls about real examples that hold a sample.
+    """Density: in how many balls of real examples a sample lies, divided by k: 1 if the two sets are alike, more if
+    samples crowd together. Coverage: the share of balls of real examples that contain a sample.
     """
 
     k: int = 5

@@ -1,7 +1,7 @@
 """Whether samples look alike: MS-SSIM (Wang et al. 2003) of pairs, as Odena et al. 2017 (section 4.2) measure variety.
 
-Pairs of one class where labels were asked for: a collapsed class hides among the others' variety. It sees that images
-differ and not that they are good: noise differs best.
+In a conditional game both images of a pair have the same class; otherwise the variety of other classes would hide a
+collapsed one. The metric sees that images differ, but not that they are good: noise differs most.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ PAIRS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class MsSsim:
-    """The mean over random pairs of samples, beside that of the data: near it is well, far above it is collapse.
+    """The mean over random pairs of samples, and over pairs of real examples. A value near that of the data is good, a
+    value far above it means collapse.
 
-    "ms-ssim" and "ms-ssim-of-data", each from 0 to 1, 1 where all images are one. As many scales are compared as leave
-    the window of 11 pixels room: 5 take 176 pixels, 28 have room for 2.
+    "ms-ssim" and "ms-ssim-of-data" go from 0 to 1; 1 means that all images are the same. The number of scales depends
+    on the window of 11 pixels: 5 scales need 176 pixels, and 28 pixels have room for 2.
 
     pairs: how many. seed: of their draw.
     """
@@ -76,7 +77,7 @@ def pairs_of(n: int, classes: Array | None, pairs: int, seed: int) -> tuple[Arra
     counts = np.bincount(classes)
     usable = np.flatnonzero(counts[classes] >= 2)
     if len(usable) == 0:
-        raise NotMeasurable("A pair takes two images, of one class where there are classes.")
+        raise NotMeasurable("A pair needs two images, of the same class in a conditional game.")
     first = usable[rng.integers(len(usable), size=pairs)]
     order = np.argsort(classes, kind="stable")
     place = np.empty(n, np.int64)

@@ -1,4 +1,4 @@
-"""Whether a game has learned its training examples by heart: how near samples come to them, beside unseen real ones."""
+"""Whether G has memorised training examples: how near samples come to them, compared with unseen real examples."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ LEAST = 20
 
 @dataclass(frozen=True)
 class NearestTraining:
-    """Euclidean distance to the nearest training example: that of samples over that of real examples never seen.
+    """The Euclidean distance of samples to the nearest training example, divided by that of unseen real examples.
 
-    Two ratios: of the medians, and of the distances that a twentieth stays below. 1 is as it should be; near 0, samples
-    are copies. Above 1 they are further from the data than it is from itself. Pixels shifted by one are far from a copy
-    in this distance, so a ratio of 1 does not prove that nothing was copied.
+    Two ratios: of the medians, and of the 5th percentiles. 1 is right. Near 0, samples are copies. Above 1, they are
+    further from the data than the data is from itself. An image shifted by one pixel is far away in this distance, so a
+    ratio of 1 does not prove that nothing was copied.
 
     n: samples, and unseen examples, at most. split: the unseen ones. train_split: those it may have learned.
     """

@@ -1,10 +1,11 @@
-"""The paper's own number: how likely test data is under a Parzen window of samples (Goodfellow et al. 2014, table 1).
+"""The number of the paper: the likelihood of test data under a Parzen window of samples (Goodfellow et al. 2014, table
+1).
 
-After Breuleux et al. 2011 and the script that was released with the paper: n samples are the centres of round
-Gaussians, whose one deviation sigma is the one of a grid that suits validation data best.
+As in Breuleux et al. 2011 and the script released with the paper, n samples are the centres of round Gaussians. Their
+standard deviation sigma is chosen from a grid by validation data.
 
-It can be had without a good model: centroids of k-means score far above real images (Theis et al. 2015, "A note on the
-evaluation of generative models", section 3.3). Hence the calibrations.
+A bad model can score well: k-means centroids score far above real images (Theis et al. 2015, "A note on the evaluation
+of generative models", section 3.3). The calibrations show this.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ ten times as long over an exponential that underflows, as nearly all here would.
 class Parzen:
     """Mean log-likelihood in nats of the test examples, with the standard error over them.
 
-    Numbers are in [0, 1] where the data's range is known. A higher score is better only up to that of real examples.
+    Examples are scaled to [0, 1] if the range of the data is known. Higher is better only up to the score of real
+    examples.
 
-    n: samples that serve as centres, at most.
+    n: at most so many samples as centres.
     sigmas: the grid.
-    validation: how many validation examples choose sigma, the first. test: how many are scored, the first; None: all.
-    train_split, validation_split, split: of the data; `split` is what is scored.
-    calibrate: score as many training examples, and as many centroids of the training data, by the same protocol.
+    validation: the first so many validation examples choose sigma. test: the first so many are scored; None: all.
+    train_split, validation_split, split: splits of the data; `split` is scored.
+    calibrate: also score as many training examples, and as many centroids of the training data, by the same protocol.
     """
 
     n: int = 10_000
@@ -59,7 +61,7 @@ class Parzen:
     def __post_init__(self) -> None:
         object.__setattr__(self, "sigmas", tuple(float(sigma) for sigma in self.sigmas))
         if not self.sigmas or not all(0 < sigma < math.inf for sigma in self.sigmas):
-            raise ConfigError(f"parzen: sigmas={self.sigmas}; a grid is one positive number or more.")
+            raise ConfigError(f"parzen: sigmas={self.sigmas}; expected one or more positive numbers.")
         least = min(self.n, self.validation, 2 if self.test is None else self.test)
         if least < 1:
             counts = f"n={self.n}, validation={self.validation}, test={self.test}"
@@ -81,7 +83,7 @@ class Parzen:
         validation = real(evidence, self.validation_split, self.validation)
         test = real(evidence, self.split, self.test)
         if len(test) < 2:
-            raise NotMeasurable(f"The standard error needs 2 test examples; {self.split!r} gives {len(test)}.")
+            raise NotMeasurable(f"The standard error needs 2 test examples; {self.split!r} has {len(test)}.")
         on_validation = log_likelihoods(evidence.backend, validation, centres, self.sigmas).mean(axis=0)
         best = int(on_validation.argmax())
         scores = log_likelihoods(evidence.backend, test, centres, self.sigmas[best : best + 1])[:, 0]

@@ -1,4 +1,4 @@
-"""What a state of G measures, as a row that can be asked, and written down."""
+"""The measurements of one state of G, as a row."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Row:
-    """What one state of G measures.
+    """The measurements of one state of G.
 
-    checkpoint: "last", "best", "step-001000", or "now" for a game at hand. weights: "raw", or "ema" for the moving
-    average. skipped: (metric, why) of those that do not apply. failed: (metric, error) of those that broke.
+    checkpoint: "last", "best", "step-001000", or "now" for a trainer. weights: "raw", or "ema" for the moving average.
+    skipped: (metric, reason) of metrics that do not apply. failed: (metric, error) of metrics that failed.
     """
 
     checkpoint: str
@@ -82,9 +82,9 @@ def plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Rows, and what they have in common; to be looped over. Made by `gankit.evaluate`.
+    """The rows, and what they have in common. You can loop over it. `gankit.evaluate` returns one.
 
-    data: the name of what was played on. backend: that samples and metrics were computed on. split: compared with.
+    data: the name of the data. backend: where samples and metrics were computed. split: the data to compare with.
     """
 
     data: str

@@ -1,4 +1,4 @@
-"""What tells series (steps, channels) apart that look alike: their spectrum, and how they go on from themselves."""
+"""Metrics for series (steps, channels): their spectrum and their autocorrelation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class OfSeries:
     def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
         shape = evidence.spec.shape
         if len(shape) != 2 or shape[0] < 4:
-            raise NotMeasurable(f"It is of series (steps, channels) of 4 steps or more; these have shape {shape}.")
+            raise NotMeasurable(f"It needs series (steps, channels) of 4 or more steps; these have shape {shape}.")
         real = np.asarray(real_examples(evidence, self.split)[: self.n], np.float64)
         fake = np.asarray(evidence.samples[: self.n], np.float64)
         own = {"n": len(fake), "reals": len(real), **self.protocol(shape[0]), "split": self.split}
@@ -61,8 +61,8 @@ class OfSeries:
 class SpectralDistance(OfSeries):
     """Half the absolute difference between the mean power spectra of samples and of real series, each summing to 1.
 
-    0 where both have the same power at each frequency, 1 where they share none; the mean over channels. A channel's
-    mean over time is taken away first. It does not see phases, nor whether all samples are one series.
+    It is 0 if both have the same power at each frequency, and 1 if they share none; the mean over channels. The mean
+    of a channel over time is subtracted first. It does not see phases, nor whether all samples are the same series.
     """
 
     name: ClassVar[str] = "spectral-distance"

@@ -1,4 +1,4 @@
-"""How far samples must be moved to become the data, seen along random directions (Bonneel et al. 2015)."""
+"""How far samples must be moved to become the data, along random directions (Bonneel et al. 2015)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ Array = np.ndarray[Any, Any]
 class SlicedWasserstein:
     """The mean over directions of the 1-Wasserstein distance of the two projections, on the examples' own numbers.
 
-    Numbers are in [0, 1] where the data's range is known. Two draws of one law are not at distance 0: "of_data" in the
-    details is what as many training examples get. The error is over directions, of the same examples.
+    Examples are scaled to [0, 1] if the range of the data is known. Two draws of one distribution do not have distance
+    0: "of_data" in the details is the score of as many training examples. The error is over directions, for the same
+    examples.
 
-    n: samples, and real examples, at most; of both as many as there are of the fewer.
+    n: at most so many samples and real examples; the same number of both.
     projections: how many directions, drawn by `seed`.
     """
 

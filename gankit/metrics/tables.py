@@ -1,6 +1,6 @@
-"""Tables: what a classifier learns from samples, how columns and pairs are distributed, whether rows are copies.
+"""Metrics for tables: what a classifier learns from samples, the distribution of columns and pairs, and copied rows.
 
-Each number stands beside the same number of real rows: of training rows in the samples' place, or of held-out rows.
+Each number comes with that of real rows: training rows in the place of samples, or held-out rows.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ BLOCK = 256
 
 @dataclass(frozen=True)
 class TrainOnSynthetic:
-    """F1 and the area under the ROC curve of a classifier that learned from samples and is asked about real test rows.
+    """F1 and the area under the ROC curve, on real test rows, of a classifier trained on samples.
 
-    The classifier is scikit-learn's HistGradientBoostingClassifier with `random_state=0`. The same number of real
-    training rows in the samples' place is the second number. F1 is that of the rarer of two classes, or the mean over
-    several; so is the area.
+    The classifier is scikit-learn's HistGradientBoostingClassifier with `random_state=0`. The second number is for as
+    many real training rows in the place of samples. F1 is that of the rarer of two classes, or the mean over several
+    classes; so is the area.
 
-    n: samples at most. target: the column to predict; by default the one that the table says.
+    n: at most so many samples. target: the column to predict; by default the table's target.
     """
 
     n: int = 100_000
@@ -51,10 +51,10 @@ class TrainOnSynthetic:
     def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
         codec, fake, train, test = _tables(evidence, self.train_split, self.split)
         if self.split == self.train_split:
-            raise NotMeasurable("No rows were held out to ask about: say test = 0.2 in the table's .toml file.")
+            raise NotMeasurable("No rows are held out for testing: set test = 0.2 in the table's .toml file.")
         target = codec.target if self.target is None else self.target
         if target is None:
-            raise NotMeasurable("Nothing says which column is to be predicted: say target = ... in the .toml file.")
+            raise NotMeasurable("The column to predict is not known: set target = ... in the .toml file.")
         column, *_ = codec.choice_of(target)
         n = min(self.n, len(fake), len(train))
         chosen = train.iloc[drawn_without_replacement(len(train), n)]
@@ -97,14 +97,14 @@ def _learned(codec: Codec, target: Column, rows: Any, test: Any, rarer: int) -> 
 
 @dataclass(frozen=True)
 class ColumnShapes:
-    """How alike columns, and pairs of columns, are distributed in samples and in held-out rows; 1 is equal.
+    """How similar the distributions of columns and pairs of columns are in samples and in held-out rows; 1 is equal.
 
-    `column-shapes`: the mean over columns of 1 - D, D being Kolmogorov's and Smirnov's distance of numbers, and the
-    total variation of categories, among which an empty cell is one. `pair-trends`: the mean over pairs of columns; of
-    two numbers, 1 - |r - r'| / 2 of their correlations, else 1 - the total variation of the pairs of categories,
-    numbers being cut into ten parts. The same of training rows is the second number of each: what chance leaves.
+    `column-shapes`: the mean over columns of 1 - D. D is the Kolmogorov-Smirnov distance for numbers, and the total
+    variation distance for categories, where an empty cell is a category. `pair-trends`: the mean over pairs of columns;
+    for two columns of numbers, 1 - |r - r'| / 2 of their correlations, otherwise 1 - the total variation distance of
+    the pairs of categories, with numbers cut into ten parts. The second number of each is that of training rows.
 
-    n: rows of each, at most.
+    n: at most so many rows of each.
     """
 
     n: int = 10_000
@@ -191,13 +191,13 @@ def _variation(a: Array, b: Array) -> float:
 
 @dataclass(frozen=True)
 class ClosestRecord:
-    """How far samples are from the training row that is closest, and how many are equal to one.
+    """The distance of samples to the closest training row, and how many samples equal one.
 
-    The distance is a mean over columns: of numbers, their difference in parts of the range of the training rows, at
-    most 1; of categories, whether they differ. The second number is that of held-out rows, which nobody can have
-    learned by heart: samples that are closer to training rows than these are copied, more or less.
+    The distance is a mean over columns: for numbers, their difference as a fraction of the range in the training rows,
+    at most 1; for categories, whether they differ. The second number is that of held-out rows, which G cannot have
+    memorised. If samples are closer to training rows than these, they are more or less copied.
 
-    n: samples, and held-out rows, at most.
+    n: at most so many samples and held-out rows.
     """
 
     n: int = 2_000
@@ -250,12 +250,12 @@ def _tables(evidence: Evidence, train: str, test: str) -> tuple[Codec, Any, Any,
     """(codec, samples, training rows, rows to compare with) as DataFrames; NotMeasurable where they are no tables."""
     codec = evidence.spec.codec
     if not isinstance(codec, Codec):
-        raise NotMeasurable("It measures tables, such as --data adult.csv.")
+        raise NotMeasurable("It needs a table, such as --data adult.csv.")
     frames = []
     for name in (train, test):
         rows = evidence.split(name)
         if not isinstance(rows, Table):
-            raise NotMeasurable("The rows themselves are out of reach: pass them, gankit.evaluate(game, data=...).")
+            raise NotMeasurable("The rows of the table cannot be found. Pass them: gankit.evaluate(game, data=...).")
         frames.append(rows.frame)
     return codec, codec.decode(evidence.samples), *frames
 

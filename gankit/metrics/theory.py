@@ -36,10 +36,10 @@ NEIGHBOURS, REACH = 10, 2.0
 
 @dataclass(frozen=True)
 class Theory:
-    """Of minimax and non-saturating games on toys: other losses have another optimal D, or none.
+    """For minimax and non-saturating games on toy data. Other losses have another optimal D, or none.
 
     Three numbers: "d-from-optimal", the mean of |D - D*| over real examples and samples; "value", V(D, G), with its
-    standard error; "value-from-theory", V less -log 4 + 2 JSD: below 0 where D is not yet the best for this G.
+    standard error; "value-from-theory", V minus (-log 4 + 2 JSD): below 0 if D is not yet the best for this G.
 
     n: samples, and real examples, at most. bandwidth: of the kernel, in deviations of a mode; None: by Scott's rule.
     """

@@ -1,4 +1,4 @@
-"""How well the modes of a toy are covered, where it is known where they are, and a histogram where it is not."""
+"""How well samples cover the modes of toy data if these are known, and a histogram for other data."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Modes:
-    """Of mixtures whose law is known. A sample is of high quality within `within` deviations of its nearest centre.
+    """For known mixtures. A sample has high quality if it is within `within` standard deviations of its nearest centre.
 
-    Three numbers: "modes-covered", how many modes have `least` of their fair share of high-quality samples or more, and
-    at least one; "high-quality", the share of such samples; "modes-jsd", the Jensen-Shannon divergence in nats between
-    samples and data over modes, with what is of no mode as one more: 0 at best, log 2 at worst.
+    Three numbers: "modes-covered", how many modes have at least `least` of their fair share of high-quality samples,
+    and at least one; "high-quality", the share of such samples; "modes-jsd", the Jensen-Shannon divergence in nats
+    between samples and data over modes, with one more class for samples of no mode: 0 at best, log 2 at worst.
 
-    Srivastava et al. 2017 ("VEEGAN", section 4.1) and Lin et al. 2018 ("PacGAN", section 4.1) count 3 deviations, and a
-    mode as covered by one sample: `least=0`.
+    Srivastava et al. 2017 ("VEEGAN", section 4.1) and Lin et al. 2018 ("PacGAN", section 4.1) use 3 standard
+    deviations, and count a mode as covered by one sample: `least=0`.
     """
 
     within: float = 3.0
@@ -65,10 +65,10 @@ class HistogramJsd:
     """Jensen-Shannon divergence in nats between the histograms of samples and data of one or two numbers: 0 at best,
     log 2 at worst.
 
-    Bins divide the range of the data; what falls outside is one more. Two histograms of one law differ too, by less the
-    more there is in a bin: "of_data" in the details is what training examples get.
+    Bins divide the range of the data; samples outside have a bin of their own. Two draws of one distribution differ
+    too, by less if there are more examples in each bin: "of_data" in the details is the score of training examples.
 
-    bins: in each dimension.
+    bins: the number of bins in each dimension.
     """
 
     bins: int = 50

@@ -1,4 +1,4 @@
-"""A network that is a framework's own module instead of layer records."""
+"""A network that is a module of a framework instead of gankit's layers."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ PARTS = ("logits", "class_logits", "features")
 
 @dataclass(frozen=True, eq=False)
 class Native:
-    """A `torch.nn.Module` or `flax.nnx.Module` as a player; it runs on the backend of its framework alone.
+    """Your own `torch.nn.Module` or `flax.nnx.Module` as a player. It runs only on the backend of its framework.
 
-    G is called as `module(z)` or `module(z, labels)`, D as `module(x)` or `module(x, labels)`: z is (N, latent_dim),
-    labels are (N,) integers, in games with labels; where there are other conditions, all come in the place of labels,
-    a dict by name. Examples are arrays (N, *shape), images in the layout of the
-    framework: (N, channels, height, width) in torch, (N, height, width, channels) in flax. D returns logits (N,), or a
-    dict with `logits` and, if it has them, `class_logits` (N, num_classes) and `features`, a tuple of arrays (N, ...).
+    G is called as `module(z)` or `module(z, labels)`, D as `module(x)` or `module(x, labels)`. z is (N, latent_dim),
+    and labels are (N,) integers. If there are other conditions, a dict of all conditions by name takes the place of
+    labels. Examples are arrays (N, *shape), and images have the layout of the framework: (N, channels, height, width)
+    in torch, (N, height, width, channels) in flax. D returns logits (N,), or a dict with `logits` and optionally
+    `class_logits` (N, num_classes) and `features`, a tuple of arrays (N, ...).
 
-    The game starts from the numbers that the module holds: seed its framework to start from the same ones again.
-    Dropout and running statistics inside work as in every game: masks come from (seed, step), and a player's buffers
-    change in its own phase only.
+    Training starts from the parameters in the module, so seed your framework if you want the same start again. The
+    module may have dropout and running statistics: masks come from (seed, step), and the buffers of a player change
+    only in its own phase.
 
-    output: what a generator produces: "unit" for [0, 1], "symmetric" for [-1, 1], "free" for data without bounds.
+    output: the range of a generator: "unit" for [0, 1], "symmetric" for [-1, 1], "free" for data without bounds.
     """
 
     module: Any

@@ -1,4 +1,4 @@
-"""What a network has to know of the game it is for."""
+"""What a network needs to know about its game."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from gankit.layers import ConcatCondition, ConcatLabels, Layers, Shape
 
 @dataclass(frozen=True)
 class GameSpec:
-    """The facts that networks are built from.
+    """The facts about a game from which networks are built.
 
-    shape: of one example, without the batch axis; images are (height, width, channels).
-    latent_dim: length of z.
-    num_classes: of the labels; None in a game without.
-    bounded: whether examples have a known least and greatest value, as images have.
-    given: what the conditions are, by name, labels included.
-    sources: what the examples of further sources are, by name.
-    choices: the places in an example where one of several numbers is 1; () of most data, in order of tables.
+    shape: the shape of one example, without the batch axis; images are (height, width, channels).
+    latent_dim: the length of z.
+    num_classes: the number of classes; None in a game without labels.
+    bounded: whether examples have a known range, as images have.
+    given: the types of all conditions, by name, including labels.
+    sources: the types of the examples of other sources, by name.
+    choices: the one-hot sections of an example, in order, for tables; () for most data.
     """
 
     shape: Shape

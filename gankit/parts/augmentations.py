@@ -1,8 +1,8 @@
-"""Random, differentiable changes of images, real and fake alike, before D sees them. DiffAugment, Zhao et al. 2020.
+"""Random, differentiable changes of real and fake images before D sees them. DiffAugment, Zhao et al. 2020.
 
-Each is made for one game: `colour(spec, span)`, span being the distance from black to white in model units. Every
-example of a batch is changed in its own way. Images are (N, height, width, channels). What moves or hides pixels does
-the same to pictures and masks among the conditions, which must be of the examples' size; colours are the example's own.
+Each is created for one game: `colour(spec, span)`, where span is the distance from black to white in model units. Each
+example of a batch is changed independently. Images are (N, height, width, channels). Changes that move or hide pixels
+also apply to image and mask conditions, which must have the size of the examples. Changes of colour do not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Change = Callable[[Ops, Array, Given, Key], tuple[Array, Given]]
 def colour(spec: GameSpec, span: float, *, strength: float = 1.0) -> Change:
     """Brightness moved by up to a quarter of the span, saturation times U(0, 2), contrast times U(0.5, 1.5).
 
-    strength: multiplies how far each of the three leaves the image alone; at most 1.
+    strength: multiplies the size of each change; at most 1.
     """
     spec.image_shape("colour")
     _require_share("colour", "strength", strength)
@@ -40,7 +40,7 @@ def colour(spec: GameSpec, span: float, *, strength: float = 1.0) -> Change:
 
 
 def translation(spec: GameSpec, span: float, *, share: float = 0.125) -> Change:
-    """A whole number of pixels up to `share` of the side in both directions; what comes in is 0, as published."""
+    """Shifts by whole pixels, up to `share` of the side in both directions; new pixels are 0, as published."""
     height, width = _size_of_all(spec, "translation")
     _require_share("translation", "share", share)
 
@@ -63,7 +63,7 @@ def translation(spec: GameSpec, span: float, *, share: float = 0.125) -> Change:
 
 
 def cutout(spec: GameSpec, span: float, *, share: float = 0.5) -> Change:
-    """A square of `share` of the side set to 0; its centre lies anywhere, so that part of it may be outside."""
+    """Sets a square of `share` of the side to 0. Its centre can be anywhere, so part of it may be outside."""
     height, width = _size_of_all(spec, "cutout")
     _require_share("cutout", "share", share)
 

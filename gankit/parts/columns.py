@@ -24,13 +24,13 @@ DRAWS = 3
 
 @dataclass(frozen=True)
 class Column:
-    """A category of one column, one-hot among those of all columns, and a uniform number for each slot of a row.
+    """A category of one column, one-hot over those of all columns, and a uniform number for each slot of a row.
 
-    In training a column is drawn, each as likely as another, then one of its categories, by the logarithms of how often
-    they occur (`even`) or by how often, then a row that has it, which is the real example. So the row says what the
-    condition is. Outside training categories are drawn as often as they occur.
+    In training a column is drawn uniformly. Then one of its categories is drawn, by the logarithm of its frequency
+    (`even`) or by its frequency, and then a row that has it, which is the real example. So the row has the category of
+    the condition. Outside training categories are drawn as often as they occur.
 
-    choices: all of a row. told: those among them that are columns of categories, the last ones.
+    choices: all choices of a row. told: those that are columns of categories, the last ones.
     """
 
     ports: Mapping[str, Port]

@@ -1,7 +1,7 @@
-"""Makers of conditions: p(x | c) for a c that is made of x itself. Goodfellow et al. 2014, section 7.1.
+"""Makers of conditions: p(x | c) for a c that is computed from x itself. Goodfellow et al. 2014, section 7.1.
 
-Each is made for one game, `downsample(spec, factor=4)`. Pictures whose range is known come as numbers in [0, 1], and so
-do the pictures that are made of them; all else comes in the units of the data.
+Each is created for one game, `downsample(spec, factor=4)`. Images with a known range are numbers in [0, 1], and so are
+the images made from them. Everything else has the units of the data.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Made:
 
 
 def downsample(spec: GameSpec, *, factor: int = 4, name: str = "image") -> Made:
-    """The example at a `factor`-th of its size, each pixel the mean of those it covers: for super-resolution."""
+    """The example at 1 / `factor` of its size; each pixel is the mean of those it covers. For super-resolution."""
     height, width, channels = _image(spec, "downsample")
     if not _is_count(factor, 2) or height % factor or width % factor:
         raise ConfigError(
@@ -50,7 +50,7 @@ def downsample(spec: GameSpec, *, factor: int = 4, name: str = "image") -> Made:
 
 
 def grey(spec: GameSpec, *, name: str = "image") -> Made:
-    """The example without its colours, ITU-R 601 luma: to be coloured."""
+    """The example without its colours, ITU-R 601 luma. For colouring."""
     height, width, channels = _image(spec, "grey")
     if channels != 3:
         raise ConfigError(f"grey takes pictures of three colours; the examples have {channels} channel(s).")
@@ -62,9 +62,10 @@ def grey(spec: GameSpec, *, name: str = "image") -> Made:
 
 
 def edges(spec: GameSpec, *, strength: float = 1.0, name: str = "image") -> Made:
-    """Where the example turns from dark to light: the size of its slope by Sobel's kernels, a channel. Bright is 1.
+    """Where the example changes from dark to light: the size of its gradient by Sobel's kernels, one channel. 1 is
+    bright.
 
-    strength: multiplies the slope before it is cut off at 1.
+    strength: multiplies the gradient before it is clipped at 1.
     """
     height, width, _ = _image(spec, "edges")
     if not strength > 0:
@@ -86,12 +87,12 @@ def edges(spec: GameSpec, *, strength: float = 1.0, name: str = "image") -> Made
 
 
 def mask(spec: GameSpec, *, kind: str = "mixed", share: float = 0.5, name: str = "") -> Made:
-    """The example where it is known, 0 elsewhere, and the mask, `mask`, 1 where it is known: to be completed.
+    """The known part of the example, 0 elsewhere, and `mask`, 1 where the example is known. For completing.
 
-    kind: what is hidden of a picture: a "half", left, right, top or bottom; a "box" of `share` of each side anywhere;
-        single "pixels", each with probability `share`; or one of these at random, "mixed". Of a row of numbers:
-        "columns", each with probability `share`, or, "mixed", with a probability that is drawn for each example.
-    name: of what is known; "image" of a picture and "known" of a row by default.
+    kind: which part of an image is hidden: a "half", left, right, top or bottom; a "box" of `share` of each side,
+        anywhere; single "pixels", each with probability `share`; or a random one of these, "mixed". For a row of
+        numbers: "columns", each with probability `share`, or "mixed", with a probability drawn for each example.
+    name: the name of the known part; by default "image" for an image and "known" for a row.
     """
     rows = len(spec.shape) == 1
     possible = MASKS_OF_ROWS if rows else MASKS
@@ -152,7 +153,7 @@ def _holes(spec: GameSpec, kind: str, share: float, name: str) -> Made:
 
 
 def spectrum(spec: GameSpec, *, bins: int = 8, name: str = "spectrum") -> Made:
-    """The amplitudes of the `bins` lowest frequencies of a series (t,) or (t, 1), constant left out: a vector."""
+    """The amplitudes of the `bins` lowest frequencies of a series (t,) or (t, 1), without the constant: a vector."""
     length = int(np.prod(spec.shape))
     if len(spec.shape) > 2 or spec.shape[1:] not in ((), (1,)):
         raise ConfigError(f"spectrum takes series of shape (t,) or (t, 1); the examples have shape {spec.shape}.")
@@ -170,7 +171,7 @@ def spectrum(spec: GameSpec, *, bins: int = 8, name: str = "spectrum") -> Made:
 
 @dataclass(frozen=True)
 class Previous:
-    """The frames before the last one. Examples are short films (height, width, frames), and become their last frame."""
+    """The frames before the last. Examples are short films (height, width, frames), and become their last frame."""
 
     ports: Mapping[str, Port]
     name: str
@@ -190,7 +191,7 @@ class Previous:
 
 
 def previous(spec: GameSpec, *, frames: int = 2, name: str = "image") -> Previous:
-    """The `frames` before the last one, of films whose channels are frames in grey."""
+    """The `frames` before the last one. The channels of an example are grey frames of a film."""
     height, width, channels = _image(spec, "previous")
     if not _is_count(frames, 1) or frames >= channels:
         raise ConfigError(
@@ -202,7 +203,7 @@ def previous(spec: GameSpec, *, frames: int = 2, name: str = "image") -> Previou
 
 @dataclass(frozen=True)
 class Unpaired:
-    """G is given examples of another source, whose G is given this one's: nobody says which belong together."""
+    """G gets examples of another source, whose own G gets examples of this one. There are no pairs."""
 
     ports: Mapping[str, Port]
     source: str
@@ -217,7 +218,7 @@ previous.splits = True  # type: ignore[attr-defined]
 
 
 def unpaired(spec: GameSpec, *, source: str = "b", name: str = "image") -> Unpaired:
-    """The examples of a further source, in their own order (Zhu et al. 2017)."""
+    """The examples of another source, in their own order (Zhu et al. 2017)."""
     if source not in spec.sources:
         there = one_of(spec.sources) if spec.sources else "none"
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What parameters are brought back to after each update of a player."""
+"""Constraints, which change the parameters of a player after each of its updates."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from gankit.interfaces import Array, Ops, Tensors
 
 @dataclass(frozen=True)
 class MaxNorm:
-    """The incoming weights of each unit are scaled down to norm `limit` where they are longer. Srivastava et al. 2014.
+    """Scales the incoming weights of each unit down to norm `limit` if they are longer. Srivastava et al. 2014.
 
-    pylearn2's `max_col_norm` and `max_kernel_norm`: kernels only, each norm over all axes but the outputs'.
+    As pylearn2's `max_col_norm` and `max_kernel_norm`: only kernels, with norms over all axes except the outputs.
     """
 
     limit: float = 1.9365

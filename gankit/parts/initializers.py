@@ -1,4 +1,4 @@
-"""Neutral initialisers: float64 NumPy draws, so that every backend starts from the same numbers.
+"""Initialisers that draw float64 with NumPy, so that every backend starts from the same values.
 
 Kernels are in the canonical layout, inputs before outputs: dense (in, out), convolution (height, width, in, out).
 """
@@ -72,7 +72,7 @@ class GlorotUniform:
 
 @dataclass(frozen=True)
 class Sparse:
-    """N(0, std) for `count` inputs of each unit, chosen anew for each, else 0; pylearn2's `sparse_init`."""
+    """N(0, std) for `count` random inputs of each unit, otherwise 0; pylearn2's `sparse_init`."""
 
     count: int
     std: float = 1.0
@@ -86,9 +86,9 @@ class Sparse:
 
 @dataclass(frozen=True)
 class LogitOfMean:
-    """The logit of the mean example, clipped to [eps, 1 - eps]: a sigmoid output starts at the pixel means.
+    """The logit of the mean example, clipped to [eps, 1 - eps], so that a sigmoid output starts at the pixel means.
 
-    Goodfellow et al. 2014, released configuration (`init_bias_target_marginals`). Zero where no data is known.
+    Goodfellow et al. 2014, released configuration (`init_bias_target_marginals`). Zero if the data is not known.
     """
 
     eps: float = 1e-7

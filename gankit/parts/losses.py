@@ -1,7 +1,7 @@
-"""The objectives of the founding papers. Each method returns a number to be *minimised* by its player.
+"""The losses of the founding papers. Each method returns a number that its player *minimises*.
 
-Scores are logits: D(x) = sigmoid(logits), so -log D(x) = softplus(-logits) and -log(1 - D(x)) = softplus(logits),
-which are exact where sigmoid followed by log would round to infinity.
+Scores are logits: D(x) = sigmoid(logits), so -log D(x) = softplus(-logits) and -log(1 - D(x)) = softplus(logits).
+These are exact where the log of a sigmoid would be infinite.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gankit.interfaces import Array, Loss, Ops, Scores
 class CrossEntropy:
     """D's side of the paper: -V(D, G) = E[-log D(x)] + E[-log(1 - D(G(z)))]. Goodfellow et al. 2014, eq. 1.
 
-    d_weight: multiplies D's objective; 0.5 is the mean of the two cross-entropies, as in the authors' released code.
+    d_weight: multiplies D's objective; 0.5 gives the mean of the two cross-entropies, as in the authors' released code.
     """
 
     d_weight: float = 1.0
@@ -30,14 +30,14 @@ class CrossEntropy:
 
 
 class Minimax(CrossEntropy):
-    """G minimises E[log(1 - D(G(z)))], eq. 1 to the letter: its gradient saturates while D rejects the fakes."""
+    """G minimises E[log(1 - D(G(z)))], exactly eq. 1. Its gradient saturates while D rejects the fakes."""
 
     def generator(self, ops: Ops, real: Scores | None, fake: Scores) -> Array:
         return -ops.xp.mean(ops.softplus(fake.logits))
 
 
 class NonSaturating(CrossEntropy):
-    """G maximises E[log D(G(z))] instead: the same fixed point, strong gradients early (section 3 of the paper)."""
+    """G maximises E[log D(G(z))]: the same fixed point, but strong gradients early on (section 3 of the paper)."""
 
     def generator(self, ops: Ops, real: Scores | None, fake: Scores) -> Array:
         return ops.xp.mean(ops.softplus(-fake.logits))
@@ -45,12 +45,12 @@ class NonSaturating(CrossEntropy):
 
 @dataclass(frozen=True)
 class Conditional:
-    """Plays another loss on D(x|y) and G(z|y). Mirza & Osindero 2014; with class logits, Odena et al. 2017.
+    """Applies another loss to D(x|y) and G(z|y). Mirza & Osindero 2014; with class logits, Odena et al. 2017.
 
-    base: the loss that is wrapped.
-    class_weight: of the cross-entropy of D's class logits, in both objectives, when D has a class head.
+    base: the other loss.
+    class_weight: the weight of the cross-entropy of D's class logits, in both objectives, if D has a class head.
     mismatched: whether D also learns to reject real examples with wrong labels. Its objective is then the mean of the
-        base's on (real, fake) and on (real, mismatched): half of the weight of fakes goes to these (Reed et al. 2016).
+        base loss on (real, fake) and on (real, mismatched), so these get half the weight of fakes (Reed et al. 2016).
     """
 
     base: Loss

@@ -1,8 +1,8 @@
-"""Optimizers that look ahead by what they remember, so that a game does not turn in circles.
+"""Optimizers that use the last gradient to look ahead, so that a game does not go in circles.
 
-On min_x max_y xy plain descent spirals outwards at any learning rate. Optimistic descent takes the last gradient into
-account, p - lr * (2 g_t - g_{t-1}), and comes to the equilibrium. Daskalakis et al. 2018; it is the "extrapolation
-from the past" of Gidel et al. 2019. The other way is `schedule="extra-gradient"`, at twice the cost.
+On min_x max_y xy plain descent spirals outwards at any learning rate. Optimistic descent also uses the last gradient,
+p - lr * (2 g_t - g_{t-1}), and converges to the equilibrium. Daskalakis et al. 2018; Gidel et al. 2019 call it
+"extrapolation from the past". The alternative is `schedule="extra-gradient"`, at twice the cost.
 """
 
 from __future__ import annotations
@@ -58,6 +58,6 @@ class OptimisticAdam(Adam):
 
 
 def ahead(ops: Ops, direction: Array, previous: Array, count: Any) -> Array:
-    """2 d_t - d_{t-1}; at the first step, where there is no other, d_t."""
+    """2 d_t - d_{t-1}; at the first step d_t."""
     begun = count > 0.5
     return direction + ops.xp.where(begun, direction - previous, ops.xp.zeros_like(direction))

@@ -1,5 +1,5 @@
-"""Optimizers as plain data, each with its mathematics written once against `ops`. Backends bring native ones beside
-these for speed; one of your own derives from `Adam` or `Sgd`, or stands alone, and overrides `update`."""
+"""Optimizers as plain data, with their mathematics written once against `ops`. Backends have native versions for speed.
+Your own optimizer derives from `Adam` or `Sgd`, or stands alone, and overrides `update`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Slots = Mapping[str, Any]
 class Sgd:
     """Momentum as in pylearn2 and the paper: v = momentum * v - lr * g, then p = p + v.
 
-    Native optimizers keep u = v / -lr instead, u = momentum * u + g and p = p - lr * u. The two are the same as long
-    as lr stays; where it changes, the momentum that u is multiplied by is scaled by lr(step - 1) / lr(step), once: the
-    further updates of D in an iteration with k > 1 are at the lr of the one before ("again/momentum").
+    Native optimizers keep u = v / -lr instead, with u = momentum * u + g and p = p - lr * u. The two are the same while
+    lr is constant. If lr changes, the momentum that multiplies u is scaled by lr(step - 1) / lr(step), once: later
+    updates of D in an iteration with k > 1 have the lr of the update before ("again/momentum").
     """
 
     lr: Number = 0.1
@@ -98,7 +98,7 @@ class Adam:
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam whose weights decay beside its direction, by lr * weight_decay a step. Loshchilov & Hutter 2019."""
+    """Adam with decoupled weight decay, lr * weight_decay per step. Loshchilov & Hutter 2019."""
 
     weight_decay: float = 0.01
 
@@ -118,9 +118,9 @@ class AdamW(Adam):
 
 @dataclass(frozen=True)
 class RmsProp:
-    """Hinton 2012, lecture 6e: g over the root of a running mean of its square, epsilon outside the root.
+    """Hinton 2012, lecture 6e: g divided by the root of a running mean of its square, epsilon outside the root.
 
-    The default rate is that of Wasserstein GANs (Arjovsky et al. 2017), which played with it.
+    The default learning rate is that of Wasserstein GANs (Arjovsky et al. 2017), which used this optimizer.
     """
 
     lr: Number = 5e-5
@@ -147,7 +147,7 @@ class RmsProp:
 
 
 class Portable:
-    """An optimizer whose mathematics is its spec's own, on any backend."""
+    """An optimizer that uses the mathematics of its spec, on any backend."""
 
     def __init__(self, spec: Any, ops: Ops) -> None:
         self._spec, self._ops = spec, ops

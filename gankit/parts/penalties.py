@@ -14,10 +14,11 @@ from gankit.parts.schedules import Number, require_between, schedule
 
 @dataclass(frozen=True)
 class OnDiscriminator:
-    """What terms of D's objective have in common.
+    """The base of terms of D's objective.
 
     weight: a number, or a schedule such as {"schedule": "ramp", "start": 10, "stop": 1, "begin": 0, "end": 5000}.
-    every: lazy regularisation, acting at every so many steps and that many times as strong (Karras et al. 2020).
+    every: lazy regularisation: the term acts at every `every`-th step, and is `every` times as strong (Karras et al.
+        2020).
     """
 
     weight: Number = 1.0
@@ -33,7 +34,7 @@ class OnDiscriminator:
 
 
 class R1(OnDiscriminator):
-    """1/2 E ||grad_x D(x)||^2 at real examples; the weight is gamma of the papers."""
+    """1/2 E ||grad_x D(x)||^2 at real examples; the weight is the gamma of the papers."""
 
     name: ClassVar[str] = "r1"
     slopes_at: ClassVar[tuple[str, ...]] = ("real",)
@@ -43,7 +44,7 @@ class R1(OnDiscriminator):
 
 
 class R2(OnDiscriminator):
-    """1/2 E ||grad_x D(x)||^2 at generated examples; the weight is gamma of the papers."""
+    """1/2 E ||grad_x D(x)||^2 at generated examples; the weight is the gamma of the papers."""
 
     name: ClassVar[str] = "r2"
     slopes_at: ClassVar[tuple[str, ...]] = ("fake",)
@@ -59,9 +60,9 @@ def half_squared_gradient(ops: Ops, critic: Callable[..., Scores], x: Array, giv
 
 
 def input_gradient(ops: Ops, critic: Callable[..., Scores], x: Array, given: Any) -> Array:
-    """d critic(x)_i / d x_i, shaped like x: each row of the gradient of the summed logits is that of its own example.
+    """d critic(x)_i / d x_i, with the shape of x: row i of the gradient of the summed logits belongs to example i.
 
-    At the minibatch's own examples it is known already, if the term said so in `slopes_at`.
+    At the examples of the minibatch it is already known, if the term has them in `slopes_at`.
     """
     for known in getattr(critic, "slopes", ()):
         if known.x is x and _same(known.given, given):
@@ -77,7 +78,7 @@ def _same(known: Given, given: Any) -> bool:
 
 
 def safe_norm(ops: Ops, x: Array) -> Array:
-    """(N,): the norm of each example, whose derivative at an example of zeros is 0 where that of sqrt is NaN."""
+    """(N,): the norm of each example. Its derivative at an example of zeros is 0, where that of sqrt is NaN."""
     xp = ops.xp
     squares = xp.sum(xp.reshape(x * x, (x.shape[0], -1)), axis=1)
     positive = squares > 0

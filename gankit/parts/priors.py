@@ -1,8 +1,8 @@
-"""What z is drawn from. The paper says "a prior on input noise variables", and leaves it there.
+"""Distributions of z. The paper says "a prior on input noise variables", and no more.
 
-Each is made for one game, `normal(latent_dim)`, and draws float64 by NumPy from the generator that it is handed: one
-row after the other, so that a longer draw begins with the shorter one. Every number has mean 0 and variance 1, as the
-initialisers of networks expect.
+Each is created for one game, `normal(latent_dim)`, and draws float64 with NumPy from the given generator, row after
+row, so that a longer draw starts with the shorter one. Every number has mean 0 and variance 1, as the initialisers of
+networks expect.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Plain:
-    """A prior whose numbers are z itself."""
+    """A prior whose draws are z itself."""
 
     width: int
 
@@ -35,7 +35,7 @@ class Plain:
 
 @dataclass(frozen=True)
 class Normal(Plain):
-    """N(0, 1), each number by itself."""
+    """Independent N(0, 1)."""
 
     def draw(self, rng: np.random.Generator, lead: Shape) -> Array:
         return rng.standard_normal((*lead, self.width))
@@ -46,7 +46,7 @@ class Normal(Plain):
 
 @dataclass(frozen=True)
 class Uniform(Plain):
-    """U(-sqrt 3, sqrt 3), the prior of Goodfellow et al. 2014 on MNIST."""
+    """U(-sqrt 3, sqrt 3), the prior of Goodfellow et al. 2014 for MNIST."""
 
     def draw(self, rng: np.random.Generator, lead: Shape) -> Array:
         # The bits of `rng.uniform`, in three quarters of its time, and on any machine: in C, some fuse `a + b * u`.
@@ -73,7 +73,7 @@ class Sphere(Plain):
 
 @dataclass(frozen=True)
 class Truncated(Plain):
-    """A normal of which nothing lies beyond `limit` deviations, at variance 1 again. Brock et al. 2019, section 3.1."""
+    """A normal cut off at `limit` standard deviations, rescaled to variance 1. Brock et al. 2019, section 3.1."""
 
     limit: float = 2.0
 
@@ -103,10 +103,10 @@ class Truncated(Plain):
 
 @dataclass(frozen=True)
 class Mixture:
-    """Equally likely round Gaussians whose means G learns: data in several pieces need no thread between them.
+    """Equally likely round Gaussians whose means G learns, so that data in separate pieces need no bridges.
 
-    What is drawn is the component, one-hot, and noise; G's first layer makes z of the two. Gurumurthy et al. 2017
-    ("DeLiGAN"). std: of each Gaussian; the means begin so far apart that the variance of all is 1.
+    A draw is a one-hot component and noise, and G's first layer makes z from the two. Gurumurthy et al. 2017
+    ("DeLiGAN"). std: of each Gaussian; the means start so far apart that the total variance is 1.
     """
 
     latent_dim: int

@@ -15,7 +15,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Decay:
-    """start / factor ** step, never below floor: pylearn2's exponential decay, once a batch."""
+    """start / factor ** step, never below floor: pylearn2's exponential decay, once per batch."""
 
     start: float
     factor: float
@@ -107,7 +107,7 @@ def schedule(value: Number | Mapping[str, Any]) -> Number:
 
 
 def as_table(value: Any) -> Any:
-    """The setting that a schedule is made from; anything else as it is."""
+    """The setting of a schedule; anything else unchanged."""
     names = {kind: name for name, kind in SCHEDULES.items()}
     return {"schedule": names[type(value)], **asdict(value)} if type(value) in names else value
 

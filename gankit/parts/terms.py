@@ -1,5 +1,5 @@
-"""Terms about what is known of examples: how far G is from the one that a condition belongs to; that D must look at
-both; which class D should take one for."""
+"""Terms that use what is known about examples: the distance of G to the paired example, mismatched conditions, and
+classes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gankit.plug.spelling import CLASSES, TELLS_NONE
 
 @dataclass(frozen=True)
 class OnGenerator:
-    """What terms of G's objective have in common; weight and every as in `gankit.penalties.OnDiscriminator`."""
+    """The base of terms of G's objective; weight and every as in `gankit.penalties.OnDiscriminator`."""
 
     weight: Number = 1.0
     every: int = 1
@@ -33,9 +33,9 @@ class OnGenerator:
 
 
 class Paired(OnGenerator):
-    """E |x - G(z|c)|, x being the example that c belongs to, a mean over pixels. Isola et al. 2017, eq. 3.
+    """E |x - G(z|c)|, the mean over pixels, where x is the example that c belongs to. Isola et al. 2017, eq. 3.
 
-    In model units: with tanh's range an error of the whole range counts 2.
+    In model units: with the range of tanh, an error of the whole range counts 2.
     """
 
     name: ClassVar[str] = "l1"
@@ -47,10 +47,10 @@ class Paired(OnGenerator):
 
 @dataclass(frozen=True)
 class Cycle(OnGenerator):
-    """E |b - F(G(b))| + E |x - G(F(x))|: there and back is where one began. Zhu et al. 2017, eq. 2.
+    """E |b - F(G(b))| + E |x - G(F(x))|: mapping there and back gives the original. Zhu et al. 2017, eq. 2.
 
-    there: the player F, G's counterpart; source: whose examples it is given G's in the place of.
-    condition: the name under which both are given their pictures.
+    there: the player F, the counterpart of G; source: the data that F generates.
+    condition: the name of the condition under which both get their images.
     """
 
     there: str = "generator-b"
@@ -75,10 +75,10 @@ class Cycle(OnGenerator):
 
 @dataclass(frozen=True)
 class Diversity(OnGenerator):
-    """-E min(|G(z|c) - G(z'|c)| / |z - z'|, limit): answers to one condition must differ. Yang et al. 2019, eq. 2.
+    """-E min(|G(z|c) - G(z'|c)| / |z - z'|, limit): samples for one condition must differ. Yang et al. 2019, eq. 2.
 
-    z' is the z of another example; both distances are means of absolute differences, over pixels in model units and
-    over the numbers of z. limit: beyond it nothing is gained.
+    z' is the z of another example. Both distances are means of absolute differences, over pixels in model units and
+    over the numbers of z. limit: a larger ratio gains nothing.
     """
 
     limit: float = 1.0
@@ -105,9 +105,9 @@ class Diversity(OnGenerator):
 class Inversion(OnGenerator):
     """E |E(G(z)) - z|^2 + pixels (E |G(E(G(z))) - G(z)|^2 + E |G(E(x)) - x|^2): an encoder learns to invert a G.
 
-    Each is a mean over the numbers of z, or over pixels in model units. By z alone the encoder hardly learns what the
-    picture does not show; by the pixels, of real examples too, it finds the z whose picture is nearest.
-    pixels: how much these count beside z.
+    Each is a mean over the numbers of z, or over pixels in model units. With z alone the encoder hardly learns, because
+    much of z does not show in the image. With pixels, of real examples too, it finds the z whose image is nearest.
+    pixels: the weight of the pixels relative to z.
     """
 
     pixels: float = 20.0
@@ -132,12 +132,12 @@ class Inversion(OnGenerator):
 
 
 class Mismatched(OnDiscriminator):
-    """E -log(1 - D(x|c')), c' being the condition of another example: D rejects real examples that do not belong to
+    """E -log(1 - D(x|c')), where c' is the condition of another example: D rejects real examples that do not belong to
     their condition. Reed et al. 2016, algorithm 1.
 
-    Without it D may judge examples by themselves: where G follows its condition closely, D never sees a pair that does
-    not fit. Labels have the same as a setting of the loss, `conditional(mismatched=True)`, which never draws the
-    example's own class.
+    Without it D may ignore conditions: if G follows its condition closely, D never sees a pair that does not fit. For
+    labels, the loss has the same as a setting, `conditional(mismatched=True)`, which never draws the class of the
+    example itself.
     """
 
     name: ClassVar[str] = "mismatched"
@@ -153,9 +153,9 @@ class Mismatched(OnDiscriminator):
 
 @dataclass(frozen=True)
 class OnClasses(OnDiscriminator):
-    """What terms on D's classes have in common.
+    """The base of terms on D's classes.
 
-    source: the further source of the examples with labels, without which classes mean nothing.
+    source: the source of the examples with labels, which give the classes their meaning.
     """
 
     source: str = LABELLED
@@ -173,7 +173,7 @@ class OnClasses(OnDiscriminator):
 
 
 class ClassCrossEntropy(OnClasses):
-    """-E log p(y|x) on the examples with labels, p being the softmax of D's class logits: what makes D a classifier."""
+    """-E log p(y|x) on the labelled examples, where p is the softmax of D's class logits. It makes D a classifier."""
 
     name: ClassVar[str] = "class-cross-entropy"
 
@@ -189,9 +189,9 @@ class ClassCrossEntropy(OnClasses):
 
 
 class ClassConsistency(OnClasses):
-    """E sum_k (p_k(x) - p_k(x))^2 on real examples, each seen twice: through other dropout and other augmentations.
+    """E sum_k (p_k(x) - p_k(x))^2 on real examples, each seen twice, with different dropout and augmentations.
 
-    What of an example is not its class should not change it. Laine & Aila 2017; in this game, Wei et al. 2018.
+    These should not change the class of an example. Laine & Aila 2017; in this game, Wei et al. 2018.
     """
 
     name: ClassVar[str] = "class-consistency"

@@ -1,7 +1,7 @@
-"""What mixes the examples of a minibatch, where several workers hold its parts: means, deviations, other rows.
+"""Functions over all examples of a minibatch, for several workers that each hold a part: means, deviations, other rows.
 
-A mean over examples that ends up in a mean of the objective needs nothing of this. What is done with a mean before that
-does: a square, a difference, a root. With one worker these are the array namespace's own functions.
+If a mean over examples is the final objective, you do not need these. You need them if you do something with the mean
+first: a square, a difference, a root. With one worker they are the functions of the array namespace.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def workers_of(ops: Ops) -> Workers | None:
 
 
 def batch_size(ops: Ops, x: Array) -> int:
-    """How many rows the whole minibatch has, of which x are this worker's."""
+    """The number of rows of the whole minibatch; x are this worker's rows."""
     workers, own = workers_of(ops), int(x.shape[0])
     return own if workers is None else own * workers.cut
 
@@ -33,7 +33,7 @@ def batch_mean(ops: Ops, x: Array, axis: int | None = None) -> Array:
 
 
 def batch_std(ops: Ops, x: Array) -> Array:
-    """The deviation of all numbers of the whole minibatch, with the divisor n, 0-d."""
+    """The standard deviation of all numbers of the whole minibatch, with divisor n, 0-d."""
     if workers_of(ops) is None:
         return ops.xp.std(x)
     apart = x - batch_mean(ops, x)
@@ -41,7 +41,7 @@ def batch_std(ops: Ops, x: Array) -> Array:
 
 
 def batch_rows(ops: Ops, x: Array) -> Array:
-    """(n, ...) this worker's rows to those of the whole minibatch, (workers * n, ...)."""
+    """Takes this worker's rows (n, ...) and returns those of the whole minibatch, (workers * n, ...)."""
     workers = workers_of(ops)
     return x if workers is None else workers.gathered(x)
 
@@ -53,6 +53,6 @@ def own_rows(ops: Ops, x: Array) -> Array:
 
 
 def next_rows(ops: Ops, x: Array) -> Array:
-    """For each row the one after it in the whole minibatch; the first for the last."""
+    """For each row, the next row of the whole minibatch; for the last row, the first."""
     every: Any = batch_rows(ops, x)
     return own_rows(ops, ops.xp.concat([every[1:], every[:1]]))

@@ -46,7 +46,7 @@ def architecture(plan: Plan, spec: GameSpec, brought: Brought) -> Layers | Nativ
     if plan.role not in brought:
         asked = f"{plan.role}=..." if plan.role in PHASES else f"players={{{plan.role!r}: ...}}"
         raise ConfigError(
-            f"This game's {plan.role} is a module of your own, {plan.network.settings.get('module')}. Pass one like "
+            f"The {plan.role} of this game is your own module, {plan.network.settings.get('module')}. Pass one like "
             f"it: gankit.load(path, {asked})."
         )
     return brought[plan.role]
@@ -177,7 +177,7 @@ def network_of(
         start = partial(draw, families["params"] | families["buffers"])
         if missing := sorted(takes - spec.given.keys()):
             raise ConfigError(
-                f"{name!r} ({plan.role}) takes the condition {missing[0]!r}, which this game has not. Its conditions: "
+                f"{name!r} ({plan.role}) takes the condition {missing[0]!r}, which this game lacks. Its conditions: "
                 f"{one_of(spec.given) if spec.given else 'none'}."
             )
     if got != outside:
@@ -198,11 +198,11 @@ def _check_size(role: str, name: str, families: Mapping[str, Mapping[str, Parame
 
 def _check_labels(config: Config, spec: DataSpec, loss: Any) -> None:
     if getattr(loss, "needs_mismatched", False) and spec.num_classes == 1:
-        raise ConfigError("mismatched=True needs wrong labels, and there is but one class.")
+        raise ConfigError("mismatched=True needs wrong labels, but there is only one class.")
     if config.conditional and config.fake_labels != "data" and getattr(loss, "pairs_examples", False):
         raise ConfigError(
-            f"fake_labels={config.fake_labels!r}: this loss compares each fake with the real example in its place, and "
-            "the two must have one label. Use fake_labels='data'."
+            f"fake_labels={config.fake_labels!r}: the loss compares each fake with the real example in its row, and "
+            "both must have the same label. Use fake_labels='data'."
         )
 
 
@@ -236,5 +236,5 @@ def _check_taken(spec: DataSpec, seats: Mapping[str, Seat]) -> None:
         if port.kind != "class" and name not in seats[G].takes:
             raise ConfigError(
                 f"The generator does not take the game's condition {name!r} ({port}). Choose a network that does, such "
-                "as 'mlp' or 'image-to-image', or leave the condition away."
+                "as 'mlp' or 'image-to-image', or leave out the condition."
             )

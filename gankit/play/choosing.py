@@ -73,8 +73,8 @@ class Rejection:
         share = float(np.mean(probability(seen, highest, gamma)))
         if not share >= LEAST:
             raise ConfigError(
-                f"by='rejection' would take {share:.2g} of what G makes, less than {LEAST}: D finds nearly all of it "
-                'easy to tell. Train on, or ask for by={"name": "rejection", "percentile": 80}, which takes more and '
+                f"by='rejection' would accept {share:.2g} of G's samples, less than {LEAST}: D rejects nearly all. "
+                'Train for longer, or use by={"name": "rejection", "percentile": 80}, which accepts more but '
                 "is not exact."
             )
         chosen, missing, attempt = np.empty((n, game.prior.width)), np.arange(n), 0

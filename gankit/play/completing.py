@@ -23,23 +23,23 @@ def ports_of(trainer: Any) -> tuple[str, str] | None:
 def complete(
     gan: Any, x: Array, mask: Array | None = None, *, n: int = 8, seed: int = 0, ema: bool | None = None
 ) -> Array:
-    """n completions of an example of which a part is known, (n, *shape) in the units of the data.
+    """n completions of a partly known example, (n, *shape) in the units of the data.
 
-    x: a picture or a row (*shape) in the units of the data.
-    mask: (h, w, 1) or (h, w) of a picture, (columns,) of a row, 1 where it is known, 0 where it is hidden; what lies
-        there is not looked at. Without it, what is NaN is hidden. Known numbers come back to the last bit.
-    seed: of the latents. ema: as in `Trainer.sample`.
+    x: an image or a row (*shape) in the units of the data.
+    mask: (h, w, 1) or (h, w) for an image, (columns,) for a row; 1 where x is known, 0 where it is hidden. Hidden
+        values of x are ignored. Without a mask, NaN is hidden. Known values come back unchanged, bit for bit.
+    seed: the seed of the latents. ema: as in `Trainer.sample`.
     Raises ConfigError in a game without masks, DataError for an example or mask of another shape.
     """
     x, shape = np.asarray(x), tuple(gan.spec.shape)
     names = ports_of(gan)
     if getattr(gan.spec, "codec", None) is not None:
         raise ConfigError(
-            "Rows of a table are not completed; one column can be told: gan.sample(8, given={column: value})."
+            "gankit does not complete rows of a table. You can give one column: gan.sample(8, given={column: value})."
         )
     if names is None:
         raise ConfigError(
-            "This game completes nothing: it is given no example with a mask. Train one that is: gankit train --recipe "
+            "This game cannot complete examples, because it has no mask. Train one that can: gankit train --recipe "
             "masked --data mnist."
         )
     part, its_mask = names
@@ -58,7 +58,7 @@ def complete(
             f"Expected a {what} of shape {shape} and a mask of shape {want}; got {x.shape} and {known.shape}."
         )
     if not np.isin(own, (0, 1)).all():
-        raise DataError("A mask is 1 where an example is known, and 0 where it is hidden; this one has other numbers.")
+        raise DataError("A mask is 1 where an example is known, and 0 where it is hidden; this one has other values.")
     visible = np.broadcast_to(own > 0, shape)
     low = gan.spec.value_range[0] if gan.spec.value_range and len(shape) == 3 else 0
     shown = np.where(visible, x, np.asarray(low, x.dtype))

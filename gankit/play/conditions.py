@@ -65,7 +65,7 @@ def settled(config: Config, dataset: Dataset, makers: Makers, labelled: bool) ->
             f"{did_you_mean(missing[0], possible)} Possible: {one_of(possible)}."
         )
     if twice := sorted({name for name in made if made.count(name) > 1} | (dataset.given.keys() & set(made))):
-        raise ConfigError(f"given: {twice[0]!r} is made twice, or is there already. Give one another name: name='...'.")
+        raise ConfigError(f"given: {twice[0]!r} exists twice. Give one another name: name='...'.")
     return replace(config, conditions=tuple(names))
 
 

@@ -127,8 +127,8 @@ class StreamFeed:
         if waiting < per_step:
             raise DataError(
                 f"The batches are used up after step {start:,}: {waiting} examples are left, a step takes {per_step}, "
-                "and the iterable cannot be begun again. The steps done are kept: save, sample or fit on. To train "
-                "for longer, pass what can be begun again: a DataLoader, or an object whose __iter__ is a generator."
+                "and the iterable cannot be started again. The steps done are kept: save, sample or fit. To train "
+                "for longer, pass what can start again: a DataLoader, or an object whose __iter__ is a generator."
             )
         return min(stop, start + waiting // per_step)
 

@@ -33,7 +33,7 @@ PARTS_AHEAD = 16
 def _classes(ops: Ops, said: Scores) -> Any:
     if said.class_logits is None:
         raise ConfigError(
-            "This game's discriminator tells no classes. Play one that does: recipe='semi-supervised', "
+            "The discriminator of this game predicts no classes. Use one that does: recipe='semi-supervised', "
             "discriminator='k-class', or a network of your own that ends in gankit.layers.ClassesHead."
         )
     return ops.xp.exp(ops.log_softmax(said.class_logits))
@@ -42,8 +42,8 @@ def _classes(ops: Ops, said: Scores) -> Any:
 def _features(ops: Ops, said: Scores) -> Any:
     if not said.features:
         raise ConfigError(
-            "This game's discriminator marks no features. 'mlp', 'dcgan' and 'k-class' do; in a network of your own "
-            "put gankit.layers.Features() behind the layer that is meant."
+            "This game's discriminator marks no features. 'mlp', 'dcgan' and 'k-class' do. In a network of your own "
+            "put gankit.layers.Features() after the layer that you want."
         )
     return ops.xp.concat([ops.xp.reshape(f, (f.shape[0], -1)) for f in said.features], axis=1)
 

@@ -179,7 +179,7 @@ class Inputs:
         if codec is None or COLUMN not in self._spec.given or not columns:
             return asked
         if len(columns) > 1:
-            raise ConfigError(f"Rows are told one column, not {one_of(columns)}. Draw more, and choose.")
+            raise ConfigError(f"You can give one column, not {one_of(columns)}. Draw more rows, and select from them.")
         return asked | {COLUMN: codec.told(columns[0], asked.pop(columns[0]), n)}
 
     def in_model_units(self, given: Given) -> dict[str, Array]:
@@ -198,7 +198,7 @@ class Inputs:
         """The batch of one iteration on given examples: (m, *shape), or (j, m, *shape) with j = k or k + 1."""
         k, real = self._config.k, np.asarray(real)
         if self._config.source_names:
-            raise ConfigError("This game plays on several sources, which step cannot be handed; use fit.")
+            raise ConfigError("This game has several sources, which step cannot take. Use fit.")
         if k == 1 and real.shape[1:] == self._spec.shape:
             real = real[None]
             labels = None if labels is None else np.asarray(labels)[None]

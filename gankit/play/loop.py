@@ -63,7 +63,7 @@ class Loop:
     def play(self, trainer: Any, feed: Feed | StreamFeed, steps: int, callbacks: list[Callback]) -> None:
         """So many steps more. trainer: whom the callbacks are shown."""
         if steps < 0:
-            raise ConfigError(f"fit(steps={steps}): steps is how many more iterations to play, 0 or more.")
+            raise ConfigError(f"fit(steps={steps}): steps is the number of further iterations, 0 or more.")
         check_alike(trainer)
         stop = self.done + steps
         until = following = self._until(self.done, stop, feed, callbacks)

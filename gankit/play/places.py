@@ -33,7 +33,7 @@ class Places:
         possible = [other for other, seat in seats.items() if seat.kind == kind]
         if not possible and kind == ENCODER:
             raise ConfigError(
-                "This game has no encoder. Train one for its G, gankit infer RUN, or play a game that has one: "
+                "This game has no encoder. Train one for its G with gankit infer RUN, or use a recipe that has one: "
                 "recipe='bigan'."
             )
         if role not in possible:
@@ -58,7 +58,7 @@ class Places:
         if ema and average is None:
             of = "" if self.game.rules.seats[role].kind in (G, ENCODER) else " and averages='both'"
             raise ConfigError(
-                f"This game keeps no moving average of the {role}. Build it with ema=0.999{of}, or ask with ema=False."
+                f"This game has no moving average of the {role}. Build it with ema=0.999{of}, or use ema=False."
             )
         return player if average is None or ema is False else player._replace(params=average)
 

@@ -41,7 +41,7 @@ def plans(config: Config) -> tuple[Plan, ...]:
             raise ConfigError(f"frozen: no player {role!r}.{did_you_mean(role, roles)} Possible: {one_of(roles)}.")
     frozen = tuple(replace(plan, frozen=plan.role in config.frozen) for plan in players)
     if all(plan.frozen for plan in frozen if plan.phase == G):
-        raise ConfigError(f"frozen={list(config.frozen)}: nobody is left to move in G's phase.")
+        raise ConfigError(f"frozen={list(config.frozen)}: no player is left to train in G's phase.")
     return frozen
 
 
@@ -63,7 +63,7 @@ def _plan(role: str, table: Any, config: Config) -> Plan:
     source = table.get("source", "")
     if source and source not in config.sources:
         raise ConfigError(
-            f"The {role} plays on a source {source!r}, which this game has not. Pass it: "
+            f"The {role} uses a source {source!r}, which this game lacks. Pass it: "
             f"sources={{{source!r}: ...}}, or --source {source}=DATA."
         )
     return Plan(

@@ -45,7 +45,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class AdversarialTrainer:
-    """A game in progress. Made by `gankit.build` and `gankit.load`."""
+    """A game in training. `gankit.build` and `gankit.load` return one."""
 
     def __init__(
         self, game: Assembled, dataset: Dataset | BatchStream | None, sources: Mapping[str, Dataset] = NOTHING
@@ -84,8 +84,8 @@ class AdversarialTrainer:
 
     @property
     def data(self) -> Dataset:
-        """The examples that the game is played on, opened again where only their name is known; of an iterable of
-        batches, the first one. Raises DataError where they are out of reach."""
+        """The training examples, opened again if only their name is known; for an iterable of batches, the first
+        batch. Raises DataError if they cannot be opened."""
         return examples_of(self._own_data())
 
     @property
@@ -95,7 +95,7 @@ class AdversarialTrainer:
 
     @property
     def players(self) -> Mapping[str, PlayerView]:
-        """Everybody who plays, by role: "generator", "discriminator", and whom the recipe adds."""
+        """All players by role: "generator", "discriminator", and those that the recipe adds."""
         return {role: self._view(role) for role in self._game.rules.seats}
 
     @property
@@ -114,15 +114,15 @@ class AdversarialTrainer:
         callbacks: Callback | Callable[..., object] | Iterable[Any] = (),
         progress: bool | None = None,
     ) -> AdversarialTrainer:
-        """Play `steps` more iterations and return the trainer. `history` has the log.
+        """Train for `steps` more iterations and return the trainer. `history` has the log.
 
-        data: what to train on, in any form that `gankit.build` takes; by default what the game was built with.
-        callbacks: functions (trainer, step, terms), called after every 100th step, counted from the first of the run;
-            one with an attribute `every` after every so many, and a few times a second with `every = 0`.
-        progress: whether to show how it goes; by default in a terminal and in a notebook.
+        data: training data in any form that `gankit.build` takes; by default the data that the game was built with.
+        callbacks: functions (trainer, step, terms), called after every 100th step, counted from the start of the run.
+            With an attribute `every` they are called after every so many steps; 0 means a few times per second.
+        progress: whether to show the progress; by default in a terminal and in a notebook.
 
-        Ctrl-C raises KeyboardInterrupt between two steps, so the trainer can be saved and used. The same holds for the
-        DataError of an iterable of batches that is used up, or yields one unlike the others (`gankit.data.batches`).
+        Ctrl-C raises KeyboardInterrupt between two steps, so you can save and use the trainer. The same holds for the
+        DataError of an iterable of batches that is used up, or yields an unsuitable batch (`gankit.data.batches`).
         """
         listeners, feed = heard(callbacks), self._feed(data)
         with shown(progress if writes(self.backend.ops) else False, self.steps_done + steps, self.steps_done) as bars:
@@ -130,12 +130,12 @@ class AdversarialTrainer:
         return self
 
     def step(self, real: Any, labels: Any = None, *, given: Any = None) -> dict[str, float]:
-        """One iteration of Algorithm 1 on examples you bring; returns its terms.
+        """One iteration of Algorithm 1 on your examples. Returns its terms.
 
-        real: (m, *shape) in the data's own units; with k > 1, (k, m, *shape), a minibatch for each of D's steps. One
-            more minibatch may follow for G's phase, which otherwise takes its conditions and reals from the last.
+        real: (m, *shape) in the units of the data; with k > 1, (k, m, *shape), a minibatch for each of D's steps. One
+            more minibatch may follow for G's phase. Without it, G's phase uses the conditions and reals of the last.
         labels: (m,), or (k, m), classes in a game with labels.
-        given: conditions by name, led by the axes of real; those that the game makes of examples are not needed.
+        given: conditions by name, with the first axes of real. Conditions computed from examples are not needed.
         """
         batch = self._inputs.one_step(self._batches, self._loop.done, real, labels, given)
         return self._loop.once(batch)
@@ -151,17 +151,17 @@ class AdversarialTrainer:
         player: str = G,
         by: Any = None,
     ) -> Any:
-        """n examples from G, (n, *shape) in the data's own units and dtype; of a table, a DataFrame.
+        """n samples from G, (n, *shape) in the units and dtype of the data; for a table, a DataFrame.
 
-        labels: (n,) classes, or one class for all; by default every class in turn. Games with labels only.
-        given: the game's other conditions by name, each n rows, or one for all; pictures in the units of the data.
-        seed: of the latents. The first examples of a longer draw are those of a shorter one.
-        ema: whether to use the moving average of G's parameters; by default where the game keeps one.
-        player: which G, in a game of several.
-        by: "rejection", or "latent-optimisation": with D's help (`gankit.play.choosing`); or a table with settings.
+        labels: (n,) classes, or one class for all; by default every class in turn. Only for games with labels.
+        given: the game's other conditions by name, each n rows, or one for all; images in the units of the data.
+        seed: the seed of the latents. A longer draw starts with the samples of a shorter one.
+        ema: whether to use the moving average of G's parameters; by default if the game keeps one.
+        player: which G, if the game has several.
+        by: "rejection" or "latent-optimisation" use D too (`gankit.play.choosing`); or a table with settings.
         """
         if n < 0:
-            raise ConfigError(f"sample(n={n}): n is how many examples to draw, 0 or more.")
+            raise ConfigError(f"sample(n={n}): n is the number of samples, 0 or more.")
         config, source = self.config, self._places.seat(player, G).source
         spec, inputs = self._places.spec(source), self._places.inputs_of(source)
         size = at_once(spec.shape)
@@ -189,7 +189,7 @@ class AdversarialTrainer:
     ) -> Array:
         """G(z) in model units, float: (n, prior width) latents, and conditions in the data's units, to (n, *shape).
 
-        piece: how many G is given at once, which a compiled G is compiled for; by default as many as suit long draws.
+        piece: how many latents G gets at once, for which G is compiled; the default suits long draws.
         """
         size, n = piece or at_once(self.spec.shape), len(z)
         conditions = self._inputs.in_model_units(self._inputs.sample_given(n, labels, given))
@@ -197,35 +197,35 @@ class AdversarialTrainer:
         return np.asarray(out.reshape(n, *self.spec.shape))
 
     def score(self, x: Any, labels: Any = None, *, given: Any = None, player: str = D) -> Array:
-        """D's logits on examples in the data's own units, (n,) float; D(x) of the paper is their sigmoid.
+        """D's logits on examples in the units of the data, (n,) float; D(x) in the paper is their sigmoid.
 
-        labels, given: conditions, a row an example; those that the game makes of examples are made of x by default.
-        player: which D, in a game of several.
+        labels, given: conditions, one row per example. Conditions computed from examples come from x by default.
+        player: which D, if the game has several.
         """
         return self._said(LOGITS, x, labels, given, player, ema=False)
 
     def classify(
         self, x: Any, labels: Any = None, *, given: Any = None, player: str = D, ema: bool | None = None
     ) -> Array:
-        """The probability of each class, (n, classes) float, by a D that tells classes; the rest as `score`.
+        """The probability of each class, (n, classes) float, from a D that predicts classes; otherwise as `score`.
 
-        ema: whether by the moving average of D's parameters; by default where the game keeps one.
+        ema: whether to use the moving average of D's parameters; by default if the game keeps one.
         """
         return self._said(CLASSES, x, labels, given, player, ema)
 
     def features(
         self, x: Any, labels: Any = None, *, given: Any = None, player: str = D, ema: bool | None = None
     ) -> Array:
-        """What D's network marks as its features, (n, features) float, all of it in a row; the rest as `classify`."""
+        """The features that D's network marks, (n, features) float, concatenated; otherwise as `classify`."""
         return self._said(FEATURES, x, labels, given, player, ema)
 
     def encode(
         self, x: Any, labels: Any = None, *, given: Any = None, ema: bool | None = None, refine: int = 0
     ) -> Array:
-        """The latents of examples in the data's own units, (n, latent_dim) float, by the game's encoder.
+        """The latents of examples in the units of the data, (n, latent_dim) float, from the game's encoder.
 
-        labels, given: as in `score`. ema: whether by moving averages; by default where the game keeps them.
-        refine: so many steps more down the gradient of the error of G's pixels, each example for itself.
+        labels, given: as in `score`. ema: whether to use moving averages; by default if the game keeps them.
+        refine: so many more gradient steps on the pixel error of G, for each example separately.
         """
         if self._encoder is not None:
             return np.asarray(self._encoder.encode(x, labels, given=given, ema=ema, refine=refine))
@@ -236,27 +236,27 @@ class AdversarialTrainer:
         return np.asarray(refined(slopes, z, refine))
 
     def reconstruct(self, x: Any, labels: Any = None, *, given: Any = None, **how: Any) -> Any:
-        """G(E(x)), (n, *shape) in the data's own units and dtype; how: as in `encode`."""
+        """G(E(x)), (n, *shape) in the units and dtype of the data; how: as in `encode`."""
         z = self.encode(x, labels, given=given, **how)
         return self.spec.to_user(self.generate(z, labels, given=given, ema=how.get("ema")))
 
     def conditions_of(self, x: Any, *, seed: int = 0) -> dict[str, Array]:
-        """The conditions that the game makes of examples, by name, from (n, *shape) in the data's own units.
+        """The conditions that the game computes from examples, by name, from (n, *shape) in the units of the data.
 
-        Pictures come in those units too. seed: of what is drawn, such as where a mask lies.
+        Images have these units too. seed: for random conditions, such as the place of a mask.
         """
         return made_of(self, self._game.makers, self._inference, self._inputs.examples(x), seed)
 
     def pairs(self, n: int, *, seed: int = 0, data: Dataset | None = None) -> tuple[Array, dict[str, Array]]:
-        """(n examples, their conditions), drawn from the data, in its own units: what to ask G for, and the truth.
+        """(n examples, their conditions), drawn from the data, in its units: the truth, and what to ask G for.
 
-        data: instead of the game's own, such as a test split. In an unpaired game the conditions are examples of the
-        other source, and no truth is known.
+        data: instead of the game's own data, such as a test split. In an unpaired game the conditions are examples of
+        the other source, and there is no truth.
         """
         return pairs(self, crossing(self._game.makers, self._own_sources), n, seed, data)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the whole state to one file, `.safetensors` at its end, and return its path; of workers, the first."""
+        """Write the whole state to one `.safetensors` file and return its path. Of several workers, one writes."""
         path = checkpoint.with_suffix(Path(path))
         if writes(self.backend.ops):
             arrays, meta = self._game.pack(self._loop.state)
@@ -264,11 +264,11 @@ class AdversarialTrainer:
         return path
 
     def restore(self, path: str | os.PathLike[str]) -> AdversarialTrainer:
-        """Take over the state of a checkpoint of the same architecture, written by any backend; returns the trainer."""
+        """Load the state of a checkpoint with the same architecture, written by any backend. Returns the trainer."""
         return self.adopt(*checkpoint.opened(path))
 
     def adopt(self, path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> AdversarialTrainer:
-        """`restore` from what was read of the file already."""
+        """`restore`, from a file that is already read."""
         with of_the_file(path):
             self._loop.state = self._game.unpack(path, arrays, meta)
         self._loop.done = int(meta["steps_done"])
@@ -276,7 +276,7 @@ class AdversarialTrainer:
         return self
 
     def from_the_start(self, data: Dataset | None = None) -> AdversarialTrainer:
-        """The same game on the same data before its first step: same seed, same run. This one stays as it is."""
+        """The same game and data before the first step: same seed, same run. This trainer does not change."""
         own = self._own_data() if data is None else data
         return type(self)(self._game, own, **({"sources": self._sources} if self._sources else {}))
 

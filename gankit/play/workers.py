@@ -89,8 +89,8 @@ def check_alike(trainer: Any) -> None:
         ]
         if changes:
             raise ConfigError(
-                f"Worker {rank} plays another game than worker 0:\n  " + "\n  ".join(changes) + "\n"
-                "Start all of them with one command, and the same packages."
+                f"Worker {rank} trains another game than worker 0:\n  " + "\n  ".join(changes) + "\n"
+                "Start all of them with the same command and the same packages."
             )
 
 
@@ -167,7 +167,7 @@ class Accord:
         if self._error is not None:
             raise self._error
         if reason >= ERROR:
-            raise WorkersError(f"Worker {reason - ERROR} has stopped with an error, so all do; it says what.")
+            raise WorkersError(f"Worker {reason - ERROR} has stopped with an error, so all stop. See its message.")
         if reason == TIME_IS_UP:
             raise TimeIsUp
         if reason:

@@ -83,7 +83,7 @@ def discover() -> Listing:
     Raises PluginError when `GANKIT_STRICT_PLUGINS` is set and something is wrong, or when a plugin calls this.
     """
     if _searching.get():  # otherwise a hook that lists parts would call itself without end
-        raise PluginError("it asks for gankit's parts while plugins are being found; do that where a part is used")
+        raise PluginError("it asks for gankit's parts while gankit looks for plugins; ask when a part is used")
     token = _searching.set(True)
     try:
         with at_arms_length():

@@ -1,11 +1,11 @@
-"""The plugin surface: one hook per kind of part, each yielding `Entry` records.
+"""The plugin hooks: one for each kind of part. Each yields `Entry` records.
 
 A distribution that ships parts lists a module or object in the entry-point group `gankit`:
 
     [project.entry-points.gankit]
     my-losses = "my_package.plugin"
 
-and that module says what it brings, importing nothing heavy to do so:
+and that module lists its parts, without importing anything heavy:
 
     from gankit import Entry, hookimpl
 

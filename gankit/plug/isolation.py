@@ -128,7 +128,7 @@ def _row(source: Source, kind: str, record: object, taken: frozenset[tuple[str, 
     if not isinstance(summary, str):
         raise PluginError(f"the summary {show(summary)} of {name!r} must be a string")
     if (kind, name) in taken:
-        raise PluginError(f"{name!r} is a built-in's name and stays so; the plugin must choose another")
+        raise PluginError(f"{name!r} is the name of a built-in part; the plugin must use another name")
     return Registered(kind, name, one_line(summary), source.distribution, source.version, source.entry_point, target)
 
 
@@ -137,7 +137,7 @@ def _check_api(source: Source, kind: str, name: str, api: object) -> None:
         raise PluginError(f"the api {show(api)} of {name!r} must be an integer such as {PLUGIN_API}")
     if not OLDEST_API.get(kind, 1) <= api <= PLUGIN_API:
         older = "gankit" if api > PLUGIN_API else source.distribution
-        raise PluginError(f"{name!r} is written for plugin API {api}, this gankit has {PLUGIN_API}: upgrade {older}")
+        raise PluginError(f"{name!r} is for plugin API {api}, but this gankit has {PLUGIN_API}: upgrade {older}")
 
 
 # --- words that are safe to print, whatever a plugin's objects do

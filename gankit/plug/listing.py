@@ -1,4 +1,4 @@
-"""What is installed, for people and programs: `gankit.plugins()`, `gankit.recipes()`."""
+"""Lists of installed parts, for people and programs: `gankit.plugins()`, `gankit.recipes()`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from gankit.plug.registry import Listing
 
 
 def plugins() -> Listing:
-    """Every part that is installed, with the distribution that brings it, and every plugin that could not be read."""
+    """All installed parts, with the package that each comes from, and every plugin that cannot be loaded."""
     return registry.listing()
 
 
 def recipes() -> dict[str, str]:
-    """The named games, each with one line about it."""
+    """The recipes, each with one line about it."""
     return {row.name: row.summary for row in registry.listing().rows if row.kind == "recipes"}

@@ -105,7 +105,7 @@ def distinct(kind: str, parts: Iterable[Part]) -> tuple[Any, ...]:
         check_spelling(kind, part)
     names = [part.name for part in made]
     if len(set(names)) < len(names):
-        raise ConfigError(f"{kind}={names}: each can be there once; set its weight instead.")
+        raise ConfigError(f"{kind}={names}: you can give each name only once. Set its weight instead.")
     return made
 
 
@@ -133,8 +133,8 @@ def open_backend(
     demand(backend, {dtype, precision} & {FLOAT64, *PRECISIONS}, f"dtype={dtype!r}, precision={precision!r}")
     if launched() > 1 and workers_of(backend.ops) is None:
         raise ConfigError(
-            f"{launched()} workers were started (WORLD_SIZE), and each of them would play the whole game on the {name} "
-            "backend by itself. Start one process; torch plays with several."
+            f"{launched()} workers were started (WORLD_SIZE), but on the {name} backend each of them would train the "
+            "whole game by itself. Start one process. Only torch uses several."
         )
     return backend
 
@@ -146,7 +146,7 @@ def _of_several(name: str, kind: Callable[..., Backend], devices: int | str | No
     if isinstance(devices, str) and devices.isdecimal():
         devices = int(devices)
     if devices != "all" and (isinstance(devices, bool) or not isinstance(devices, int) or devices < 1):
-        raise ConfigError(f"devices={devices!r}: it is a number of devices, or 'all'.")
+        raise ConfigError(f"devices={devices!r}: expected a number of devices, or 'all'.")
     if "devices" not in inspect.signature(kind).parameters:
         raise ConfigError(
             f"devices={devices!r}: the {name} backend has one device in each process. On torch start one for each: "

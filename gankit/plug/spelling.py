@@ -26,9 +26,9 @@ def check_spelling(kind: str, part: Any) -> None:
         meant = get_close_matches(name, [one for one in known if one not in own], n=1, cutoff=LIKE)
         if meant:
             raise ConfigError(
-                f"{type(part).__name__} ({kind}) has an attribute {name!r}, which nobody reads. Did you "
-                f"mean {meant[0]!r}? A part may say: {', '.join(known)}. If {name!r} is something else, give it "
-                "a name that is less alike."
+                f"{type(part).__name__} ({kind}) has an attribute {name!r}, which gankit does not read. Did you "
+                f"mean {meant[0]!r}? A part may have: {', '.join(known)}. If {name!r} is something else, give it "
+                "a name that is less similar."
             )
     base = getattr(part, "base", None)
     if kind == "losses" and base is not None:
@@ -38,8 +38,8 @@ def check_spelling(kind: str, part: Any) -> None:
 CLASSES = "classes"
 """What a term needs that looks at the classes that D tells."""
 TELLS_NONE = (
-    "this discriminator tells no classes. Choose one that does, such as discriminator='k-class', or end a network of "
-    "your own in gankit.layers.ClassesHead."
+    "this discriminator predicts no classes. Choose one that does, such as discriminator='k-class', or end your own "
+    "network in gankit.layers.ClassesHead."
 )
 
 
@@ -61,11 +61,11 @@ def check_needs(
                 continue
             if need == "given" and not conditions:
                 raise ConfigError(
-                    f"{term.name!r} needs conditions, and this game has none. Bring them with the data, "
-                    "data=(x, {name: condition}), or make them of the examples: given=['downsample']."
+                    f"{term.name!r} needs conditions, and this game has none. Pass them with the data, "
+                    "data=(x, {name: condition}), or compute them from the examples: given=['downsample']."
                 )
             if need not in possible:
                 raise ConfigError(
-                    f"{term.name!r} needs {need!r}, which this game has not.{did_you_mean(need, possible)} It has "
-                    f"{one_of(possible)}. Bring further data as sources={{{need!r}: ...}}, a further player by players."
+                    f"{term.name!r} needs {need!r}, which this game lacks.{did_you_mean(need, possible)} It has "
+                    f"{one_of(possible)}. Add data with sources={{{need!r}: ...}}, or a player with players."
                 )

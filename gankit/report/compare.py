@@ -57,7 +57,7 @@ def compare(folders: Sequence[Path]) -> Comparison:
         raise ConfigError(f"{len(folders)} runs: name 2 to {MOST} run folders to compare.")
     for folder in folders:
         if not Run(folder).exists():
-            raise ConfigError(f"{folder} is no run folder: it has no config.toml. `gankit train` makes one.")
+            raise ConfigError(f"{folder} is not a run folder: it has no config.toml. `gankit train` makes run folders.")
     stories = tuple(map(read, folders))
     names = _named(folders)
     settings = [{each.name: each.value for each in story.settings} for story in stories]

@@ -34,8 +34,8 @@ def check(file: Path, config: Config, still_wanted: Callable[[], bool]) -> None:
         then = before.get(name)
         if isinstance(then, dict) and (different := changes(name, then)):
             raise DataError(
-                f"{name} is not the data that {file.parent} began with:\n  " + "\n  ".join(different) + "\n"
-                f"Put it back as it was; or start over with --new; or, to go on with it, remove {file}."
+                f"{name} is not the data that {file.parent} started with:\n  " + "\n  ".join(different) + "\n"
+                f"Restore it, or start over with --new. To continue with the new data, remove {file}."
             )
     _note_contents(file, before, still_wanted)
 

@@ -125,8 +125,8 @@ class Run:
         if _is_empty(self.folder):
             return False
         raise ConfigError(
-            f"{self.folder} is there and is no run folder: it has no config.toml. "
-            "Nothing was touched. Choose another with --out."
+            f"{self.folder} exists and is not a run folder: it has no config.toml. "
+            "Nothing was changed. Choose another with --out."
         )
 
     def config(self) -> Config:
@@ -171,9 +171,9 @@ class Run:
         first = [unlike(config, played) for config in possible][-1]
         if all(unlike(config, played) for config in possible):
             raise ConfigError(
-                f"{self.config_file} says another game than {path.name} played (config.toml → checkpoint):\n  "
+                f"{self.config_file} differs from the game in {path.name} (config.toml → checkpoint):\n  "
                 + "\n  ".join(first)
-                + "\nPut config.toml back as it was, or start over with --new."
+                + "\nRestore config.toml, or start over with --new."
             )
 
     def change(self, step: int, config: Config) -> None:
@@ -255,7 +255,7 @@ def fresh(folder: Path, say: Callable[[str], None] = lambda text: None) -> Owner
         if _is_empty(candidate):  # still
             return owner
         owner.release()
-    raise ConfigError(f"{folder} and a million folders named after it are taken. Choose another with --out.")
+    raise ConfigError(f"{folder} and a million numbered folders exist already. Choose another with --out.")
 
 
 def environment(trainer: Any, command: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Who listens while a game is played: callbacks, plain functions too, and the history that every game keeps."""
+"""Callbacks, including plain functions, and the history that every game keeps."""
 
 from __future__ import annotations
 
@@ -104,5 +104,5 @@ def heard(callbacks: Any) -> list[Any]:
     for each in found:
         if not callable(each) or isinstance(each, type):
             hint = f" Pass an instance: {each.__name__}()." if isinstance(each, type) else ""
-            raise ConfigError(f"callbacks: {each!r} is no function (trainer, step, terms).{hint}")
+            raise ConfigError(f"callbacks: {each!r} is not a function (trainer, step, terms).{hint}")
     return [each if hasattr(each, "every") else Called(each) for each in found]

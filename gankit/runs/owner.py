@@ -37,7 +37,7 @@ class Owner:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(
-                f"The folder {folder} cannot be made: {error.strerror or error}. Name another with --out."
+                f"The folder {folder} cannot be created: {error.strerror or error}. Name another with --out."
             ) from error
         self._path = folder / NAME
         try:
@@ -83,7 +83,7 @@ class Owner:
                 os.close(file)
                 raise
             os.close(file)  # its owner let go, and removed it, between the two
-        raise RunInUseError(f"{self.folder} is taken and let go all the time. Try again.")
+        raise RunInUseError(f"{self.folder} is locked and unlocked all the time. Try again.")
 
     def _hold(self, file: int) -> bool:
         if fcntl is not None:

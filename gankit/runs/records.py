@@ -149,7 +149,7 @@ def draw(path: Any, samples: Array, trainer: Any, columns: int | None, points: A
     """Write samples as a grid of images, or as points above the real ones; raises ShapeError for anything else."""
     shape, scaling = trainer.spec.shape, trainer.spec.scaling
     if not is_picture(shape):
-        raise ShapeError(f"Samples of shape {shape} are no picture. Write them as numbers: --out samples.npy")
+        raise ShapeError(f"Samples of shape {shape} are not pictures. Write them as numbers: --out samples.npy")
     if shape == (2,):
         save_png(path, scatter(samples, limits=_limits(trainer, points), reference=points))
     else:

@@ -49,13 +49,13 @@ def write_plugin(kind: str, name: str, into: Path = Path()) -> list[Path]:
     distribution = f"gankit-{name}"
     if _is_taken(distribution):
         raise ConfigError(
-            f"{name!r}: its distribution would be {distribution}, and there is one of that name, in whose place pip "
-            "would put it. Choose another name."
+            f"{name!r}: its package would be called {distribution}, but that package exists, and pip would replace "
+            "it. Choose another name."
         )
     package = distribution.replace("-", "_")
     folder = into / distribution
     if folder.exists():
-        raise ConfigError(f"{folder} is there already; nothing was touched. Name another folder: --into DIR")
+        raise ConfigError(f"{folder} already exists; nothing was changed. Choose another folder: --into DIR")
     templates = files("gankit.scaffold").joinpath("templates")
     own, common = templates.joinpath(kind), templates.joinpath("common")
     test = next(file.name for file in own.iterdir() if file.name.startswith("test_"))

@@ -112,7 +112,7 @@ def test_a_picture_found_broken_saves_what_is_done_and_may_be_skipped_from_there
     assert code == 2 and "0600.png cannot be read as an image" in err and "--skip-broken" in err
     assert "is saved" in err and list((tmp_path / "run" / "checkpoints").iterdir())
     code, out, err = cli(*arguments(backend, "run", "./faces@8", "--skip-broken"))
-    assert code == 0 and "Resuming" in out and "1 pictures cannot be read" in err, err
+    assert code == 0 and "Resuming" in out and "1 images cannot be read" in err, err
     assert (tmp_path / "run" / "skipped.txt").read_text().startswith("0600.png: ")
     code, out, err = cli("train", "--out", "run", *EVERY, "--steps", "120")
     assert code == 0 and "Resuming" in out, err

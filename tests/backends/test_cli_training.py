@@ -118,7 +118,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(
     (folder / "config.toml").write_bytes(uninterrupted["config.toml"])
     (folder / "metrics.jsonl").write_text('{"step": 10}\n')
     outcome = cli(*arguments(backend, "run"))
-    assert outcome.code == 0 and "starting from step 0" in outcome.out
+    assert outcome.code == 0 and "Starting from step 0" in outcome.out
     assert traces(folder) == uninterrupted
 
 
@@ -126,7 +126,7 @@ def test_a_finished_run_is_left_alone_and_new_starts_beside_it(cli: Cli, backend
     assert cli(*arguments(backend, "run", 20)).code == 0
     before = traces(tmp_path / "run")
     again = cli(*arguments(backend, "run", 20))
-    assert again.code == 0 and "has done 20 steps already" in again.out
+    assert again.code == 0 and "has already done 20 steps" in again.out
 
     fresh = cli(*arguments(backend, "run", 20), "--new")
     assert fresh.code == 0 and "run-2" in fresh.out
@@ -163,7 +163,7 @@ def test_samples_are_pictures_or_numbers(cli: Cli, backend: str, tmp_path: Path)
     assert np.load("x.npy").dtype == np.uint8
 
 
-@pytest.mark.parametrize(("labels", "message"), [("three", "expected a class"), ("10", "0 to 9")])
+@pytest.mark.parametrize(("labels", "message"), [("three", "expected one or more classes"), ("10", "0 to 9")])
 def test_labels_that_are_no_class_are_refused(cli: Cli, backend: str, labels: str, message: str) -> None:
     assert cli(*arguments(backend, "run", 5)).code == 0
     outcome = cli("sample", "run", "--labels", labels)
@@ -203,7 +203,7 @@ def test_a_run_goes_on_with_other_rates_from_where_it_is(backend: str, cli: Cli,
     for out, later in (("once", []), ("twice", ["--steps", "120"])):
         assert cli(*arguments(backend, out, 100)).code == 0
         changed = cli("train", "--out", out, *EVERY, "--resume", *rates, *(later or ["--steps", "200"]))
-        assert changed.code == 0 and "Changed from step 100 on:\n  loss.base.name" in changed.out, changed
+        assert changed.code == 0 and "New settings from step 100 on:\n  loss.base.name" in changed.out, changed
         assert "generator_optimizer.lr: 0.001 → 1e-05" in changed.out
         if later:
             assert cli("train", "--out", out, *EVERY, "--steps", "200").code == 0
@@ -215,10 +215,10 @@ def test_a_run_goes_on_with_other_rates_from_where_it_is(backend: str, cli: Cli,
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--out", "run", "--set", "latent_dim=3"], "latent_dim cannot change from a checkpoint on"),
-        (["--out", "run", "--recipe", "mlp"], "--resume goes on with the game of a run"),
+        (["--out", "run", "--set", "latent_dim=3"], "latent_dim cannot change when you resume"),
+        (["--out", "run", "--recipe", "mlp"], "--resume continues a run"),
         (["--lr", "1e-4"], "name its folder with --out"),
-        (["--out", "elsewhere", "--lr", "1e-4"], "elsewhere holds no run to resume"),
+        (["--out", "elsewhere", "--lr", "1e-4"], "There is no run in elsewhere to resume"),
     ],
 )
 def test_what_cannot_change_at_resume_is_refused_before_anything_is(

@@ -67,7 +67,7 @@ def test_a_picture_with_a_hole_is_completed_on_the_command_line(backend, tmp_pat
     assert cli("complete", "game.safetensors", "--image", "hole.png", "--out", "a.png").code == 0
     assert Path("a.png").read_bytes()[:4] == b"\x89PNG"
     for arguments, message in (
-        (["game.safetensors", "--image", "in.png"], "Pass --mask MASK.png, white where the picture is known"),
+        (["game.safetensors", "--image", "in.png"], "Pass --mask MASK.png, white where the image is known"),
         (["game.safetensors", "--image", "no.png"], "--image no.png: there is no such file"),
         (["game.safetensors", "--image", "in.png", "--mask", "small.png"], "--mask small.png has 4x4 pixels.*8x8"),
         (["plain.safetensors", "--image", "in.png", "--mask", "mask.png"], "gankit train --recipe masked"),
@@ -85,7 +85,7 @@ def test_what_cannot_be_completed_is_one_clear_error(backend):
     gan = gankit.build(backend, data=X, **SMALL)
     with pytest.raises(DataError, match=r"mask of shape \(8, 8, 1\); got \(8, 8, 1\) and \(4, 4\)"):
         gankit.complete(gan, X[0], np.ones((4, 4)))
-    with pytest.raises(DataError, match="has other numbers"):
+    with pytest.raises(DataError, match="has other values"):
         gankit.complete(gan, X[0], 0.5 * HALF)
     with pytest.raises(ConfigError, match="'completion' takes images that halve to 4 to 7 pixels"):
         gankit.build(backend, data=X[:, :7, :7], **SMALL)
@@ -129,7 +129,7 @@ def test_any_columns_are_completed_given_the_others(backend, tmp_path, monkeypat
         ([], "Pass --image IN.png, or --rows IN.csv"),
         (["--image", "rows.csv"], "examples have shape \\(3,\\). Pass --rows"),
         (["--rows", "none.csv"], "there is no such file"),
-        (["--rows", "whole.csv"], "nothing of row 1 is hidden. Leave a cell empty"),
+        (["--rows", "whole.csv"], "row 1 has no hidden cell. Leave a cell empty"),
         (["--rows", "words.csv"], "not a table of numbers.*one"),
         (["--rows", "narrow.csv"], r"shape \(1, 2\); this game's rows have 3 columns"),
         (["--rows", "rows.csv", "--out", "a.png"], "written as '.csv', '.npy', '.npz'"),

@@ -79,13 +79,13 @@ def test_a_condition_that_does_not_fit_is_one_clear_error(backend, given, error,
         ({"given": [{"name": "downsample", "factor": 3}]}, "must divide both sides of the examples, 8x8"),
         ({"given": ["grey"]}, "three colours"),
         ({"given": ["unpaired"]}, "no source 'b'.*--source b=DATA"),
-        ({"given": ["mask", "edges"]}, "'image' is made twice"),
+        ({"given": ["mask", "edges"]}, "'image' exists twice"),
         ({"recipe": "dcgan", "given": ["edges"]}, "The generator does not take the game's condition 'image'"),
-        ({"players": {"generator-b": {"source": "b"}}}, "source 'b', which this game has not"),
+        ({"players": {"generator-b": {"source": "b"}}}, "source 'b', which this game lacks"),
         ({"players": {"encodr": {}}}, "players.encodr.kind='encodr' is not possible.*Did you mean 'encoder'"),
         ({"players": {"generator-b": {"phase": "generater"}}}, "Did you mean 'generator'"),
         ({"players": {"generator-b": {"nework": {}}}}, "no setting 'nework'.*Did you mean 'network'"),
-        ({"penalties": ["cycle"]}, "'cycle' needs 'generator-b', which this game has not"),
+        ({"penalties": ["cycle"]}, "'cycle' needs 'generator-b', which this game lacks"),
         ({"penalties": ["mismatched"]}, "'mismatched' needs conditions, and this game has none.*given="),
         ({"conditions": ["pose"]}, "brings no 'pose'"),
     ],
@@ -138,7 +138,7 @@ def test_a_further_player_may_be_a_module_of_ones_own(backend, tmp_path):
     moved = {n: np.abs(a - before[n]).max() > 0 for n, a in gan.players["discriminator-b"].parameters.items()}
     assert moved["weights"] and not moved["class_weights"]  # its logits don't depend on these
     with pytest.raises(
-        ConfigError, match=r"discriminator-b is a module of your own.*players=\{'discriminator-b': \.\.\.\}"
+        ConfigError, match=r"discriminator-b of this game is your own module.*players=\{'discriminator-b': \.\.\.\}"
     ):
         gankit.load(path, backend, sources={"b": COLOUR})
     same = gankit.load(path, backend, sources={"b": COLOUR}, players={"discriminator-b": module})

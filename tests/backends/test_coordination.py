@@ -153,7 +153,7 @@ def test_what_cannot_be_coordinated_is_said():
         gankit.Config().with_settings({"schedule": "extra-gradient", "k": 2})
     with pytest.raises(ConfigError, match="expected a band of"):
         gankit.Config().with_settings({"balance": {"low": 0.6, "high": 0.2}})
-    with pytest.raises(ConfigError, match="moves all players together; use schedule='alternating'"):
+    with pytest.raises(ConfigError, match="updates all players together. Use schedule='alternating'"):
         gankit.Config().with_settings({"balance": {"low": 0.2, "high": 0.6}, "schedule": "extra-gradient"})
-    with pytest.raises(ConfigError, match="both players' gradients at one point: schedule='simultaneous'"):
+    with pytest.raises(ConfigError, match="gradients of both players at the same point. Use schedule='simultaneous'"):
         gankit.Config().with_settings({"consensus": 0.1})

@@ -145,7 +145,7 @@ def test_an_encoder_is_given_the_conditions_too(backend):
         ({"discriminator": {"hidden": [8], "conditional": False}}, "discriminator is not given the latent"),
         ({"prior": "mixture"}, "prior 'mixture' learns.*Choose a prior that is fixed"),
         ({"players": {"encoder": {"network": "convolution"}}}, "among the encoders.*'convolutional'"),
-        ({"players": {"encoder": {"source": "b"}}}, "source 'b', which this game has not"),
+        ({"players": {"encoder": {"source": "b"}}}, "source 'b', which this game lacks"),
     ],
 )
 def test_what_cannot_be_played_is_said(backend, settings, message):
@@ -155,7 +155,7 @@ def test_what_cannot_be_played_is_said(backend, settings, message):
 
 def test_a_game_without_an_encoder_says_so(backend):
     gan = gankit.build(backend, data=X, generator={"hidden": [4]}, discriminator={"hidden": [4]})
-    with pytest.raises(ConfigError, match="no encoder. Train one for its G, gankit infer RUN, or play.*bigan"):
+    with pytest.raises(ConfigError, match="no encoder. Train one for its G with gankit infer RUN, or use.*bigan"):
         gan.encode(X)
     with pytest.raises(ConfigError, match="gankit infer RUN trains one.*Those that do"):
         gankit.figures.reconstructions(gan)
@@ -201,8 +201,8 @@ def test_an_encoder_is_trained_for_the_g_of_a_run_and_g_stays_as_it_is(backend, 
     assert moved == {"encoder", "ema"}
     assert cli("figure", "reconstructions", "run", "--rows", "2", "--set", "samples=10").code == 0
     for arguments, message in (
-        (["nowhere"], "nowhere is no run folder"),
-        (["run", "--seed", "3"], "holds an encoder already"),
+        (["nowhere"], "nowhere is not a run folder"),
+        (["run", "--seed", "3"], "already has an encoder"),
     ):
         refused = cli("infer", *arguments)
         assert refused.code == 2 and message in refused.err, refused.err
@@ -234,8 +234,8 @@ def test_frozen_players_stay_and_what_is_impossible_is_said(backend):
     for settings, message in (
         ({"frozen": ["generater"]}, "no player 'generater'. Did you mean 'generator'"),
         ({"frozen": ["generator", "discriminator"], **PLAYS_ALONE}, "moves? no running statistics.*norm=False"),
-        ({"frozen": ["generator"]}, "nobody is left to move in G's phase"),
-        ({"frozen": ["discriminator"], "schedule": "simultaneous"}, "go with schedule='alternating'"),
+        ({"frozen": ["generator"]}, "no player is left to train in G's phase"),
+        ({"frozen": ["discriminator"], "schedule": "simultaneous"}, "need schedule='alternating'"),
     ):
         with pytest.raises(ConfigError, match=message):
             gankit.build(backend, data=X, **{**SMALL, "players": {}, **settings})

@@ -179,7 +179,7 @@ def test_numbers_do_not_depend_on_the_precision_of_the_game(backend):
         ({"metrics": "radios"}, gankit.UnknownNameError, "No 'radios' among the metrics"),
         ({"metrics": {"split": "test"}}, gankit.ConfigError, "needs a 'name'"),
         ({"metrics": {"name": "class-balance", "lest": 1}}, gankit.ConfigError, "Did you mean 'least'"),
-        ({"n": 0}, gankit.ConfigError, "n=0: a game is measured by one sample or more"),
+        ({"n": 0}, gankit.ConfigError, "n=0: expected one sample or more"),
         ({"weights": "ema"}, gankit.ConfigError, "no moving average"),
         ({"weights": "both of them"}, gankit.ConfigError, "'raw', 'ema' or 'both'"),
         ({"checkpoint": "last"}, gankit.ConfigError, "measured as it is"),

@@ -135,14 +135,11 @@ def test_a_run_is_exported_from_the_command_line(backend, target, cli, tmp_path)
     assert not (tmp_path / "new.bin").exists()
 
 
-def test_the_page_shows_the_lines_that_are_written_and_python_that_can_be_typed(digits, tmp_path, monkeypatch):
+def test_the_page_shows_the_lines_that_are_written(digits, tmp_path):
     needs("onnx")
-    monkeypatch.chdir(tmp_path)
     page = (Path(__file__).parents[2] / "docs" / "export.md").read_text("utf-8")
-    shown, typed = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    shown = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
     assert gankit.export(digits, "onnx", tmp_path / "shown" / "digits.onnx").snippet == shown
-    exec(typed.replace("steps=200", "steps=1"), {})
-    assert (tmp_path / "digits.onnx").is_file() and (tmp_path / "digits_onnx.py").is_file()
 
 
 def test_a_game_trained_in_float64_or_bfloat16_is_exported_in_full_precision(backend, tmp_path):
@@ -262,7 +259,7 @@ def test_a_run_without_checkpoints_is_said_to_have_none(backend, tmp_path):
     target = {"torch": "torch", "jax": "stablehlo"}.get(backend, "safetensors")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.toml").write_text("")
-    for name, said in (("run", "holds no checkpoint"), ("nothing", "no checkpoint at")):
+    for name, said in (("run", "has no checkpoint"), ("nothing", "no checkpoint at")):
         with pytest.raises(CheckpointError, match=said):
             gankit.export(tmp_path / name, target, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -114,14 +114,6 @@ def test_a_notebook_shows_a_real_game_and_its_samples(digits: Any) -> None:
     assert gankit.grid(digits.sample(4))._repr_png_()[:4] == b"\x89PNG"
 
 
-def test_the_guide_can_be_typed(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "figures.md").read_text("utf-8")
-    code = guide.split("```python\n")[1].split("```")[0]
-    monkeypatch.chdir(tmp_path)
-    exec(code.replace("build(", f"build(backend={backend!r}, ").replace("steps=200", "steps=5"), {})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["game.gif", "samples.png"]
-
-
 def test_series_are_lines_beside_real_ones(backend: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     from gankit.figures import series

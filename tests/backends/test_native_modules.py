@@ -312,9 +312,11 @@ def test_a_module_that_cannot_play_is_one_clear_error_before_the_game(backend, w
 def test_a_checkpoint_of_modules_asks_for_them(backend, tmp_path):
     path = game(backend, conditional=False).save(tmp_path / "state")
     generator, discriminator = native_pairs.convolutional(backend)
-    with pytest.raises(gankit.ConfigError, match=r"generator is a module of your own, .*G. .*load\(path, generator="):
+    with pytest.raises(
+        gankit.ConfigError, match=r"generator of this game is your own module, .*G. .*load\(path, generator="
+    ):
         gankit.load(path, discriminator=discriminator)
-    with pytest.raises(gankit.ConfigError, match="discriminator is a module of your own"):
+    with pytest.raises(gankit.ConfigError, match="discriminator of this game is your own module"):
         gankit.load(path, generator=generator)
     conditional = native_pairs.convolutional(backend, classes=CLASSES)
     with pytest.raises(gankit.GankitError, match="generator|G"):

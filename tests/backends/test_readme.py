@@ -77,24 +77,3 @@ def test_the_guide_s_layer_runs(backend):
     network = opened.network(place((space["Scale"](3.0),), (2,)))
     out, _ = network.apply({}, {}, opened.ops.asarray(np.ones((1, 2))), None, train=False, key=None)
     assert np.array_equal(opened.ops.to_numpy(out), [[3.0, 3.0]])
-
-
-def test_the_page_on_images_runs_as_written(backend, tmp_path):
-    import numpy as np
-    from PIL import Image
-
-    (tmp_path / "photos").mkdir()
-    for i in range(8):
-        Image.fromarray(np.full((70, 90, 3), 30 * i, np.uint8)).save(tmp_path / "photos" / f"{i}.jpg")
-    (tmp_path / "photos" / "9.jpg").write_bytes(b"no picture")
-    code = block("docs/your-images.md", "python", "folder(").replace("build(", f"build({backend!r}, ")
-    assert python(tmp_path, code + "print(len(data), len(data.skipped), gan.spec.shape)").split() == [
-        *("8", "1", "(64,", "64,", "3)"),
-    ]
-
-
-def test_the_readme_s_python_runs_as_written(backend, tmp_path):
-    code = block("README.md", "python", "gan = gankit.build").replace('backend="jax"', f"backend={backend!r}")
-    code = code.replace("steps=2000", "steps=20").replace('backend="torch")', f"backend={backend!r})")
-    python(tmp_path, code)
-    assert (tmp_path / "digits.safetensors").is_file()

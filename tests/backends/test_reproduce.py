@@ -56,7 +56,7 @@ def test_the_same_command_goes_on_from_where_its_budget_ended(cli, backend, tmp_
     (stopped,) = run.checkpoints()
     done = int(stopped.stem.removeprefix("step-"))
     assert 0 < done < ENOUGH
-    assert "The same command goes on from there." in first.out
+    assert "Repeat the command to continue." in first.out
     second = cli("reproduce", "small", "--backend", backend, "--n", "100")
     assert f"Resuming runs/small-{backend} on {backend} from step {done}" in second.out
     assert f"{ENOUGH} of {ENOUGH} steps" in second.out
@@ -67,7 +67,7 @@ def test_a_folder_that_holds_another_game_is_left_alone(cli, backend, tmp_path):
     before = {path: path.read_bytes() for path in (tmp_path / "other").rglob("*") if path.is_file()}
     done = cli("reproduce", "small", "--backend", backend, "--out", "other")
     assert done.code == 2 and not done.out
-    assert "other holds another game:\n  batch_size: 64 → 32" in done.err
+    assert "other has a run with different settings:\n  batch_size: 64 → 32" in done.err
     assert "Choose another folder with --out." in done.err and "--new" not in done.err
     assert {path: path.read_bytes() for path in (tmp_path / "other").rglob("*") if path.is_file()} == before
 
@@ -79,7 +79,7 @@ def test_what_is_interrupted_is_told_how_to_go_on(cli, monkeypatch):
     monkeypatch.setattr("gankit.cli.reproduce.play", interrupted)
     done = cli("reproduce", "small", "--seed", "3", "--budget", "2h", "--out", "my run")
     assert done.code == 130
-    assert "Or, to be measured too:\n  gankit reproduce small --budget 2h --seed 3 --out 'my run'" in done.err
+    assert "Or, to measure it too:\n  gankit reproduce small --budget 2h --seed 3 --out 'my run'" in done.err
 
 
 def test_an_unknown_result_is_answered_with_those_there_are(cli):
@@ -91,7 +91,7 @@ def test_an_unknown_result_is_answered_with_those_there_are(cli):
 def test_training_stops_in_good_order_when_its_budget_is_used(cli, backend, tmp_path):
     done = cli("train", "--backend", backend, "--data", "ring", "--budget", "0.001s", "--out", tmp_path / "run")
     assert done.code == 0, done.err
-    assert "are over, after" in done.out
+    assert "are used up, after" in done.out
     (saved,) = Run(tmp_path / "run").checkpoints()
     assert 0 < int(saved.stem.removeprefix("step-")) < 5_000
 

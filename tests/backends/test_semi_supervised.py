@@ -138,7 +138,7 @@ def test_games_without_classes_or_labels_are_refused_before_anything_is_written(
         ("--data", "bare.npz"): "bare.npz has no labels",
         ("--data", "digits", "--set", "labelled=5000"): "ask for that many at most",
         ("--data", "digits", "--set", "labelled=0"): "and this game has none",
-        ("--data", "digits", "--set", "discriminator=mlp"): "tells no classes",
+        ("--data", "digits", "--set", "discriminator=mlp"): "predicts no classes",
     }.items():
         done = cli(*train, *more)
         assert done.code == 2 and words in done.err, done.err
@@ -148,7 +148,7 @@ def test_games_without_classes_or_labels_are_refused_before_anything_is_written(
 def test_d_that_marks_or_tells_nothing_says_so(backend):
     plain = gankit.build(backend=backend, recipe="gan-2014", data="digits", generator={"units": 8},
                          discriminator={"units": 4})  # fmt: skip
-    with pytest.raises(ConfigError, match="tells no classes"):
+    with pytest.raises(ConfigError, match="predicts no classes"):
         plain.classify(plain.data.x[:2])
     with pytest.raises(ConfigError, match="marks no features"):
         plain.features(plain.data.x[:2])

@@ -141,7 +141,7 @@ def test_samples_are_a_table_like_the_data(backend):
     assert several["city"].isna().tolist() == [False, True]
     with pytest.raises(DataError, match="is never 'Koeln'"):
         gan.sample(2, given={"city": "Koeln"})
-    with pytest.raises(ConfigError, match="Rows are told one column"):
+    with pytest.raises(ConfigError, match="You can give one column"):
         gan.sample(2, given={"city": "Köln", "owns": True})
     with pytest.raises(DataError, match="has no column 'city'"):
         gan.score(frame[["income"]])
@@ -185,7 +185,7 @@ def test_a_damaged_table_in_a_checkpoint_is_told(backend, tmp_path):
             gankit.load(tmp_path / "bad.safetensors", backend=backend)
     meta["data"]["table"] = {**whole, "columns": [{**first, "dtype": "banana"}, *rest]}
     gankit.checkpoint.write(tmp_path / "bad.safetensors", arrays, meta)
-    with pytest.raises(DataError, match="cannot be made 'banana' here"):
+    with pytest.raises(DataError, match="cannot be converted to 'banana'"):
         gankit.load(tmp_path / "bad.safetensors", backend=backend).sample(2)
 
 
@@ -204,7 +204,7 @@ def test_the_command_line(backend, tmp_path, monkeypatch, capsys):
     assert done.code == 0, done.err
     made = pd.read_csv("made.csv")
     assert len(made) == 7 and set(made["city"]) == {"Köln"} and "id" not in made
-    assert "write .csv or .parquet" in cli("sample", "run", "--out", "made.png").err
+    assert "Use .csv or .parquet" in cli("sample", "run", "--out", "made.png").err
     assert "COLUMN=CATEGORY" in cli("sample", "run", "--given", "Köln").err
     metrics = ["--metric", "train-on-synthetic", "--metric", "column-shapes", "--metric", "closest-record"]
     done = cli("evaluate", "run", "--n", "200", *metrics)

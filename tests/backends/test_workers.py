@@ -69,11 +69,11 @@ def test_all_stop_at_one_step_whatever_the_reason(played: Path) -> None:
     for told in (first, second):
         assert "a multiple of 2, such as 8 or 10" in told["uneven"]
         assert "in 16 parts (accumulate)" in told["uneven parts"]
-        assert "Worker 1 plays another game than worker 0" in told["other game"]
+        assert "Worker 1 trains another game than worker 0" in told["other game"]
         assert "seed: 0 → 1" in told["other game"]
         assert told["interrupted"][0].startswith("Stopped")
     assert first["interrupted"][1] == second["interrupted"][1] == 3
-    assert first["error"] == ["WorkersError: Worker 1 has stopped with an error, so all do; it says what.", 5]
+    assert first["error"] == ["WorkersError: Worker 1 has stopped with an error, so all stop. See its message.", 5]
     assert second["error"] == ["RuntimeError: the disk is full", 5]
     assert first["time"] == second["time"] == ["TimeIsUp: ", 4]
     assert "Worker 1 has stopped" in first["exhausted"] and "used up" in second["exhausted"]

@@ -226,7 +226,7 @@ def test_17_claims_bombs_pipes_and_loops(tmp_path: Path, counting: Counting, mon
         member.write(npy(np.zeros((1, 1), "u1"))[:128])
         for _ in range(400):
             member.write(bytes(2**20))
-    refused(tmp_path / "bomb.npz", "as a trap does")
+    refused(tmp_path / "bomb.npz", "like a zip bomb")
     with gzip.open(tmp_path / "bomb.gz", "wb") as packed:
         packed.write(bytes([0, 0, 8, 3]) + struct.pack(">3I", 60_000, 280, 280))
     with pytest.raises(gankit.DataError, match="at most"):
@@ -271,7 +271,7 @@ def test_17_broken_pictures_are_named_or_skipped(cli: Cli, tmp_path: Path, count
     assert not (tmp_path / "run").exists()
     count()
     code, _, err = cli("train", "--data", "./faces", "--skip-broken", *SMALL, "--steps", "2", "--out", "run")
-    assert code == 0 and "14 pictures cannot be read" in err, err
+    assert code == 0 and "14 images cannot be read" in err, err
     assert len((tmp_path / "run" / "skipped.txt").read_text().splitlines()) == 14
     count()
     code, out, err = cli("train", "--out", "run", "--steps", "4")

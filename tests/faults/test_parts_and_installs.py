@@ -17,9 +17,9 @@ from tests.faults.processes import SMALL
 
 ROOT = Path(__file__).parents[2]
 BEHAVIOURS = {
-    "exits in a step": ("raise SystemExit(0)", "asked the program to end"),
-    "exits with text": ("raise SystemExit('bye')", "asked the program to end"),
-    "a generator's end": ("raise GeneratorExit", "asked the program to end"),
+    "exits in a step": ("raise SystemExit(0)", "tried to end the program"),
+    "exits with text": ("raise SystemExit('bye')", "tried to end the program"),
+    "a generator's end": ("raise GeneratorExit", "tried to end the program"),
     "an error": ("raise ValueError('mine')", "mine"),
     "a pair": ("return (1, 2)", ""),
     "nothing": ("return None", ""),

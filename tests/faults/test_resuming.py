@@ -119,7 +119,7 @@ def test_12_a_changed_config_or_header_is_refused_with_the_difference(
     count()
     checkpoint.write(run.checkpoint_file(5000), arrays, meta)
     _, _, err = cli("train", "--out", "run", "--steps", "30")
-    assert "of another step than its name" in err and "step-000020" in err
+    assert "has the wrong step in its name" in err and "step-000020" in err
     count()
 
 

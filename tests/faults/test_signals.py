@@ -61,9 +61,9 @@ def test_21_a_signal_at_a_random_moment(backend: str, kind: str, tmp_path: Path,
         if run.metrics_file.exists():
             assert whole(run)
         if len(numbers) == 2 and run.checkpoints():
-            assert "everything is saved" in err or "Stopped at once" in err
+            assert "Everything is saved" in err or "Stopped at once" in err
         if len(numbers) == 1:
-            assert "nothing is lost" in err or "everything is saved" in err
+            assert "Nothing is lost" in err or "Everything is saved" in err
             if "everything" in err:
                 typed = shlex.split(err.strip().splitlines()[-1])
                 assert typed[:2] == ["gankit", "train"]
@@ -80,7 +80,7 @@ def test_21_a_terminal_that_closes_and_a_run_that_ignores_it(tmp_path: Path, cou
         time.sleep(0.02)
     process.send_signal(signal.SIGHUP)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 129 and "everything is saved" in err
+    assert process.returncode == 129 and "Everything is saved" in err
     count()
     ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
     command = [*COMMAND[:-1], ignoring + COMMAND[-1], *train("torch", "nohup", 3_000)]

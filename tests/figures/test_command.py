@@ -34,15 +34,15 @@ def test_every_figure_is_listed_with_what_it_shows(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Which figure? gankit figure NAME RUN"),
-        (["curves"], "Of which run? gankit figure curves RUN"),
+        ([], "Which figure? Type gankit figure NAME RUN"),
+        (["curves"], "Which run? Type gankit figure curves RUN"),
         (["curve", "run"], "No 'curve' among the figures. Did you mean 'curves'?"),
         (["curves", "run", "--out", "curves.jpg"], "--out curves.jpg: figures are written as .png."),
         (["curves", "run", "--seed", "1"], "'curves' takes no --seed. It takes: --out."),
         (["curves", "run", "--step", "100"], "'curves' takes no --step."),
         (["samples", "run", "--path", "linear"], "'samples' takes no --path. It takes: --out, --backend, --device"),
         (["samples", "run"], "There is no checkpoint at run"),
-        (["curves", "run"], "run is no run folder"),
+        (["curves", "run"], "run is not a run folder"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line_with_what_to_type(cli: Cli, arguments: list[str], message: str) -> None:

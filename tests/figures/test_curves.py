@@ -105,7 +105,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run_and_a_run_without_a_log_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no run folder: it has no config.toml"):
+    with pytest.raises(ConfigError, match="not a run folder: it has no config.toml"):
         figures.curves(tmp_path)
     with pytest.raises(ConfigError, match="Nothing is logged"):
         figures.curves(run_of(tmp_path, []))

@@ -86,7 +86,7 @@ def test_verdicts_that_are_all_unsure_score_one():
 
 
 def test_a_score_needs_a_sample_in_every_part():
-    with pytest.raises(NotMeasurable, match="9 samples cannot be cut into 10 parts"):
+    with pytest.raises(NotMeasurable, match="9 samples cannot be split into 10 parts"):
         list(ClassifierScore()(evidence(SURE, [0] * 9, range(4))))
     with pytest.raises(gankit.ConfigError, match="splits=0"):
         ClassifierScore(splits=0)
@@ -136,7 +136,7 @@ def test_conditional_accuracy_is_of_conditional_games():
 @pytest.mark.parametrize("metric", [ClassifierScore(splits=1), ClassBalance(), ConditionalAccuracy()])
 def test_a_classifier_that_is_wrong_about_the_data_is_not_believed(metric):
     """The rows are surely something, but of other classes than the data says: digits judging clothes."""
-    with pytest.raises(NotMeasurable, match=r"told judges 50.0% of rows \(test\) right: it is no classifier"):
+    with pytest.raises(NotMeasurable, match=r"told is right about only 50.0% of rows \(test\), so it is not"):
         list(metric(evidence(SURE, [0, 1], [0, 1, 2, 3], truth=[0, 1, 3, 2], asked=[0, 1])))
 
 
@@ -144,10 +144,10 @@ def test_a_classifier_that_is_wrong_about_the_data_is_not_believed(metric):
 def test_without_a_classifier_nothing_is_measured(metric):
     full = evidence(SURE, [0, 1], range(4), truth=range(4), asked=[0, 1])
     without = Evidence(full.backend, full.spec, full.samples, full.labels, full.split)
-    with pytest.raises(NotMeasurable, match=r"No classifier is installed that looks at examples of shape \(1,\)"):
+    with pytest.raises(NotMeasurable, match=r"No installed classifier takes examples of shape \(1,\)"):
         list(metric(without))
     features_only = Evidence(
         full.backend, full.spec, full.samples, full.labels, full.split, full.extractor, lambda x: (x, None)
     )
-    with pytest.raises(NotMeasurable, match="told tells features, but no classes"):
+    with pytest.raises(NotMeasurable, match="told has features, but no classes"):
         list(metric(features_only))

@@ -131,10 +131,10 @@ def test_weights_of_another_network_are_refused(fidelity: Any, tmp_path: Path) -
     import torch
 
     torch.save({"layer": torch.zeros(2)}, tmp_path / "other.pth")
-    with pytest.raises(DataError, match="weights of another network than torch-fidelity's Inception"):
+    with pytest.raises(DataError, match="weights of a network other than torch-fidelity's Inception"):
         Inception(tmp_path / "other.pth").open(NUMPY)
     (tmp_path / "torn.pth").write_bytes(b"torn")
-    with pytest.raises(DataError, match="no state dict saved by PyTorch"):
+    with pytest.raises(DataError, match="not a state dict saved by PyTorch"):
         Inception(tmp_path / "torn.pth").open(NUMPY)
 
 

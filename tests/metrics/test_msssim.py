@@ -122,7 +122,7 @@ def test_what_it_cannot_compare_it_says() -> None:
         list(MsSsim()(evidence(small, {"test": small}, value_range=(0, 255))))
     with pytest.raises(NotMeasurable, match="images of a known range"):
         list(MsSsim()(evidence(np.zeros((5, 2)), {"test": np.zeros((5, 2))})))
-    with pytest.raises(NotMeasurable, match="A pair takes two images"):
+    with pytest.raises(NotMeasurable, match="A pair needs two images"):
         pairs_of(2, np.array([0, 1]), 5, 0)
     with pytest.raises(ConfigError, match="pairs=1"):
         MsSsim(pairs=1)

@@ -54,7 +54,7 @@ def test_a_packed_tar_says_why_it_is_not_read(tmp_path: Path) -> None:
     faces = folder_of(tmp_path / "faces", 2)
     with tarfile.open(tmp_path / "faces.tar", "w:gz") as archive:
         archive.add(faces, "faces")
-    with pytest.raises(DataError, match="not a plain .tar.*unpack it into a folder"):
+    with pytest.raises(DataError, match="not a plain .tar.*Unpack it into a folder"):
         folder(tmp_path / "faces.tar")
 
 

@@ -300,7 +300,7 @@ def test_several_folders_follow_each_other_and_share_their_classes(tmp_path: Pat
     np.testing.assert_array_equal(folder([tmp_path / "a", tmp_path / "b"], size=4).x, data.x)
     assert can_reopen(data.name) and data_name(data) == f"{tmp_path}/a,{tmp_path}/b@4x4x3"
     folder_of(tmp_path / "plain", 2)
-    with pytest.raises(DataError, match="class folders, or none"):
+    with pytest.raises(DataError, match="class folders in all of them, or in none"):
         open_data(f"{tmp_path}/a,{tmp_path}/plain@4")
     with pytest.raises(DataError, match="does not exist"):
         open_data(f"{tmp_path}/a,{tmp_path}/nowhere@4")

@@ -48,7 +48,7 @@ def test_the_next_whole_picture_of_its_class_stands_in_for_a_broken_one(tmp_path
 @pytest.mark.usefixtures("large")
 def test_a_class_of_which_nothing_can_be_read_is_an_error(tmp_path: Path) -> None:
     faces = folder_of(tmp_path / "faces", 9, classes=3, broken=(3, 4, 5))
-    with pytest.raises(DataError, match="all 3 of its class are"):
+    with pytest.raises(DataError, match="all 3 images of its class are broken"):
         np.asarray(open_data(f"{faces}@4+skip-broken").x)
 
 

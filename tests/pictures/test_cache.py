@@ -196,7 +196,7 @@ def test_a_disk_without_room_is_told_before_anything_is_decoded(
 ) -> None:
     faces = folder_of(tmp_path / "faces", 6)
     monkeypatch.setattr(decoding.shutil, "disk_usage", lambda path: SimpleNamespace(free=100))
-    with pytest.raises(DataError, match=r"6 pictures .*GANKIT_CACHE=.*TMPDIR"):
+    with pytest.raises(DataError, match=r"6 decoded images .*GANKIT_CACHE=.*TMPDIR"):
         folder(faces)
 
 

@@ -27,7 +27,7 @@ def test_the_command_names_what_it_wrote(cli: Cli, run: Run) -> None:
 
 def test_the_command_says_what_is_no_run(cli: Cli) -> None:
     outcome = cli("report", "nowhere")
-    assert outcome.code == 2 and "nowhere is no run folder" in outcome.err
+    assert outcome.code == 2 and "nowhere is not a run folder" in outcome.err
 
 
 @pytest.mark.parametrize(("interrupted_at", "code"), [(None, 0), (150, 130)])

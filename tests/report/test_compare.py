@@ -74,7 +74,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_written(
     for chosen, said in (
         (folders[:1], "name 2 to 8 run folders"),
         ([folders[0], folders[0]], "named twice"),
-        ([folders[0], tmp_path / "nix"], "nix is no run folder"),
+        ([folders[0], tmp_path / "nix"], "nix is not a run folder"),
     ):
         with pytest.raises(ConfigError, match=said):
             compare(chosen)

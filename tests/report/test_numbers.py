@@ -75,7 +75,7 @@ def test_what_others_published_stands_beside_what_this_run_has_of_it() -> None:
 
 
 def test_a_figure_says_what_it_shows() -> None:
-    assert caption("samples") == "samples: fair draws, the nearest training images beside them"
+    assert caption("samples") == "samples: random samples beside the nearest training images"
     assert caption("my-own") == "my own"
 
 

@@ -60,7 +60,7 @@ def test_a_run_with_nothing_but_a_config(tmp_path: Path) -> None:
     begin(tmp_path / "run")
     report, card = write(tmp_path / "run")
     words = Page(report).words
-    assert "mlp on digits" in words and "The recipe mlp as it comes" not in words  # Config() is not the recipe
+    assert "mlp on digits" in words and "All settings are those of the recipe mlp" not in words  # it is not
     assert not any(title in words for title in ("Curves", "Alarm", "Measured", "Figures", "Samples", "Environment"))
     assert "None yet" in card.read_text("utf-8")
 
@@ -94,7 +94,7 @@ def test_damaged_files_are_just_not_told(run: Run, damage: str) -> None:
 def test_the_recipe_as_it_comes_says_so(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     run.begin(configure("cgan"))
-    assert "The recipe cgan as it comes." in Page(write(run.folder)[0]).words
+    assert "All settings are those of the recipe cgan." in Page(write(run.folder)[0]).words
 
 
 def test_hostile_names_are_text_in_the_report(run: Run) -> None:

@@ -38,7 +38,7 @@ from gankit.parts.losses import Conditional
 
 
 def check_loss_contract(candidate: Candidate) -> None:
-    """The step would fail on the loss, or leave out what it needs, in words that do not name the loss."""
+    """The step would fail on the loss, or leave out what it needs, with an error that does not name the loss."""
     loss = made(candidate)
     for attribute in ("generator_needs_real", "conditional"):
         require(
@@ -65,7 +65,7 @@ def check_loss_contract(candidate: Candidate) -> None:
 
 
 def check_loss_values(candidate: Candidate) -> None:
-    """The same seed would not be the same run: the backend computes another number than the loss says."""
+    """The same seed would not give the same run: the backend computes another number than the loss says."""
     loss = made(candidate)
     for situation, logits in SITUATIONS.items():
         batch = shown(loss, logits)
@@ -80,7 +80,7 @@ def check_loss_values(candidate: Candidate) -> None:
 
 
 def check_loss_gradients(candidate: Candidate) -> None:
-    """Training would follow another gradient than that of the objective that is reported."""
+    """Training would use a gradient that is not that of the reported objective."""
     loss = made(candidate)
     for situation, logits in SITUATIONS.items():
         batch = shown(loss, logits)
@@ -117,7 +117,7 @@ def check_loss_is_finite(candidate: Candidate) -> None:
 
 
 def check_loss_is_pure(candidate: Candidate) -> None:
-    """What the step computes next would be of changed scores, and a resumed run not be the uninterrupted one."""
+    """The rest of the step would use changed scores, and a resumed run would differ from the uninterrupted one."""
     loss, ops = made(candidate), exact(candidate).ops
     batch = shown(loss)
     for player in PLAYERS:
@@ -141,7 +141,7 @@ def check_loss_is_pure(candidate: Candidate) -> None:
 
 
 def check_loss_without_a_framework(candidate: Candidate) -> None:
-    """The loss would work on this backend and fail on the next: it leaves the array standard."""
+    """The loss would work on this backend and fail on another, because it leaves the array standard."""
     loss, xp = made(candidate), strict()
     ops: Any = TinyOps(xp)
     for situation, logits in SITUATIONS.items():
@@ -167,7 +167,7 @@ def check_loss_imports_no_framework(candidate: Candidate) -> None:
 
 
 def check_loss_wrapped_by_conditional(candidate: Candidate) -> None:
-    """Users with labels could not play the loss: `loss={"name": "conditional", "base": ...}`."""
+    """You could not use the loss with labels: `loss={"name": "conditional", "base": ...}`."""
     loss, backend = made(candidate), exact(candidate)
     if declares(loss, "conditional"):
         raise NotApplicable("The loss is conditional itself.")
@@ -183,7 +183,7 @@ def check_loss_wrapped_by_conditional(candidate: Candidate) -> None:
 
 
 def check_loss_plays(candidate: Candidate) -> None:
-    """The loss would not train a game: a term is NaN within steps, or a player stands still."""
+    """No game would train with the loss: a term becomes NaN within a few steps, or a player does not change."""
     loss = made(candidate)
     trainer, terms = play(candidate, steps=12, loss=wish(candidate))
     for name in ("d_loss", "g_loss", "D(x)", "D(G(z))"):

@@ -35,7 +35,7 @@ def check_loss_is_a_mean(candidate: Candidate) -> None:
 
 
 def check_loss_ignores_order(candidate: Candidate) -> None:
-    """Examples would be judged by their place in the batch, or by the label of another example."""
+    """The order of examples in the batch would matter, or an example would get the label of another."""
     loss, backend = made(candidate), exact(candidate)
     batch = shown(loss)
     moved = Minibatch(*(said.taken(ORDER) for said in batch))
@@ -46,7 +46,7 @@ def check_loss_ignores_order(candidate: Candidate) -> None:
 
 
 def check_loss_pairs_examples(candidate: Candidate) -> None:
-    """A conditional game would set fakes of one class against real ones of another, or refuse to draw labels."""
+    """A conditional game would compare fakes of one class with real examples of another, or refuse to draw labels."""
     loss, backend = made(candidate), exact(candidate)
     batch, still, name = shown(loss), np.arange(N), type(loss).__name__
     changes = {}
@@ -70,7 +70,7 @@ def check_loss_pairs_examples(candidate: Candidate) -> None:
 
 
 def check_loss_needs_what_it_says(candidate: Candidate) -> None:
-    """Every step would draw and judge a minibatch that nobody looks at, or G's objective miss the real examples."""
+    """Every step would draw and score a minibatch that nobody uses, or G's objective would lack the real examples."""
     loss, backend = made(candidate), exact(candidate)
     batch, other = shown(loss), shown(loss, (REAL[::-1] + 0.25, FAKE))
     features = {n: part * 0.5 + 1 for n, part in other.real.parts.items() if n != "logits"}

@@ -80,7 +80,7 @@ def check_loss_compares_on_both_sides(candidate: Candidate) -> None:
 
 
 def check_loss_class_logits(candidate: Candidate) -> None:
-    """D's class head would learn wrong classes, or stop to learn where it is sure of a wrong one."""
+    """D's class head would learn wrong classes, or stop learning when it is sure of a wrong one."""
     loss, backend = made(candidate), exact(candidate)
     if not declares(loss, "conditional"):
         raise NotApplicable("The loss is not conditional; `conditional` plays it where there are labels.")

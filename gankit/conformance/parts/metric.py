@@ -27,7 +27,7 @@ __all__ = ["CHECKS", "N"]
 
 
 def check_metric_contract(candidate: Candidate) -> None:
-    """Its numbers could not be told from others in a table or a file."""
+    """You could not tell its numbers from others in a table or a file."""
     metric = made(candidate)
     require(metric.name == candidate.name, f"Its name is {metric.name!r}, and it is registered as {candidate.name!r}.")
     for what, evidence, _, measurements in measured(candidate):
@@ -48,7 +48,7 @@ def check_metric_contract(candidate: Candidate) -> None:
 
 
 def check_metric_says_what_it_used(candidate: Candidate) -> None:
-    """A number would be compared with one of another split, or of other features: a bare "FID" compares nothing."""
+    """You would compare a number with one for another split, or for other features. A bare "FID" compares nothing."""
     metric = made(candidate)
     for what, evidence, _, measurements in measured(candidate):
         first = {m.metric: m for m in measurements}
@@ -66,7 +66,7 @@ def check_metric_says_what_it_used(candidate: Candidate) -> None:
 
 
 def check_metric_repeats(candidate: Candidate) -> None:
-    """The same samples would be another number at the next look."""
+    """The same samples would get a different number the next time."""
     metric = made(candidate)
     for what, evidence, _, first in measured(candidate):
         for one, other in zip(first, metric(evidence), strict=True):
@@ -76,7 +76,7 @@ def check_metric_repeats(candidate: Candidate) -> None:
 
 
 def check_metric_prefers_real_examples(candidate: Candidate) -> None:
-    """A worse game would have the better number: its direction is wrong, or real and fake are exchanged."""
+    """A worse game would get the better number: its direction is wrong, or real and fake are exchanged."""
     metric, compared = made(candidate), False
     for what, evidence, bad, measurements in measured(candidate):
         good = {m.metric: m for m in measurements if m.better is not None}
@@ -93,7 +93,7 @@ def check_metric_prefers_real_examples(candidate: Candidate) -> None:
 
 
 def check_metric_changes_nothing(candidate: Candidate) -> None:
-    """The metric after this one would measure other samples."""
+    """The next metric would measure different samples."""
     metric = made(candidate)
     for what, evidence, _, _ in measured(candidate):
         held = [evidence.samples, *(evidence.split(name).x for name in SPLITS)]
@@ -104,7 +104,7 @@ def check_metric_changes_nothing(candidate: Candidate) -> None:
 
 
 def check_metric_refuses_in_words(candidate: Candidate) -> None:
-    """`gankit evaluate` would end in a traceback where a game has no labels, no extractor, or no such split."""
+    """`gankit evaluate` would end in a traceback if a game has no labels, no extractor, or no such split."""
     metric, nothing = made(candidate), of_splits({})
     for what, evidence, _, _ in measured(candidate):
         for lacking, less in {

@@ -72,7 +72,7 @@ def check_network_shapes(candidate: Candidate) -> None:
 
 
 def check_network_outputs(candidate: Candidate) -> None:
-    """Losses would compare arrays of other shapes than they think, which broadcast in silence."""
+    """Losses would silently broadcast arrays of the wrong shape."""
     for dtype in candidate.on.dtypes:
         net = smallest(candidate, dtype)
         got = net.outputs(net.arrays, net.inputs(), net.given())
@@ -95,7 +95,7 @@ def check_network_outputs(candidate: Candidate) -> None:
 
 
 def check_network_range(candidate: Candidate) -> None:
-    """D's scores would be squashed before the loss squashes them again, or G never reach parts of the data."""
+    """D's scores would pass through a sigmoid twice, or G could not reach parts of the data."""
     dtype = exact(candidate).dtype
     net = smallest(candidate, dtype)
     in_range(net)
@@ -147,7 +147,7 @@ def in_range(net: Net) -> None:
 
 
 def check_network_inputs_matter(candidate: Candidate) -> None:
-    """G would make one picture of every z, or D say the same of every example."""
+    """G would make the same image from every z, or D would give every example the same score."""
     net = smallest(candidate, exact(candidate).dtype)
     if net.role == "generator" and PICTURE in net.spec.given:
         raise NotApplicable("A G that is given a picture may do without z, as that of pix2pix does.")
@@ -158,7 +158,7 @@ def check_network_inputs_matter(candidate: Candidate) -> None:
 
 
 def check_network_conditions_matter(candidate: Candidate) -> None:
-    """A conditional game would be an unconditional one: G answers anything, or D does not mind a wrong condition."""
+    """A conditional game would be an unconditional one: G ignores the condition, or D accepts a wrong one."""
     net = smallest(candidate, exact(candidate).dtype, conditional=True)
     x = np.repeat(net.inputs(1), CLASSES, axis=0)
     out = net.outputs(net.generic(), x, net.given(CLASSES))
@@ -174,7 +174,7 @@ def check_network_conditions_matter(candidate: Candidate) -> None:
 
 
 def check_network_names(candidate: Candidate) -> None:
-    """A checkpoint could not be opened again, or not by another backend: its names would not be the same."""
+    """A checkpoint could not be opened again, or not by another backend, because its names would differ."""
     nets = [smallest(candidate, "float32") for _ in range(2)]
     for net in nets:
         for name in [name for family in net.network.shapes for name in family]:
@@ -189,7 +189,7 @@ def check_network_names(candidate: Candidate) -> None:
 
 
 def check_network_start(candidate: Candidate) -> None:
-    """The same seed would not be the same run: the network starts from numbers that are not the seed's."""
+    """The same seed would not give the same run: the initial values do not come from the seed."""
     net = smallest(candidate, "float32")
     if net.native:
         raise NotApplicable("A module of a framework starts from the numbers that it holds.")
@@ -208,7 +208,7 @@ def check_network_start(candidate: Candidate) -> None:
 
 
 def check_network_evaluates_alike(candidate: Candidate) -> None:
-    """The same seed would draw other samples, and a score of D's be another one when it is asked again."""
+    """The same seed would give different samples, and D would score an example differently the next time."""
     net = smallest(candidate, exact(candidate).dtype)
     x, y, arrays = net.inputs(), net.given(), net.generic()
     first, again = (net.outputs(arrays, x, y) for _ in range(2))
@@ -228,7 +228,8 @@ def check_network_evaluates_alike(candidate: Candidate) -> None:
 
 
 def check_network_examples_are_independent(candidate: Candidate) -> None:
-    """A sample would depend on which others are drawn beside it, and one pass over real and fake not be exact."""
+    """A sample would depend on the others that are drawn with it, and one pass over real and fake would not be
+    exact."""
     net = smallest(candidate, exact(candidate).dtype)
     passes = {False: "evaluation"} if net.role == "generator" or not net.network.mixes_samples else {}
     if not net.network.mixes_samples:
@@ -249,7 +250,7 @@ def check_network_examples_are_independent(candidate: Candidate) -> None:
 
 
 def check_network_exports(candidate: Candidate) -> None:
-    """A checkpoint would open as another network."""
+    """A checkpoint would open as a different network."""
     net = smallest(candidate, exact(candidate).dtype)
     x, y, arrays = net.inputs(), net.given(), net.generic()
     params, held = net.held(arrays)
@@ -262,7 +263,7 @@ def check_network_exports(candidate: Candidate) -> None:
 
 
 def check_network_as_a_module(candidate: Candidate) -> None:
-    """`gan.generator.native` would not be the network that was trained, in the framework's own hands."""
+    """`gan.generator.native` would not be the network that was trained."""
     backend = exact(candidate)
     demand(backend, {OWN_MODULES}, "A module of the user's own")
     net = smallest(candidate, backend.dtype)

@@ -31,7 +31,7 @@ networks 0.006 (uniform on [-0.005, 0.005]), and the largest 26."""
 
 
 def check_network_bends(candidate: Candidate) -> None:
-    """D could draw no line but a straight one, or G make nothing but a cloud of one shape: the network is linear."""
+    """The network is linear: D could separate examples only by a plane, and G could only make a cloud of one shape."""
     net = smallest(candidate, exact(candidate).dtype)
     if net.role == "generator" and PICTURE in net.spec.given and MASK not in net.spec.given:
         raise NotApplicable("A G that is given a picture may do without z.")
@@ -62,7 +62,7 @@ def _before_its_end(net: Net, out: Array) -> Array:
 
 
 def check_network_settings_act(candidate: Candidate) -> None:
-    """A user would set a number in vain: the network is the same whatever a setting says."""
+    """You would set a number in vain: a setting does not change the network."""
     parameters = list(inspect.signature(target(candidate)).parameters.values())[1:]
     settings = [p for p in parameters if p.kind is p.KEYWORD_ONLY or p.default is not p.empty]
     if not settings:
@@ -95,7 +95,7 @@ def _made(candidate: Candidate, spec: GameSpec, **settings: Any) -> Any:
 
 
 def check_network_reads_every_number(candidate: Candidate) -> None:
-    """Some columns of a picture would never be judged, or never be drawn: rows and columns are mixed up, or cut off."""
+    """Some columns of an image would never be scored, or never be drawn: rows and columns are mixed up, or cut off."""
     net = oblong(candidate)
     if net.role == "generator":  # what it makes depends on z everywhere
         out = net.outputs(net.generic(), net.inputs(), net.given())[net.main]
@@ -144,7 +144,7 @@ def _slopes(net: Net, seed: int) -> Array:
 
 
 def check_network_starts_in_scale(candidate: Candidate) -> None:
-    """The first steps would blow up, or nothing would reach the layers behind: a kernel starts far out of scale."""
+    """The first steps would diverge, or nothing would reach the next layers: a kernel starts far out of scale."""
     net = smallest(candidate, exact(candidate).dtype)
     if net.native:
         raise NotApplicable("A module of a framework starts from the numbers that it holds.")

@@ -20,7 +20,7 @@ from gankit.play.game import ENCODER
 
 
 def check_network_gradient_reaches_every_parameter(candidate: Candidate) -> None:
-    """Some parameters would stay where they started for the whole run."""
+    """Some parameters would keep their initial values for the whole run."""
     net = smallest(candidate, exact(candidate).dtype)
     for name, gradient in _gradient(net, net.generic(), penalised=False).items():
         require(bool(np.isfinite(gradient).all()), f"{net.what}: the gradient in {name} is not finite.")
@@ -32,7 +32,7 @@ def check_network_gradient_reaches_every_parameter(candidate: Candidate) -> None
 
 
 def check_network_learns_from_its_start(candidate: Candidate) -> None:
-    """The network would never move: where it starts, no gradient passes."""
+    """The network would never learn: at its initial values no gradient passes."""
     net = smallest(candidate, exact(candidate).dtype)
     gradient = _gradient(net, net.arrays, penalised=False)
     finite = all(np.isfinite(array).all() for array in gradient.values())
@@ -45,7 +45,7 @@ def check_network_learns_from_its_start(candidate: Candidate) -> None:
 
 
 def check_network_second_derivatives(candidate: Candidate) -> None:
-    """Gradient penalties such as R1 could not be played with the network, or turn it into NaN."""
+    """Gradient penalties such as R1 could not be used with the network, or would give NaN."""
     net = smallest(candidate, exact(candidate).dtype)
     for situation, arrays in {"at its start": net.arrays, "away from its start": net.generic()}.items():
         for name, gradient in _gradient(net, arrays, penalised=True).items():
@@ -57,7 +57,7 @@ def check_network_second_derivatives(candidate: Candidate) -> None:
 
 
 def check_network_trains_by_its_key(candidate: Candidate) -> None:
-    """A resumed run would not be the uninterrupted one: dropout would be drawn from a state that no checkpoint has."""
+    """A resumed run would differ from the uninterrupted one: dropout uses a state that no checkpoint has."""
     net = smallest(candidate, exact(candidate).dtype)
     x, y, arrays = net.inputs(), net.given(), net.generic()
     first, again = (net.outputs(arrays, x, y, train=True, seed=3) for _ in range(2))

@@ -72,7 +72,7 @@ def by_its_own_mathematics(spec: Any, xp: Any, steps: int) -> Arrays:
 
 
 def check_optimizer_contract(candidate: Candidate) -> None:
-    """A game would fail on the optimizer, or on its checkpoint, in words that do not name it."""
+    """A game would fail on the optimizer, or on its checkpoint, with an error that does not name it."""
     spec, backend = made(candidate), candidate.on.open("float32")
     what = type(spec).__name__
     slots = getattr(spec, "slots", None)
@@ -99,7 +99,7 @@ def check_optimizer_contract(candidate: Candidate) -> None:
 
 
 def check_optimizer_is_its_mathematics(candidate: Candidate) -> None:
-    """The same seed would not be the same run on every backend."""
+    """The same seed would not give the same run on every backend."""
     spec = made(candidate)
     given = list(gradients(STEPS))
     want = by_its_own_mathematics(spec, np, STEPS)
@@ -113,7 +113,7 @@ def check_optimizer_is_its_mathematics(candidate: Candidate) -> None:
 
 
 def check_optimizer_goes_down(candidate: Candidate) -> None:
-    """Players would climb what they are to descend, or stand still."""
+    """Players would go up instead of down, or not change."""
     spec, backend, steepness = made(candidate), exact(candidate), np.array([1.0, 0.3])
 
     def height(params: Arrays) -> float:
@@ -128,7 +128,7 @@ def check_optimizer_goes_down(candidate: Candidate) -> None:
 
 
 def check_optimizer_stands_where_it_is_flat(candidate: Candidate) -> None:
-    """A unit that is not used, such as a dead relu, would turn into NaN, and everything with it."""
+    """An unused unit, such as a dead relu, would become NaN, and then everything else."""
     spec, backend = made(candidate), candidate.on.open("float32")
     zeros = {name: np.zeros(shape) for name, shape in SHAPES.items()}
     got = path(spec, backend, zeros, lambda t, p: zeros, 3)
@@ -138,7 +138,7 @@ def check_optimizer_stands_where_it_is_flat(candidate: Candidate) -> None:
 
 
 def check_optimizer_takes_its_rate(candidate: Candidate) -> None:
-    """`generator_optimizer={"lr": ...}` would change nothing, or a schedule of it not be followed."""
+    """`generator_optimizer={"lr": ...}` would have no effect, or a schedule would not be followed."""
     if "lr" not in inspect.signature(target(candidate)).parameters:
         raise NotApplicable("The optimizer has no setting lr.")
     backend, start, given = exact(candidate), begin(), list(gradients(1))
@@ -159,7 +159,8 @@ def check_optimizer_takes_its_rate(candidate: Candidate) -> None:
 
 
 def check_optimizer_keeps_nothing_to_itself(candidate: Candidate) -> None:
-    """Two players, or two games, would disturb each other; a resumed run would not be the uninterrupted one."""
+    """Two players, or two games, would disturb each other, and a resumed run would differ from the uninterrupted
+    one."""
     spec, backend, given = made(candidate), exact(candidate), list(gradients(6))
     paths = [path(spec, backend, begin(), lambda t, p: given[t], 6) for _ in range(2)]
     cause = "something kept in the object: what lasts from step to step belongs into a slot."
@@ -167,7 +168,7 @@ def check_optimizer_keeps_nothing_to_itself(candidate: Candidate) -> None:
 
 
 def check_optimizer_without_a_framework(candidate: Candidate) -> None:
-    """The optimizer would work on this backend and fail on the next: it leaves the array standard."""
+    """The optimizer would work on this backend and fail on another, because it leaves the array standard."""
     spec, xp = made(candidate), strict()
     want = by_its_own_mathematics(spec, np, 3)
     try:
@@ -182,13 +183,13 @@ def check_optimizer_without_a_framework(candidate: Candidate) -> None:
 
 
 def check_optimizer_plays(candidate: Candidate) -> None:
-    """The optimizer would not train a game: a number is NaN within steps, or a player stands still."""
+    """No game would train with the optimizer: a number becomes NaN within a few steps, or a player does not change."""
     own = wish(candidate)
     play(candidate, steps=12, k=2, generator_optimizer=own, discriminator_optimizer=own)
 
 
 def check_optimizer_resumes(candidate: Candidate) -> None:
-    """A resumed run would jolt where it was resumed: a slot, or the count of updates, is not in the checkpoint."""
+    """Training would jump when a run is resumed: a slot, or the number of updates, is not in the checkpoint."""
     own = {f"{role}_optimizer": wish(candidate) for role in ("generator", "discriminator")}
     config = small(dtype="float32", k=2, **own)
     with tempfile.TemporaryDirectory() as folder:

@@ -42,7 +42,7 @@ from gankit.play.loop import TERMS
 
 
 def check_penalty_contract(candidate: Candidate) -> None:
-    """The step would fail on the penalty, or leave it out, in words that do not name it."""
+    """The step would fail on the penalty, or leave it out, with an error that does not name it."""
     penalty, kind = made(candidate), type(made(candidate)).__name__
     for attribute in ("name", "player", "every", "weight"):
         require(
@@ -80,7 +80,7 @@ def check_penalty_contract(candidate: Candidate) -> None:
 
 
 def check_penalty_settings(candidate: Candidate) -> None:
-    """Users could not set the weight, let it change over time, or let the penalty act now and then."""
+    """You could not set the weight, schedule it, or let the penalty act only at some steps."""
     steps, must = np.arange(3), settings(candidate)
     ramp = {"schedule": "ramp", "start": 3.0, "stop": 1.0, "begin": 0, "end": 2}
     for weight, want in ((3.0, [3.0, 3.0, 3.0]), (ramp, [3.0, 2.0, 1.0])):
@@ -98,7 +98,7 @@ def check_penalty_settings(candidate: Candidate) -> None:
 
 
 def check_penalty_leaves_its_weight_to_the_step(candidate: Candidate) -> None:
-    """The penalty would be weighted twice, so that a weight of 10 is one of 100."""
+    """The weight would count twice, so a weight of 10 would act like 100."""
     ops, must = exact(candidate).ops, settings(candidate)
     once = candidate.made(**must)
     want = outcome(ops, once, given(once)).value
@@ -110,7 +110,7 @@ def check_penalty_leaves_its_weight_to_the_step(candidate: Candidate) -> None:
 
 
 def check_penalty_gradient(candidate: Candidate) -> None:
-    """Training would follow another gradient than that of the penalty, or none."""
+    """Training would use a gradient that is not the penalty's, or none."""
     penalty, backend = made(candidate), candidate.on.open("float64")
     here, ops = given(penalty), Held(backend.ops)
     gradient = outcome(backend.ops, penalty, here).gradient
@@ -140,7 +140,7 @@ def check_penalty_gradient(candidate: Candidate) -> None:
 
 
 def check_penalty_where_nothing_changes(candidate: Candidate) -> None:
-    """A flat network, as every zero-initialised one is, would turn the whole run into NaN."""
+    """A flat network, such as a zero-initialised one, would turn the whole run into NaN."""
     penalty = made(candidate)
     here = given(penalty)
     for dtype in candidate.on.dtypes:
@@ -155,7 +155,7 @@ def check_penalty_where_nothing_changes(candidate: Candidate) -> None:
 
 
 def check_penalty_is_finite(candidate: Candidate) -> None:
-    """A network that is sure of itself would turn the whole run into NaN."""
+    """A network with very confident scores would turn the whole run into NaN."""
     penalty, ops = made(candidate), candidate.on.open("float32").ops
     here = given(penalty)
     steep = replace(here, params={**here.params, "v": 1e4 * here.params["v"]})
@@ -181,7 +181,7 @@ def check_penalty_is_a_mean(candidate: Candidate) -> None:
 
 
 def check_penalty_is_pure(candidate: Candidate) -> None:
-    """A resumed run would not be the uninterrupted one, and what the step does next would be on changed examples."""
+    """A resumed run would differ from the uninterrupted one, and the rest of the step would use changed examples."""
     penalty, ops = made(candidate), exact(candidate).ops
     here, other = given(penalty), given(penalty, seed=1)
     held = {name: ops.asarray(getattr(here, name)) for name in ("real", "fake", "z")}
@@ -200,7 +200,7 @@ def check_penalty_is_pure(candidate: Candidate) -> None:
 
 
 def check_penalty_slopes(candidate: Candidate) -> None:
-    """With `slopes_at` the penalty would be another one, or every step pay for slopes that it does not use."""
+    """With `slopes_at` the penalty would be different, or every step would compute gradients that it does not use."""
     penalty, ops = made(candidate), exact(candidate).ops
     places = getattr(penalty, "slopes_at", ())
     if not places:
@@ -225,7 +225,7 @@ def check_penalty_slopes(candidate: Candidate) -> None:
 
 
 def check_penalty_memory(candidate: Candidate) -> None:
-    """What the penalty remembers would be lost between steps, or not fit into a checkpoint."""
+    """The memory of the penalty would be lost between steps, or not fit in a checkpoint."""
     penalty, ops = made(candidate), exact(candidate).ops
     memory, kind = getattr(penalty, "memory", None), type(made(candidate)).__name__
     if not memory:
@@ -249,7 +249,7 @@ def check_penalty_memory(candidate: Candidate) -> None:
 
 
 def check_penalty_plays(candidate: Candidate) -> None:
-    """The penalty would not train a game, or not be seen in its log, or act at other steps than it was told to."""
+    """No game would train with the penalty, or it would be missing from the log, or act at the wrong steps."""
     every = 3
     _, terms = play(candidate, steps=7, base=_game_for(candidate), penalties=[wish(candidate, every=every)])
     name = made(candidate).name
@@ -264,7 +264,7 @@ def check_penalty_plays(candidate: Candidate) -> None:
 
 
 def check_penalty_resumes(candidate: Candidate) -> None:
-    """A resumed run would not be the uninterrupted one."""
+    """A resumed run would differ from the uninterrupted one."""
     settings, begin = _game_for(candidate)
     config = settings(dtype="float32", penalties=[wish(candidate)])
     trainer = begin(candidate.on.open("float32"), config)

@@ -25,7 +25,7 @@ from gankit.conformance.subject import Candidate, NotApplicable
 
 
 def check_penalty_ignores_order(candidate: Candidate) -> None:
-    """Examples would be judged by their place in the batch."""
+    """The order of examples in the batch would matter."""
     penalty, ops = made(candidate), exact(candidate).ops
     here = given(penalty)
     if needs_of(penalty) - {"real"}:
@@ -41,7 +41,7 @@ def check_penalty_ignores_order(candidate: Candidate) -> None:
 
 
 def check_penalty_draws_for_each_example(candidate: Candidate) -> None:
-    """One draw for a whole batch is a noisier penalty than the paper's, which looks along a single slice at a step."""
+    """One draw for a whole batch gives a noisier penalty than the paper's: it looks along a single slice per step."""
     penalty, ops = made(candidate), exact(candidate).ops
     here = given(penalty)
     alike = replace(here, real=_repeated(here.real), fake=_repeated(here.fake), z=_repeated(here.z))
@@ -60,7 +60,7 @@ def check_penalty_draws_for_each_example(candidate: Candidate) -> None:
 
 
 def check_penalty_interpolates_on_the_line(candidate: Candidate) -> None:
-    """D would be held down elsewhere than between data and samples: another penalty than the one of the paper."""
+    """The penalty would act somewhere other than between data and samples, unlike that of the paper."""
     penalty, ops = made(candidate), exact(candidate).ops
     if on_generator(penalty):
         raise NotApplicable("It looks at G.")
@@ -99,7 +99,7 @@ def check_penalty_interpolates_on_the_line(candidate: Candidate) -> None:
 
 
 def check_penalty_of_images_is_that_of_vectors(candidate: Candidate) -> None:
-    """The penalty would be another one for pictures than for the same numbers as rows: a norm over some axes only."""
+    """The penalty would differ between images and the same numbers as rows: a norm over some axes only."""
     penalty, ops = made(candidate), exact(candidate).ops
     if on_generator(penalty) or needs_of(penalty) - {"real"}:
         raise NotApplicable("It looks at more than D on real and fake examples.")
@@ -121,7 +121,7 @@ def check_penalty_of_images_is_that_of_vectors(candidate: Candidate) -> None:
 
 
 def check_penalty_gives_examples_their_own_labels(candidate: Candidate) -> None:
-    """In a conditional game with `fake_labels="uniform"`, D would be held down at samples with wrong labels."""
+    """In a conditional game with `fake_labels="uniform"`, the penalty would act at samples with wrong labels."""
     penalty, ops = made(candidate), Watching(exact(candidate).ops)
     if on_generator(penalty):
         raise NotApplicable("It looks at G.")

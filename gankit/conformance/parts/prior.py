@@ -29,7 +29,7 @@ def generator(seed: int = 0) -> np.random.Generator:
 
 
 def check_prior_contract(candidate: Candidate) -> None:
-    """A game would fail on the prior, in words that do not name it."""
+    """A game would fail on the prior, with an error that does not name it."""
     prior = made(candidate)
     what, width = type(prior).__name__, getattr(prior, "width", None)
     whole = type(width) is int and width > 0
@@ -49,7 +49,7 @@ def check_prior_contract(candidate: Candidate) -> None:
 
 
 def check_prior_draws_row_after_row(candidate: Candidate) -> None:
-    """A longer draw would not begin with the shorter one, and samples would change with how many are drawn at once."""
+    """A longer draw would not start with the shorter one, and samples would depend on how many are drawn at once."""
     prior = made(candidate)
     whole, rng = prior.draw(generator(), (40,)), generator()
     parts = np.concatenate([prior.draw(rng, (17,)), prior.draw(rng, (23,))])
@@ -60,7 +60,7 @@ def check_prior_draws_row_after_row(candidate: Candidate) -> None:
 
 
 def check_prior_draws_from_its_stream_alone(candidate: Candidate) -> None:
-    """The same seed would be another run: after a restart, or beside a script that draws numbers of its own."""
+    """The same seed would give another run after a restart, or beside a script that draws random numbers."""
     prior = made(candidate)
     kept = np.random.get_state()
     try:
@@ -82,7 +82,7 @@ def check_prior_draws_from_its_stream_alone(candidate: Candidate) -> None:
 
 
 def check_prior_rows_differ(candidate: Candidate) -> None:
-    """G would be asked for one example over and over, or z would have fewer dimensions than G believes."""
+    """G would always get the same z, or z would have fewer dimensions than G expects."""
     z = latents(candidate, N)
     along = np.mean(z[1:] * z[:-1]) / np.mean(z**2)
     require(abs(along) < 0.1, f"Rows that follow each other are alike: their correlation is {along:.3f}.")
@@ -95,7 +95,7 @@ def check_prior_rows_differ(candidate: Candidate) -> None:
 
 
 def check_prior_is_scaled(candidate: Candidate) -> None:
-    """G would begin far from where its initialisers mean it to, and learn slowly or not at all."""
+    """G would start far from where its initialisers expect, and learn slowly or not at all."""
     z = latents(candidate, N)
     mean, square = float(z.mean()), float((z**2).mean())
     require(abs(mean) < 0.35, f"z has mean {mean:.3g} at the start; it should be 0.")
@@ -116,7 +116,7 @@ def latents(candidate: Candidate, n: int) -> Array:
 
 
 def check_prior_confines(candidate: Candidate) -> None:
-    """`sample(by="latent-optimisation")` would ask G for what it has never been trained on."""
+    """`sample(by="latent-optimisation")` would give G latents that it was never trained on."""
     prior = made(candidate)
     z = prior.draw(generator(), (200,))
     agree(prior.confined(z, z), z, "confined(z, z) of z that was drawn", rtol=1e-9, atol=1e-12)
@@ -126,7 +126,7 @@ def check_prior_confines(candidate: Candidate) -> None:
 
 
 def check_prior_plays(candidate: Candidate) -> None:
-    """The prior would not train a game, or all samples of it would be one."""
+    """No game would train with the prior, or all its samples would be the same."""
     trainer, _ = play(candidate, steps=12, prior=wish(candidate), latent_dim=LATENT_DIM)
     x = trainer.sample(8, seed=1).reshape(8, -1)
     require(len(np.unique(x, axis=0)) > 1, f"{candidate}: eight samples are one.")
@@ -134,7 +134,7 @@ def check_prior_plays(candidate: Candidate) -> None:
 
 
 def check_prior_resumes(candidate: Candidate) -> None:
-    """What the prior learns would be left out of the checkpoint, or what it draws depend on where the run was cut."""
+    """The checkpoint would lack what the prior learns, or its draws would depend on where the run was stopped."""
     config = small(dtype="float32", prior=wish(candidate), latent_dim=LATENT_DIM)
     with tempfile.TemporaryDirectory() as folder:
         first = start(candidate.on.open("float32"), config)

@@ -55,12 +55,12 @@ def adjustable(candidate: Candidate) -> list[inspect.Parameter]:
 
 
 def check_loss_settings_act(candidate: Candidate) -> None:
-    """A user would set a number in vain: the loss is the same whatever a setting says."""
+    """You would set a number in vain: a setting does not change the loss."""
     _each_acts(candidate, _heard)
 
 
 def check_penalty_settings_act(candidate: Candidate) -> None:
-    """A user would set a number in vain: the penalty is the same whatever a setting says."""
+    """You would set a number in vain: a setting does not change the penalty."""
     ops = exact(candidate).ops
 
     def observed(penalty: Any) -> list[Any]:

@@ -86,7 +86,7 @@ class Codec:
         out = np.zeros((n, self.width - first))
         each = [values] * n if isinstance(values, SCALARS) or values is None else list(values)
         if len(each) != n:
-            raise DataError(f"{name!r}: {len(each)} values for {n} rows; pass one for each, or one for all.")
+            raise DataError(f"{name!r}: {len(each)} values for {n} rows; pass one for each row, or one for all rows.")
         known = [str(value) for value in column.values] + ([str(None)] if column.missing else [])
         for row, value in zip(out, each, strict=True):
             if str(value) not in known:
@@ -98,7 +98,7 @@ class Codec:
     def encode(self, frame: Any, where: str = "table", *, known: bool = True) -> Array:
         """(n, width) float64. known: whether a category that is new is an error; else none is chosen."""
         if not isinstance(frame, pandas().DataFrame):
-            raise DataError(f"{where} is a {type(frame).__name__}; this game's rows are a pandas DataFrame.")
+            raise DataError(f"{where} is a {type(frame).__name__}; this game needs rows as a pandas DataFrame.")
         names = [column.name for column in self.columns]
         if missing := [name for name in names if name not in frame.columns]:
             hint = did_you_mean(str(missing[0]), map(str, frame.columns))

@@ -87,7 +87,7 @@ class Column:
         if not empty.all():
             slot[~empty], position[~empty] = self._placed(series[~empty], where, known)
         if known and empty.any() and not self.missing:
-            raise DataError(f"{where}: row {int(empty.argmax())} is empty, and none was when the game began.")
+            raise DataError(f"{where}: row {int(empty.argmax())} is empty, but the training table had no empty cell.")
         if not self.missing:
             slot[empty] = -1
         chosen = np.asarray(slot[:, None] == np.arange(self.slots), np.float64)
@@ -101,7 +101,7 @@ class Column:
             slots = {value: i for i, value in enumerate(self.values)}
             own = np.array([slots.get(value, -1) for value in different])
             if known and (own < 0).any():
-                raise DataError(f"{where}: {different[own.argmin()]!r} is none of its {len(own)} categories so far.")
+                raise DataError(f"{where}: {different[own.argmin()]!r} is not one of its {len(own)} known categories.")
             return np.asarray(own[codes]), np.zeros(len(codes))
         numbers = self.numbers(present)
         slot, position = self._nearest_mode(numbers)
@@ -134,7 +134,7 @@ class Column:
         try:
             return self._typed(cells, empty).rename(self.name)
         except (TypeError, ValueError) as error:  # a dtype that this pandas has not, such as one of pyarrow's
-            raise DataError(f"The column {self.name!r} cannot be made {self.dtype!r} here: {error}.") from error
+            raise DataError(f"The column {self.name!r} cannot be converted to {self.dtype!r}: {error}.") from error
 
     def _numbers_at(self, slot: Array, position: Array) -> Array:
         modes = len(self.modes)

@@ -65,7 +65,7 @@ def look(frame: Any, told: Mapping[str, str], where: str) -> list[Found]:
     """
     names = [str(name) for name in frame.columns]
     if getattr(frame.columns, "nlevels", 1) > 1:
-        raise DataError(f"{where}: the columns have {frame.columns.nlevels} levels; a table has one name for each.")
+        raise DataError(f"{where}: the columns have {frame.columns.nlevels} levels; each column must have one name.")
     if twice := [name for name in names if names.count(name) > 1]:
         raise DataError(
             f"{where}: {names.count(twice[0])} columns are called {twice[0]!r}; each must have its own name."
@@ -75,7 +75,7 @@ def look(frame: Any, told: Mapping[str, str], where: str) -> list[Found]:
             raise DataError(f"{where} has no column {name!r}.{did_you_mean(name, names)} There are: {one_of(names)}.")
         if kind not in KINDS:
             hint = did_you_mean(str(kind), KINDS)
-            raise DataError(f"{where}, column {name!r}: {kind!r} is no kind.{hint} Possible: {one_of(KINDS)}.")
+            raise DataError(f"{where}, column {name!r}: {kind!r} is not a kind.{hint} Possible: {one_of(KINDS)}.")
     if not len(frame) or not names:
         raise DataError(f"{where} has {len(frame)} rows and {len(names)} columns; a table has at least one of each.")
     return [_found(frame[name], told.get(str(name)), where) for name in frame.columns]
@@ -87,7 +87,7 @@ def _found(series: Any, told: str | None, where: str) -> Found:
     if told == LEFT_OUT:
         return Found(name, LEFT_OUT, "as told")
     if present.dtype.kind in "fiu" and not np.isfinite(present.to_numpy(np.float64)).all():
-        raise DataError(f"{own}: holds infinity. Replace it by numbers, or leave the cell empty.")
+        raise DataError(f"{own}: contains infinity. Replace it with numbers, or leave the cells empty.")
     different = _different(present, own)
     if not len(present):
         return Found(name, CATEGORY, "always empty")
@@ -104,7 +104,7 @@ def _different(present: Any, where: str) -> int:
     try:
         return int(present.nunique())
     except TypeError as error:  # lists, dictionaries
-        raise DataError(f"{where}: holds what cannot be compared ({error}). Leave it out, or make it text.") from error
+        raise DataError(f"{where}: values cannot be compared ({error}). Leave it out, or make it text.") from error
 
 
 def _guess(series: Any, present: Any, different: int, where: str) -> tuple[str, str]:
@@ -134,8 +134,8 @@ def _guess(series: Any, present: Any, different: int, where: str) -> tuple[str, 
     if dtype.kind == "O" and {type(v) for v in present} <= {str, int, float, bool}:
         return CATEGORY, ""
     raise DataError(
-        f"{where}: holds {dtype if dtype.kind != 'O' else type(present.iloc[0]).__name__}. Possible are numbers, text, "
-        "booleans and dates (datetime64): convert it, or call it 'left-out'."
+        f"{where}: has {dtype if dtype.kind != 'O' else type(present.iloc[0]).__name__}. Possible are numbers, text, "
+        "booleans and dates (datetime64). Convert it, or declare it 'left-out'."
     )
 
 
@@ -151,7 +151,7 @@ def _check(told: str, present: Any, where: str) -> None:
     }
     if not fits.get(told, True):
         shown = ", ".join(map(repr, present.unique()[:3].tolist()))
-        raise DataError(f"{where} was called {told!r}, and holds {shown}, ... Call it {one_of({*KINDS} - {told})}.")
+        raise DataError(f"{where} is declared {told!r}, but has {shown}, ... Declare it {one_of({*KINDS} - {told})}.")
 
 
 def is_text(series: Any) -> bool:

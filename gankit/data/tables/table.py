@@ -37,9 +37,9 @@ TABLE = "table"
 
 @dataclass(frozen=True, eq=False)
 class Table(Dataset):
-    """Rows of a table: x (n, width) float64, as the codec makes it of them.
+    """Rows of a table: x (n, width) float64, encoded by the codec.
 
-    frame: the rows themselves. found: what each column was taken for. held_out: the other splits by name.
+    frame: the rows themselves. found: the kind of each column. held_out: the other splits by name.
     """
 
     _: KW_ONLY
@@ -49,7 +49,7 @@ class Table(Dataset):
     held_out: Mapping[str, Table] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        """What each column was taken for."""
+        """The kind of each column."""
         return described(self)
 
     def rows(self, which: slice) -> Table:
@@ -95,16 +95,16 @@ def table(
 ) -> Table:
     """A table as data for a game.
 
-    source: a DataFrame, or the path of a .csv, .csv.gz, .tsv or .parquet file; what its TOML file says is the default
-        of the arguments that follow.
-    columns: kinds by name, for columns that are not what they look like: see `gankit.data.tables.columns.KINDS`.
-    target: the column that others are to predict, when the game is measured; by default the last with categories.
-    test: rows that are held out, to be the split "test": a share below 1, a number of rows, both drawn by a fixed seed,
-        or the path of another file. By default a fifth of a file, and none of a DataFrame.
-    missing: texts that stand for an empty cell, in a file.
-    codec: of a game that is there already, instead of one fitted on the training rows.
+    source: a DataFrame, or the path of a .csv, .csv.gz, .tsv or .parquet file. The TOML file beside it has the defaults
+        of the following arguments.
+    columns: kinds by column name, if gankit guesses them wrong: see `gankit.data.tables.columns.KINDS`.
+    target: the column to predict in an evaluation; by default the last one with categories.
+    test: the rows to hold out as the split "test": a share below 1, a number of rows, both drawn by a fixed seed, or
+        the path of another file. By default a fifth of a file, and no rows of a DataFrame.
+    missing: texts that mean an empty cell, in a file.
+    codec: the codec of an existing game, instead of one fitted on the training rows.
 
-    Raises DataError for files that cannot be read and columns that cannot be numbers; PluginError without pandas.
+    Raises DataError for files that cannot be read and unsuitable columns; PluginError without pandas.
     """
     if is_frame(source):
         path, frame, told = None, source, dict[str, Any]()
@@ -164,7 +164,7 @@ def _target(codec: Codec, asked: str | None, where: str) -> str | int | None:
         return default_target(codec.columns)
     names = {str(column.name): column.name for column in codec.columns if column.width}
     if asked not in names:
-        raise DataError(f"{where}: the target {asked!r} is no column that varies.{did_you_mean(asked, names)}")
+        raise DataError(f"{where}: the target {asked!r} is not a column that varies.{did_you_mean(asked, names)}")
     return names[asked]
 
 
@@ -180,10 +180,11 @@ def _told(path: Path) -> dict[str, Any]:
     try:
         told = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} is no TOML: {error}.") from error
+        raise DataError(f"{file} is not valid TOML: {error}.") from error
     for key in told:
         if key not in SETTINGS:
-            raise DataError(f"{file}: there is no setting {key!r}.{did_you_mean(key, SETTINGS)} {one_of(SETTINGS)}.")
+            hint = f"{did_you_mean(key, SETTINGS)} Possible: {one_of(SETTINGS)}."
+            raise DataError(f"{file}: there is no setting {key!r}.{hint}")
     kinds = {"target": str, "test": int | float | str, "missing": list, "columns": dict}
     for key, value in told.items():
         if not isinstance(value, kinds[key]) or isinstance(value, bool):
@@ -241,7 +242,7 @@ def _divided(
     n = len(frame)
     count = 0 if test is None else round(test * n) if 0 < test < 1 else int(test)
     if (test is not None and (count != test and not 0 <= test < 1)) or not 0 <= count < max(n, 1):
-        raise DataError(f"{where}: test={test!r}; of {n:,} rows 0 to {n - 1:,} can be held out, or a share below 1.")
+        raise DataError(f"{where}: test={test!r}; expected 0 to {n - 1:,} of the {n:,} rows, or a share below 1.")
     if not count:
         return frame.reset_index(drop=True), None
     order = np.random.Generator(np.random.Philox(0)).permutation(n)

@@ -11,8 +11,8 @@ def _entry(name: str, target: str, summary: str) -> Entry:
 
 @hookimpl
 def gankit_losses() -> Iterator[Entry]:
-    yield _entry("least-squares", "losses:LeastSquares", "scores drawn to targets (LSGAN)")
-    yield _entry("hinge", "losses:Hinge", "scores beyond a margin count no more (geometric GAN, SNGAN)")
+    yield _entry("least-squares", "losses:LeastSquares", "pulls scores to targets (LSGAN)")
+    yield _entry("hinge", "losses:Hinge", "ignores scores beyond a margin (geometric GAN, SNGAN)")
     yield _entry("one-sided-smoothing", "losses:OneSidedSmoothing", "D aims at 0.9 on real examples, at 0 on fakes")
     yield _entry("f-gan", "f_gan:FGan", "any of eight f-divergences: KL, Pearson, Hellinger, ...")
     yield _entry("feature-matching", "feature_matching:FeatureMatching", "G matches the means of D's features")

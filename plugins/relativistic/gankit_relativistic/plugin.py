@@ -11,8 +11,8 @@ def _entry(name: str, target: str, summary: str) -> Entry:
 
 @hookimpl
 def gankit_losses() -> Iterator[Entry]:
-    yield _entry("relativistic", "losses:Relativistic", "pairs of real and fake compared (RpGAN)")
-    yield _entry("relativistic-average", "losses:RelativisticAverage", "each against the other side's mean (RaGAN)")
+    yield _entry("relativistic", "losses:Relativistic", "compares pairs of real and fake (RpGAN)")
+    yield _entry("relativistic-average", "losses:RelativisticAverage", "compares with the other side's mean (RaGAN)")
 
 
 @hookimpl
@@ -29,6 +29,6 @@ def gankit_discriminators() -> Iterator[Entry]:
 
 @hookimpl
 def gankit_recipes() -> Iterator[Entry]:
-    yield _entry("modern-small", "recipes.small:RECIPE", "the one to begin with: images by class in minutes on a CPU")
+    yield _entry("modern-small", "recipes.small:RECIPE", "start with this one: images by class in minutes on a CPU")
     yield _entry("modern", "recipes.modern:RECIPE", "R3GAN: relativistic, R1, R2, no normalisation; what we recommend")
     yield _entry("modern-vectors", "recipes.vectors:RECIPE", "the same idea for points and other short vectors")
