@@ -59,7 +59,7 @@ def test_version(cli: Cli) -> None:
 
 def test_recipes_are_named_with_what_they_are(cli: Cli) -> None:
     out = cli("recipes").out
-    assert all(name in out for name in ("mlp", "cgan", "gan-2014", "the paper's MNIST game"))
+    assert all(name in out for name in ("mlp", "cgan", "gan-2014", "the paper's MNIST model"))
 
 
 def test_plugins_are_a_table_for_people(cli: Cli) -> None:

@@ -82,7 +82,7 @@ def commands(page: Path) -> Iterator[Command]:
     for line, whole in [*((line, True) for line in typed), *((line, False) for line in named)]:
         for command in (BEFORE.sub("", part) for part in line.split(" && ")):
             if COMMAND.match(command) or command.startswith("pip install"):
-                yield Command(shlex.split(command, comments=True), whole)
+                yield Command(shlex.split(command.partition(" > ")[0], comments=True), whole)
 
 
 PIECES = [pytest.param(piece, id=f"{page.stem}-{i}") for page in GUIDES for i, piece in enumerate(pieces(page))]

@@ -111,7 +111,7 @@ def test_hostile_names_are_text_in_the_report(run: Run) -> None:
 def test_pictures_end_with_the_last_step(run: Run) -> None:
     """Which is seldom a multiple of --sample-every."""
     words = Page(write(run.folder)[0]).words
-    assert "Samples of step 300, the last" in words and words.count("step 300") > 0
+    assert "Random samples of step 300, the last" in words and words.count("step 300") > 0
     before = captions(run)
     assert before == ["step 100", "step 200", "step 300"]
     arrays, meta = checkpoint.read(run.checkpoint_file(300))
