@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -88,14 +89,18 @@ class Asked:
         them, a further one ends it at once.
         """
         before: dict[int, Any] = {}
+        unraisable = sys.unraisablehook
         if threading.current_thread() is threading.main_thread():
             usual = {signal.SIGINT: signal.default_int_handler}
             for number in numbers:
                 if signal.getsignal(number) is usual.get(number, signal.SIG_DFL):  # type: ignore[call-overload]
                     before[number] = signal.signal(number, self.handle)
+        if before:  # what is raised in a weak reference's callback is lost; `number` is there, and the next check hears
+            sys.unraisablehook = lambda lost: None if isinstance(lost.exc_value, Stopped) else unraisable(lost)
         try:
             yield self
         finally:
+            sys.unraisablehook = unraisable
             ending = self.leaves and self.number is not None
             for number, handler in before.items():
                 signal.signal(number, _leave if ending else handler)
