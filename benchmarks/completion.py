@@ -18,10 +18,10 @@ import numpy as np
 
 import gankit
 from benchmarks.conditions import agreement, frechet, versions
+from gankit.arrays import Array
 from gankit.data import open_data
 from gankit.figures.nearest import nearest
 
-Array = np.ndarray[Any, Any]
 RESULTS = Path(__file__).parent / "results" / "completion"
 SIDES = {"lower": np.s_[14:, :], "right": np.s_[:, 14:]}
 """What is hidden."""

@@ -13,13 +13,12 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import gankit
+from gankit.arrays import Array
 
-Array = np.ndarray[Any, Any]
 RESULTS = Path(__file__).parent / "results" / "completion"
 WIDTH, ROWS, TEST, MANY = 5, 20_000, 1_000, 64
 

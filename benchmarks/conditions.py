@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 import gankit
+from gankit.arrays import Array
 from gankit.building import open_backend
 from gankit.data import open_data
 from gankit.data.dataset import Dataset
@@ -32,7 +33,6 @@ from gankit.figures.tiles import beside, headed
 from gankit.metrics.cnn import MnistCnn
 from gankit.metrics.frechet import frechet_distance, moments
 
-Array = np.ndarray[Any, Any]
 Numbers = dict[str, float]
 Panels = dict[str, Array]
 """Columns of the figure by title: pictures (n, h, w, 1 or 3) uint8."""

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 import gankit
+from gankit.arrays import Array
 from gankit.data import open_data
 from gankit.figures.nearest import nearest
 from gankit.metrics.cnn import MnistCnn
 
-Array = np.ndarray[Any, Any]
 RESULTS = Path(__file__).parent / "results" / "inference"
 
 

@@ -20,11 +20,11 @@ import numpy as np
 from PIL import Image
 
 import gankit
+from gankit.arrays import Array
 from gankit.metrics.kmeans import centroids
 from gankit.metrics.parzen import GRID, log_likelihoods
 from gankit.metrics.points import Points
 
-Array = np.ndarray[Any, Any]
 RESULTS = Path(__file__).parent / "results" / "table-1"
 TRAIN, VALIDATION, TEST = range(30), range(30, 35), range(35, 40)
 SIDE, SAMPLES, RANGE = 48, 10_000, (0.0, 255.0)

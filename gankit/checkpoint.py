@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from gankit import sealed
+from gankit.arrays import Array
 from gankit.disk import write_atomically as write_atomically
 from gankit.errors import CheckpointError, DamagedError
 
-Array = np.ndarray[Any, Any]
 Arrays = dict[str, Array]
 Opened = tuple[Path, Arrays, dict[str, Any]]
 """(file, arrays, header)."""

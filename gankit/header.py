@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import (
     CapabilityError,
     CheckpointError,
@@ -24,7 +25,6 @@ from gankit.errors import (
     UnplayableError,
 )
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 MOST_STEPS, MOST_UPDATES = 2**53, 2**31 - 1

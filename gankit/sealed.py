@@ -24,9 +24,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import DamagedError
-
-Array = np.ndarray[Any, Any]
 
 SEAL, BLANK = "sha256", "0" * 64
 METADATA = "__metadata__"

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gankit.arrays import Array
 from gankit.data import cifar10, open_data
-from gankit.data.dataset import Array
 from gankit.errors import DataError
 
 N = 20

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gankit.data.dataset import Array, Dataset, blocks, feature_mean, scaling
+from gankit.arrays import Array
+from gankit.data.dataset import Dataset, blocks, feature_mean, scaling
 from gankit.errors import DataError
 
 EVERY_GREY = np.arange(256, dtype=np.uint8).reshape(4, 8, 8, 1)

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gankit.arrays import Array
 from gankit.config import Config
 from gankit.data import batches, open_data
-from gankit.data.dataset import Array, Dataset, Scaling
+from gankit.data.dataset import Dataset, Scaling
 from gankit.data.sources import can_reopen, data_name
 from gankit.data.spec import DataSpec
 from gankit.data.stream import BatchStream, examples_of, open_training

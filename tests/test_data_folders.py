@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gankit.arrays import Array
 from gankit.data import folder, open_data
-from gankit.data.dataset import Array
 from gankit.data.sources import can_reopen, data_name
 from gankit.errors import DataError, UnknownNameError
 from gankit.plug import registry

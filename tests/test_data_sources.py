@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gankit.data.dataset import Array, Dataset
+from gankit.arrays import Array
+from gankit.data.dataset import Dataset
 from gankit.data.sources import open_data
 from gankit.errors import DataError
 

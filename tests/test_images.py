@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gankit.data.images import GAP, GAP_GREY, Array, grid, save_png, scatter
+from gankit.arrays import Array
+from gankit.data.images import GAP, GAP_GREY, grid, save_png, scatter
 from gankit.errors import DataError, ShapeError
 
 Image = pytest.importorskip("PIL.Image", reason="pictures are written with Pillow")

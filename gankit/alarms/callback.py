@@ -16,6 +16,7 @@ from gankit.alarms.advice import Findings, explain
 from gankit.alarms.objective import Objective, objective
 from gankit.alarms.samples import Samples
 from gankit.alarms.watch import COLLAPSE, NOT_FINITE, WINS, Look, Watch
+from gankit.arrays import Array
 from gankit.data.dataset import Dataset, extremes
 from gankit.errors import CheckpointError, DataError
 from gankit.runs.lines import lines
@@ -24,7 +25,6 @@ from gankit.runs.writing import Log
 if TYPE_CHECKING:
     from gankit.runs.folder import Run
 
-Array = np.ndarray[Any, Any]
 
 SAMPLED = 2
 """Looks from one at samples to the next, where all is well: drawing them costs as much as half a step of training."""

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from gankit.alarms.variety import Variety
+from gankit.arrays import Array
 from gankit.config import Config
 from gankit.data.dataset import Dataset
 from gankit.play.asking import asked
 from gankit.play.streams import Streams
-
-Array = np.ndarray[Any, Any]
 
 EXAMPLES = 128
 """Real ones and samples that are compared: enough for a median, few enough for distances between all of them."""

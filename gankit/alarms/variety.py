@@ -6,11 +6,9 @@ is what a perfect G has.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from gankit.arrays import Array
 
 
 class Variety:

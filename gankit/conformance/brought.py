@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, agree, agree_by_name, require
+from gankit.arrays import Array
+from gankit.conformance.compare import agree, agree_by_name, require
 from gankit.conformance.games import IDLE, Recorder, examples, leaves, small, start
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject

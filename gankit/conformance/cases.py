@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gankit import layers
-from gankit.conformance.compare import Array
+from gankit.arrays import Array
 from gankit.conformance.examples import CLASSES, EXAMPLES, Example
 from gankit.conformance.reference import Given, row
 from gankit.conformance.subject import Subject

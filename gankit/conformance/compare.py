@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from gankit.arrays import Array
 
 DTYPES = ("float32", "float64")
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.conformance.compare import agree_by_name
 from gankit.conformance.games import ADAM, SGD, leaves, minibatches, rule, small, start
-from gankit.conformance.oracle import Array, Params, Rule
+from gankit.conformance.oracle import Params, Rule
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.layers import Conv, ConvTranspose, Dense, Flatten, LeakyRelu, Relu, Reshape, Sigmoid, place

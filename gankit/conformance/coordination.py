@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, agree_by_name
+from gankit.arrays import Array
+from gankit.conformance.compare import agree_by_name
 from gankit.conformance.follow import TOLERANCE, compare_terms
 from gankit.conformance.games import Recorder, leaves, minibatches, oracle_of, small, start
 from gankit.conformance.oracle import Minibatches, Oracle, Params

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gankit import layers
+from gankit.arrays import Array
 from gankit.conformance.cases import Case, case
-from gankit.conformance.compare import Array, agree, require
+from gankit.conformance.compare import agree, require
 from gankit.conformance.derivatives import Energy
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from gankit import layers
+from gankit.arrays import Array
 from gankit.conformance.cases import Case, brief, case, cases
-from gankit.conformance.compare import DTYPES, Array, agree
+from gankit.conformance.compare import DTYPES, agree
 from gankit.conformance.reference import along
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject

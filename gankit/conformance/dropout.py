@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from gankit import layers
-from gankit.conformance.compare import Array, agree, require
+from gankit.arrays import Array
+from gankit.conformance.compare import agree, require
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.interfaces import Backend

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gankit import checkpoint
+from gankit.arrays import Array
 from gankit.building import assemble, make
 from gankit.config import Config
 from gankit.conformance.oracle import Adam, Minibatches, Momentum, Oracle, Rule
@@ -21,7 +22,6 @@ from gankit.interfaces import Backend
 from gankit.play.batches import Batches, Stock, Wants
 from gankit.play.game import PHASES
 
-Array = np.ndarray[Any, Any]
 CLASSES = 3
 
 # Schedules that change soon and end soon, so that a short run sees all of them; G's and D's differ.

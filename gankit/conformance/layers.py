@@ -6,8 +6,9 @@ from contextlib import suppress
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.conformance.cases import Case, cases
-from gankit.conformance.compare import Array, agree_by_name, bit_equal, epsilon, require
+from gankit.conformance.compare import agree_by_name, bit_equal, epsilon, require
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 

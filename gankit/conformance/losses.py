@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.building import make
 from gankit.config import Part
-from gankit.conformance.compare import Array, agree, epsilon, require
+from gankit.conformance.compare import agree, epsilon, require
 from gankit.conformance.objectives import (
     LABELS,
     ORDINARY,

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, agree, epsilon, require
+from gankit.arrays import Array
+from gankit.conformance.compare import agree, epsilon, require
 from gankit.conformance.tiny import TinyOps
 from gankit.interfaces import Backend, Loss, Scores
 from gankit.parts.losses import Conditional

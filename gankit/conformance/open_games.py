@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.building import prepared
 from gankit.config import Config
 from gankit.conformance.games import ADAM, MIXED, examples, rule, small
-from gankit.conformance.open_oracle import Array, Drawn, Moves, Net, OpenOracle, Rows, Sources
+from gankit.conformance.open_oracle import Drawn, Moves, Net, OpenOracle, Rows, Sources
 from gankit.data.dataset import Dataset
 from gankit.interfaces import Backend, Draw
 from gankit.play.assembling import assemble

@@ -14,9 +14,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.conformance.oracle import Params, Rule, sigmoid
 
-Array = np.ndarray[Any, Any]
 Rows = Mapping[str, Array]
 """Conditions of some examples by name, (m, n) each."""
 G, D = "generator", "discriminator"

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import DTYPES, Array, agree, epsilon, require
+from gankit.arrays import Array
+from gankit.conformance.compare import DTYPES, agree, epsilon, require
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 

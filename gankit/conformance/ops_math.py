@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, agree, epsilon, require
+from gankit.arrays import Array
+from gankit.conformance.compare import agree, epsilon, require
 from gankit.conformance.oracle import sigmoid
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from gankit.arrays import Array
+
 Params = dict[str, Array]
 """dense0/kernel (in, hidden), dense0/bias, dense1/kernel (hidden, out), dense1/bias."""
 

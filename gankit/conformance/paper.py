@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.building import open_backend
-from gankit.conformance.compare import Array, agree, epsilon, require
+from gankit.conformance.compare import agree, epsilon, require
 from gankit.conformance.parts.net import Net
 from gankit.conformance.parts.probe import Given, draws, given, on_generator, value
 from gankit.conformance.parts.scores import PLAYERS, SITUATIONS, ask, shown

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, agree, epsilon
+from gankit.arrays import Array
+from gankit.conformance.compare import agree, epsilon
 from gankit.conformance.reference import central_differences
 from gankit.interfaces import LABEL, Backend, Draw, Moment, Scores, as_given
 from gankit.parts.first_api import as_today

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gankit.conformance.compare import Array, agree, require
+from gankit.arrays import Array
+from gankit.conformance.compare import agree, require
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.errors import CapabilityError, ConfigError

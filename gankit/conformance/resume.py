@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from gankit import checkpoint
-from gankit.conformance.compare import Array, agree_by_name, bit_equal, require
+from gankit.arrays import Array
+from gankit.conformance.compare import agree_by_name, bit_equal, require
 from gankit.conformance.follow import TOLERANCE
 from gankit.conformance.games import (
     MIXED,

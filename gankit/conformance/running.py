@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.conformance.compare import agree, bit_equal
 from gankit.conformance.games import IDLE, leaves, minibatches, small, start
 from gankit.conformance.oracle import Minibatches
@@ -13,8 +14,6 @@ from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.interfaces import Backend
 from gankit.layers import BatchNorm, Dense, Flatten, LeakyRelu, Relu, Reshape, Sigmoid, SpectralNorm
-
-Array = np.ndarray[Any, Any]
 
 MOMENTUM = 0.8
 G = (Dense(7, bias=None), BatchNorm(MOMENTUM), Relu(), Dense(6), Sigmoid(), Reshape((3, 2, 1)))

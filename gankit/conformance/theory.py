@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.building import assemble
 from gankit.config import Config
-from gankit.conformance.compare import Array, require
+from gankit.conformance.compare import require
 from gankit.conformance.games import Recorder
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject

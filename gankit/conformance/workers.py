@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gankit.conformance.compare import Array, agree_by_name, require
+from gankit.arrays import Array
+from gankit.conformance.compare import agree_by_name, require
 from gankit.conformance.games import Recorder, small, start, with_dropout
 from gankit.conformance.results import Check, NotApplicable
 from gankit.conformance.running import normalised

@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.broken import UnreadableError
 from gankit.data.listing import EXTENSIONS, Listing, Several, digest_of, is_image, portions
 from gankit.data.picture import Encoded
 from gankit.errors import DataError
-
-Array = np.ndarray[Any, Any]
 
 KINDS = (".zip", ".tar", ".parquet")
 LARGEST = 2**28

@@ -19,7 +19,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from gankit.data.dataset import Array, Dataset, check_split
+from gankit.arrays import Array
+from gankit.data.dataset import Dataset, check_split
 from gankit.data.fetching import fetch, folders
 from gankit.errors import DataError
 

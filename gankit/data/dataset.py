@@ -9,11 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.lazy import Pictures
 from gankit.errors import DataError, did_you_mean, one_of
 from gankit.interfaces.values import Choice, Port
-
-Array = np.ndarray[Any, Any]
 
 BLOCK_BYTES = 1 << 23
 """How much is held as float64 at a time when statistics are taken, so memory-mapped data stays on disk."""

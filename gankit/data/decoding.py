@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data import cache, kept
 from gankit.data.broken import NAMED, UnreadableError, refusal
 from gankit.data.decoder import Decoder, OnThisThread
@@ -23,8 +24,6 @@ from gankit.data.picture import Form, is_grey
 from gankit.data.rows import RowOf, Shape
 from gankit.data.store import Store
 from gankit.errors import DataError
-
-Array = np.ndarray[Any, Any]
 
 IN_MEMORY, AT_ONCE = 2**28, 2**28
 """Bytes, decoded and in files, up to which pictures are decoded before the first step and held in memory."""

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from gankit.arrays import Array
 from gankit.data.archives import KINDS, joined, of_archive, parquet_files
 from gankit.data.asked import HALVES, PAIRS, Asked, asked, height_and_width
-from gankit.data.dataset import Array, Dataset
+from gankit.data.dataset import Dataset
 from gankit.data.decoding import Work, made
 from gankit.data.listing import Listing, of_folder
 from gankit.data.picture import Form

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from gankit.data.dataset import Array
+from gankit.arrays import Array
 from gankit.errors import DataError
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

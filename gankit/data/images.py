@@ -11,9 +11,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import DataError, GankitError, ShapeError
-
-Array = np.ndarray[Any, Any]
 
 CELL = 32
 """Images smaller than this are enlarged until they can be seen."""

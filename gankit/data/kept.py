@@ -13,9 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from gankit import disk
+from gankit.arrays import Array
 from gankit.errors import DataError
-
-Array = np.ndarray[Any, Any]
 
 DONE = 1
 """In the note of an entry: this row is there."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import DataError
-
-Array = np.ndarray[Any, Any]
 
 
 def is_text(labels: Array) -> bool:

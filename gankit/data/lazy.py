@@ -8,9 +8,8 @@ from typing import Any, overload
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.store import Store
-
-Array = np.ndarray[Any, Any]
 
 
 class Keeper:

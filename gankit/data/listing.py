@@ -9,15 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.broken import UnreadableError
 from gankit.data.picture import Encoded
 from gankit.errors import DataError
-
-Array = np.ndarray[Any, Any]
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".pbm", ".tif", ".tiff")
 AT_ONCE = 8

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gankit.data.dataset import Array, Dataset, check_split
+from gankit.arrays import Array
+from gankit.data.dataset import Dataset, check_split
 from gankit.data.fetching import FOLDER_VARIABLE, fetch, folders
 from gankit.data.idx import read_idx
 from gankit.errors import DataError

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data import digits as still
-from gankit.data.dataset import Array, Dataset, check_split
+from gankit.data.dataset import Dataset, check_split
 
 SIDE, FRAMES = 16, 3
 COUNT = {"train": 8_000, "test": 1_000}

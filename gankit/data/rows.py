@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.broken import UnreadableError
 from gankit.data.listing import Listing
 from gankit.data.picture import Encoded, Form, size_text
 from gankit.errors import DataError
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int, int, int]
 Found = Array | UnreadableError
 Portion = list[tuple[int, list[str], list[Encoded]] | tuple[int, UnreadableError]]

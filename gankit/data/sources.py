@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data import cifar10
 from gankit.data.archives import is_tar_of_pictures
 from gankit.data.asked import looks_like_path, unmistakable
-from gankit.data.dataset import Array, Codec, Dataset, blocks, check_split, extremes, is_memory_mapped
+from gankit.data.dataset import Codec, Dataset, blocks, check_split, extremes, is_memory_mapped
 from gankit.data.folders import folder_by_text
 from gankit.data.labels import class_numbers, is_text
 from gankit.data.tables.table import TABLE, Table, is_frame, is_table_file, table

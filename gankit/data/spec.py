@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.dataset import Codec, Scaling
 from gankit.data.tables.codec import Codec as TableCodec
 from gankit.interfaces.values import LABEL, Choice, Port
 
-Array = np.ndarray[Any, Any]
 NOTHING: Mapping[str, Any] = {}
 
 

@@ -7,16 +7,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.broken import NAMED, UnreadableError
 from gankit.data.kept import DONE, InMemory, Rows
 from gankit.data.rows import Found
 from gankit.errors import DataError
-
-Array = np.ndarray[Any, Any]
 
 TO_DO, BROKEN = 0, 2
 BETWEEN = 2.0

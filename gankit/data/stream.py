@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.data.dataset import Array, Dataset, extremes
+from gankit.arrays import Array
+from gankit.data.dataset import Dataset, extremes
 from gankit.data.labels import class_numbers
 from gankit.data.sources import (
     as_array,

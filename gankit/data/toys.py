@@ -6,7 +6,8 @@ from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
-from gankit.data.dataset import Array, Dataset, check_split
+from gankit.arrays import Array
+from gankit.data.dataset import Dataset, check_split
 from gankit.errors import DataError
 
 SPLITS = ("train", "validation", "test")

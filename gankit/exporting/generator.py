@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gankit import checkpoint, header, switches
+from gankit.arrays import Array
 from gankit.building import described
 from gankit.config import Config
 from gankit.data.dataset import Scaling
@@ -29,8 +30,6 @@ from gankit.play.game import G
 from gankit.play.plans import plans
 from gankit.play.streams import Streams
 from gankit.plug.making import open_backend, prior_of
-
-Array = np.ndarray[Any, Any]
 
 FAST = ("onednn", "patches")
 """Fast paths that a graph does not keep: they ask how many rows there are, or suit the training loop on a CPU alone."""

@@ -8,15 +8,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.checkpoint import write_atomically
 from gankit.data.images import Picture, png
 from gankit.errors import ConfigError
-
-Array = np.ndarray[Any, Any]
 
 SECONDS, PAUSE = 0.2, 2.0
 """That a frame is shown, and that the last one stays."""

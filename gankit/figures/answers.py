@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.images import Picture
 from gankit.errors import ConfigError
 from gankit.figures import style
@@ -13,8 +14,6 @@ from gankit.figures.fitness import require
 from gankit.figures.subjects import at_least
 from gankit.figures.tiles import YELLOW, beside, framed, sheet
 from gankit.play.asking import further
-
-Array = np.ndarray[Any, Any]
 
 
 def conditions(

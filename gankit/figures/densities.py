@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from gankit.arrays import Array
 
 MOST = 20_000
 """Points that an estimate is made from."""

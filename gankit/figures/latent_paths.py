@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.images import Picture
 from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.figures.answers import unseen
 from gankit.figures.fitness import require
-from gankit.figures.subjects import Array, at_least
+from gankit.figures.subjects import at_least
 from gankit.figures.tiles import GREEN, beside, framed, sheet
 from gankit.interfaces import LABEL
 from gankit.play.asking import asked

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.dataset import blocks
-
-Array = np.ndarray[Any, Any]
 
 
 def nearest(queries: Array, examples: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.config import Part
 from gankit.data.dataset import Dataset
 from gankit.errors import ConfigError
@@ -16,7 +17,7 @@ from gankit.figures import style
 from gankit.figures.animation import Animation
 from gankit.figures.densities import estimated
 from gankit.figures.fitness import require
-from gankit.figures.subjects import Array, at_least, examples, of_class, one_class, score
+from gankit.figures.subjects import at_least, examples, of_class, one_class, score
 from gankit.figures.theory import is_probability
 from gankit.metrics.theory import sigmoid
 from gankit.play.streams import Streams

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.images import Picture
 from gankit.figures import style
 from gankit.figures.fitness import require
-from gankit.figures.subjects import Array, at_least, examples, of_class, one_class, score
+from gankit.figures.subjects import at_least, examples, of_class, one_class, score
 from gankit.figures.theory import is_probability
 from gankit.metrics.theory import sigmoid
 

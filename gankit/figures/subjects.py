@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.dataset import Dataset
 from gankit.data.sources import BATCHES, open_data
 from gankit.errors import ConfigError, DataError
-
-Array = np.ndarray[Any, Any]
 
 
 def at_least(least: int, **numbers: int) -> None:

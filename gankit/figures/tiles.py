@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.images import GAP, WHITE, Picture, grid
 
-Array = np.ndarray[Any, Any]
 Colour = tuple[int, int, int]
 
 CELL = 64

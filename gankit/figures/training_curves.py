@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gankit import checkpoint
+from gankit.arrays import Array
 from gankit.config import Config
 from gankit.data.images import Picture
 from gankit.data.spec import DataSpec
@@ -18,8 +19,6 @@ from gankit.errors import CheckpointError, ConfigError
 from gankit.figures import style
 from gankit.figures.theory import Equilibrium, equilibrium
 from gankit.runs.folder import Run
-
-Array = np.ndarray[Any, Any]
 
 LOSSES = {"d_loss": ("D", style.BLUE), "g_loss": ("G", style.GREEN)}
 SCORES = {"D(x)": ("D(x)", style.BLACK), "D(G(z))": ("D(G(z))", style.GREEN)}

@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-import numpy as np
-
+from gankit.arrays import Array
 from gankit.data.dataset import Dataset
 from gankit.data.spec import DataSpec
 from gankit.errors import GankitError
 from gankit.interfaces import Backend
 
-Array = np.ndarray[Any, Any]
 Setting = str | int | float | bool | None
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.config import Config, Part
 from gankit.data.dataset import Codec, Dataset
 from gankit.data.sources import can_reopen, open_data
@@ -24,7 +25,6 @@ from gankit.play.conditions import split_by
 from gankit.play.streams import Streams
 from gankit.plug import registry
 
-Array = np.ndarray[Any, Any]
 MetricLike = str | Mapping[str, Any] | Metric
 
 SPLIT_SETTINGS = ("split", "test_split")

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError
 from gankit.metrics.base import Evidence, Measurement, NotMeasurable, Setting
-
-Array = np.ndarray[Any, Any]
 
 TRUSTED = 0.9
 """The least accuracy on real examples with which a classifier is believed."""

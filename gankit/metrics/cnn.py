@@ -12,11 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gankit import checkpoint
+from gankit.arrays import Array
 from gankit.errors import ShapeError
 from gankit.interfaces import Backend, Ops
 from gankit.layers import BatchNorm, Conv, Dense, Features, Flatten, Layers, MaxPool, Relu, place
-
-Array = np.ndarray[Any, Any]
 
 AT_ONCE = 500
 """Pictures in a piece: it divides 10,000, and the largest activations of the larger network are 25 MB."""

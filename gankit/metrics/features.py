@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
+from gankit.arrays import Array
 from gankit.metrics.base import Evidence, NotMeasurable, Setting
 from gankit.metrics.points import drawn_without_replacement, real_examples
-
-Array = np.ndarray[Any, Any]
 
 
 class Features(NamedTuple):

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.dataset import blocks
 from gankit.errors import ConfigError
 from gankit.metrics.base import Evidence, Measurement
 from gankit.metrics.features import Features, calibration, features
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.metrics.base import Evidence, Measurement, NotMeasurable, Setting
 
-Array = np.ndarray[Any, Any]
 ASKED = "No condition but labels was asked for."
 
 

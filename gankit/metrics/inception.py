@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import DataError, PluginError, ShapeError
 from gankit.interfaces import Backend
-
-Array = np.ndarray[Any, Any]
 
 WEIGHTS = "GANKIT_INCEPTION_WEIGHTS"
 """The environment variable that names a file of weights, where they are not to be fetched."""

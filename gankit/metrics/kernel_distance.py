@@ -12,12 +12,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError
 from gankit.metrics.base import Evidence, Measurement
 from gankit.metrics.features import Features, calibration, features
 from gankit.metrics.points import shuffled
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

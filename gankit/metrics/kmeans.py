@@ -5,15 +5,14 @@ Lloyd 1982, "Least squares quantization in PCM".
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.interfaces import Backend
 from gankit.metrics.distances import Nearest, scan, spans
 from gankit.metrics.points import Points, drawn_without_replacement
-
-Array = np.ndarray[Any, Any]
 
 STEPS = 5
 ROWS = 4096

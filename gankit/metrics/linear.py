@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError, DataError, PluginError
 from gankit.metrics.bench import Splits, source_of
 from gankit.play.labelled import labelled_rows
-
-Array = np.ndarray[Any, Any]
 
 STRENGTHS = tuple(10.0**k for k in range(-5, 2))
 """scikit-learn's C, of which the best in cross-validation is taken."""

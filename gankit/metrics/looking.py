@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.spec import DataSpec
 from gankit.errors import PluginError, ShapeError
 from gankit.interfaces import Backend
@@ -15,7 +16,6 @@ from gankit.metrics.base import Extractor
 from gankit.play.sharing import shares
 from gankit.plug import registry
 
-Array = np.ndarray[Any, Any]
 Seen = tuple[Array, Array | None]
 PIECE = 500
 """Examples that one worker looks at at least. It is a multiple of the pieces of gankit's own extractors, whose numbers

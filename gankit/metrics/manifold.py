@@ -10,16 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError
 from gankit.metrics.base import Evidence, Measurement, Setting
 from gankit.metrics.distances import spans
 from gankit.metrics.features import Features, calibration, features
-
-Array = np.ndarray[Any, Any]
 
 ROWS = 1024
 """Examples whose distances to all others are in memory at a time."""

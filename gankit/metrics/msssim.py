@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError
 from gankit.metrics.base import Evidence, Measurement, NotMeasurable, Setting
 from gankit.metrics.distances import spans
 from gankit.metrics.points import Points, real, sampled
 from gankit.play.streams import Streams
-
-Array = np.ndarray[Any, Any]
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Of the scales, the finest first (Wang et al. 2003, section 3.2); of fewer scales the first, made to sum to 1."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError
 from gankit.metrics.base import Evidence, Measurement, NotMeasurable, Setting
 from gankit.metrics.distances import nearest
 from gankit.metrics.points import Points, real, sampled
-
-Array = np.ndarray[Any, Any]
 
 MOST = 2000
 """Queries of each kind by default. The time grows with them, the training examples are always all."""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.dataset import blocks
 from gankit.data.spec import DataSpec
 from gankit.errors import DataError
 from gankit.metrics.base import Evidence, NotMeasurable
 from gankit.play.streams import Streams
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError
 from gankit.metrics.base import Evidence, Measurement
 from gankit.metrics.points import Points, real, sampled
 from gankit.play.streams import Streams
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.tables.codec import Codec
 from gankit.data.tables.column import Column
 from gankit.data.tables.columns import NUMBERS, needed
@@ -20,7 +21,6 @@ from gankit.errors import ConfigError
 from gankit.metrics.base import Evidence, Measurement, NotMeasurable, Setting
 from gankit.metrics.points import drawn_without_replacement
 
-Array = np.ndarray[Any, Any]
 Told = dict[str, Setting]
 
 MOST_CATEGORIES = 255

@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.toys import Mixture
 from gankit.errors import ConfigError
 from gankit.metrics.base import Evidence, Measurement, NotMeasurable, Setting
@@ -25,8 +26,6 @@ from gankit.metrics.manifold import ROWS, squared_distances
 from gankit.metrics.parzen import log_likelihoods
 from gankit.metrics.points import Points, real
 from gankit.metrics.toys import law_of
-
-Array = np.ndarray[Any, Any]
 
 LEAST = 100
 """Samples that an estimate of a density takes."""

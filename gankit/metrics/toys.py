@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.toys import Drawn, Mixture
 from gankit.errors import ConfigError, DataError
 from gankit.metrics.base import Evidence, Measurement, NotMeasurable, Setting
 from gankit.metrics.distances import nearest
 from gankit.metrics.points import Points, real
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

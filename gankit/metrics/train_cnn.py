@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gankit import __version__, checkpoint
+from gankit.arrays import Array
 from gankit.building import open_backend
 from gankit.data.dataset import Dataset
 from gankit.data.sources import open_data
@@ -25,8 +26,6 @@ from gankit.metrics.cnn import Cnn, DigitsCnn, MnistCnn, to_unit
 from gankit.parts.optimizers import Adam
 from gankit.parts.schedules import Cosine
 from gankit.play.streams import BLOCK, Streams
-
-Array = np.ndarray[Any, Any]
 
 SEED = 0
 BATCH = 100

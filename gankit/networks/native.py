@@ -8,12 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.interfaces import LABEL, Backend, Network, Port
 from gankit.layers import Shape
 from gankit.networks.spec import GameSpec
-
-Array = np.ndarray[Any, Any]
 
 OUTPUTS = ("unit", "symmetric", "free")
 PARTS = ("logits", "class_logits", "features")

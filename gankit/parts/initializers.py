@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from gankit.arrays import Array
+
 Initializer = Callable[[np.random.Generator, tuple[int, ...], Array | None], Array]
 """`(rng, shape, data_mean) -> float64 array`; data_mean is the mean example in model units, where data is known."""
 

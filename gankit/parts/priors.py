@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError, ShapeError
 from gankit.layers import Layer, Parameter, Portable
 from gankit.parts.initializers import Normal as Gaussian
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError, did_you_mean, one_of
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

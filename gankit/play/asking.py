@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.dataset import Dataset
 from gankit.errors import DataError
 from gankit.interfaces import LABEL, ConditionMaker
 from gankit.play.streams import Streams
-
-Array = np.ndarray[Any, Any]
 
 
 def further(trainer: Any) -> list[str]:

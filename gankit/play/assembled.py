@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gankit import checkpoint, header
+from gankit.arrays import Array
 from gankit.config import Config
 from gankit.data.dataset import Dataset, feature_mean
 from gankit.data.spec import DataSpec
@@ -20,7 +21,6 @@ from gankit.play.batches import Wants
 from gankit.play.game import G, Game
 from gankit.play.streams import Streams
 
-Array = np.ndarray[Any, Any]
 Start = Callable[[str, Streams, Array | None], dict[str, Array]]
 """(purpose, streams, mean example in model units) to every parameter and buffer, by canonical name."""
 

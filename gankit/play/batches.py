@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.config import Config
 from gankit.data.dataset import Dataset
 from gankit.interfaces import LABEL, Batch, ConditionMaker, Draw, Given, Loss, OptimizerSpec, Term, Workers
@@ -16,7 +17,6 @@ from gankit.play.game import D, G
 from gankit.play.streams import Streams
 from gankit.play.workers import check_divisible
 
-Array = np.ndarray[Any, Any]
 NOISE = "noise/"
 """What the i-th maker of conditions draws from travels among the conditions, as `noise/i`, until it has made them."""
 

@@ -12,13 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.interfaces import Given, Player, Prior
 from gankit.play.inference import Inference
 from gankit.play.streams import Streams
 from gankit.plug.making import prior_of
-
-Array = np.ndarray[Any, Any]
 
 LEAST = 1e-3
 """Of what G makes, the share that must pass: below it a draw would take for ever."""

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError, DataError
-
-Array = np.ndarray[Any, Any]
 
 
 def ports_of(trainer: Any) -> tuple[str, str] | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.config import Config
 from gankit.data.spec import DataSpec
 from gankit.errors import ConfigError
@@ -18,8 +19,6 @@ from gankit.play.feed import EXAMPLES, Units
 from gankit.play.game import Game, Match
 from gankit.play.judging import scores
 from gankit.play.sharing import on_lane, shares
-
-Array = np.ndarray[Any, Any]
 
 NUMBERS_AT_ONCE = 2**20
 """In the examples that G or D is given together outside training: many enough to keep two cores busy, and half a

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.config import Config
 from gankit.data.dataset import Dataset
 from gankit.data.sources import can_reopen, open_data
@@ -17,8 +18,6 @@ from gankit.interfaces import COLUMN, LABEL, Batch, ConditionMaker, Given, Port
 from gankit.play.asking import own_draws
 from gankit.play.batches import Batches
 from gankit.play.conditions import split_by
-
-Array = np.ndarray[Any, Any]
 
 
 class Inputs:

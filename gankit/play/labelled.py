@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.config import LABELLED, Config
-from gankit.data.dataset import Array, Dataset
+from gankit.data.dataset import Dataset
 from gankit.data.spec import DataSpec
 from gankit.data.stream import BatchStream
 from gankit.errors import ConfigError, DataError

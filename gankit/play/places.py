@@ -6,16 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from gankit.arrays import Array
 from gankit.data.spec import DataSpec
 from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.interfaces import LABEL, Player, State
 from gankit.play.assembled import Assembled
 from gankit.play.game import ENCODER, G, Seat
 from gankit.play.inputs import Inputs
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

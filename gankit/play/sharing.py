@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.interfaces import Ops, Workers
 from gankit.parts.together import workers_of
 
-Array = np.ndarray[Any, Any]
 _SHARED: ContextVar[bool] = ContextVar("shared", default=False)
 _LANE: ContextVar[int | None] = ContextVar("lane", default=None)
 

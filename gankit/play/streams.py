@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.config import Part
 from gankit.errors import ConfigError
 from gankit.plug.making import prior_of
-
-Array = np.ndarray[Any, Any]
 
 BLOCK = 64
 """Steps drawn together. Changing it changes every run."""

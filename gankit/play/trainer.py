@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gankit import checkpoint
+from gankit.arrays import Array
 from gankit.config import Config
 from gankit.data.dataset import Dataset
 from gankit.data.stream import BatchStream, examples_of
@@ -40,7 +41,6 @@ from gankit.runs.listening import History, heard
 from gankit.runs.notebook import as_table
 from gankit.runs.progress import shown
 
-Array = np.ndarray[Any, Any]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from gankit.arrays import Array
 
 WIDTH, HEIGHT = 440.0, 210.0
 """About the pixels that a chart gets, on a telephone too: text inside it keeps its size."""

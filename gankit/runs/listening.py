@@ -11,10 +11,9 @@ from typing import Any, overload
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError
 from gankit.runs.lines import lines, number
-
-Array = np.ndarray[Any, Any]
 
 EVERY, EARLY = 100, 10
 """Steps from one row of a history to the next: EARLY of them in the first EVERY steps, and EVERY from there on."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gankit import checkpoint
+from gankit.arrays import Array
 from gankit.data.images import save_png, scatter
 from gankit.data.sources import open_data
 from gankit.data.tables.table import write_frame
@@ -19,8 +20,6 @@ from gankit.errors import CheckpointError, DataError, ShapeError
 from gankit.play.asking import asked
 from gankit.runs.folder import Run
 from gankit.runs.writing import Log
-
-Array = np.ndarray[Any, Any]
 
 ROWS = 10
 COLUMNS = 32

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.config import Config
 from gankit.data.dataset import Dataset, Scaling
 from gankit.data.spec import DataSpec
 from gankit.play.streams import Streams
 
-Array = np.ndarray[Any, Any]
 PLAIN = Scaling(np.zeros(()), np.ones(()))
 
 

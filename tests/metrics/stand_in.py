@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.conformance.tiny import TinyOps
 from gankit.data.dataset import Dataset, Scaling
 from gankit.data.spec import DataSpec
 from gankit.errors import DataError
 from gankit.metrics import Evidence
-
-Array = np.ndarray[Any, Any]
 
 
 class NumPyOps(TinyOps):

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 import gankit
+from gankit.arrays import Array
 from gankit.data.dataset import Dataset, Scaling
 from gankit.data.spec import DataSpec
 from gankit.metrics import Evidence, NotMeasurable
 from gankit.metrics.classes import ClassBalance, ClassifierScore, ConditionalAccuracy
-
-Array = np.ndarray[Any, Any]
 
 CLASSES = 4
 SPEC = DataSpec((1,), CLASSES, Scaling(np.zeros(1), np.ones(1)))

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gankit.arrays import Array
 from gankit.metrics.distances import FEW, even, nearest, scan, spans
 from gankit.metrics.points import Points
 
 from .stand_in import NumPyBackend
-
-Array = np.ndarray[Any, Any]
 
 
 class Total:

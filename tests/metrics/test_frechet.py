@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError
 from gankit.metrics import NotMeasurable
 from gankit.metrics.frechet import Frechet, Moments, frechet_distance, moments
 
 from .stand_in import evidence, looking
-
-Array = np.ndarray[Any, Any]
 
 
 def correlated(n: int, d: int, seed: int) -> Array:

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError
 from gankit.metrics.kernel_distance import KernelDistance, squared_discrepancy, subsets
 
 from .stand_in import evidence, looking
-
-Array = np.ndarray[Any, Any]
 
 
 def pair_by_pair(x: Array, y: Array, degree: int) -> float:

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError
 from gankit.metrics import Measurement, NotMeasurable
 from gankit.metrics import manifold as module
 from gankit.metrics.manifold import DensityCoverage, PrecisionRecall
 
 from .stand_in import evidence, looking
-
-Array = np.ndarray[Any, Any]
 
 
 def radii(x: Array, k: int) -> list[float]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
+from gankit.arrays import Array
 from gankit.data.dataset import Dataset
 from gankit.errors import ConfigError
 from gankit.metrics import NotMeasurable
 from gankit.metrics.msssim import WEIGHTS, MsSsim, ms_ssim, pairs_of, scales_of
 
 from .stand_in import evidence
-
-Array = np.ndarray[Any, Any]
 
 
 def window() -> Array:

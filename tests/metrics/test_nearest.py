@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
+from gankit.arrays import Array
 from gankit.errors import ConfigError
 from gankit.metrics import NotMeasurable
 from gankit.metrics.nearest import NearestTraining
 
 from .stand_in import evidence
-
-Array = np.ndarray[Any, Any]
 
 
 def images(n: int, seed: int) -> Array:

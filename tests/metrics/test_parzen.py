@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gankit.arrays import Array
 from gankit.conformance.tiny import TinyOps
 from gankit.errors import ConfigError
 from gankit.metrics import NotMeasurable
@@ -15,8 +16,6 @@ from gankit.metrics.parzen import GRID, Parzen, Sums, log_likelihoods
 from gankit.metrics.points import Points
 
 from .stand_in import NumPyBackend, evidence
-
-Array = np.ndarray[Any, Any]
 
 
 def direct(x: Array, centres: Array, sigma: float) -> Array:

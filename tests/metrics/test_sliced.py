@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -11,8 +9,6 @@ from gankit.errors import ConfigError
 from gankit.metrics.sliced import SlicedWasserstein, directions, wasserstein
 
 from .stand_in import evidence
-
-Array = np.ndarray[Any, Any]
 
 
 def test_directions_are_unit_vectors_of_a_seed_that_favour_no_axis() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gankit.arrays import Array
 from gankit.data.toys import gaussian, moons, ring
 from gankit.errors import ConfigError
 from gankit.metrics import Measurement, NotMeasurable
@@ -15,7 +16,6 @@ from gankit.metrics.theory import Theory
 
 from .stand_in import evidence
 
-Array = np.ndarray[Any, Any]
 N = 2000
 DATA = gaussian("test", n=N)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gankit.arrays import Array
 from gankit.data.toys import gaussian, grid, moons, ring, ring_centres
 from gankit.errors import ConfigError
 from gankit.metrics import Measurement, NotMeasurable
@@ -14,7 +15,6 @@ from gankit.metrics.toys import HistogramJsd, Modes, jensen_shannon
 
 from .stand_in import evidence
 
-Array = np.ndarray[Any, Any]
 RING = {split: ring(split, n=4000) for split in ("train", "test")}
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from gankit.arrays import Array
 from gankit.data import decoding
-from gankit.data.dataset import Array
 from gankit.data.picture import Form
 from tests.pictures.making import Decoded
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gankit.arrays import Array
 from gankit.data import decoding, folder, open_data
-from gankit.data.dataset import Array
 
 RNG = np.random.default_rng(0)
 Decoded = list[str]

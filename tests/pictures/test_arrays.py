@@ -19,10 +19,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from gankit.arrays import Array
 from gankit.config import Config
 from gankit.data import decoding, folder, open_data
 from gankit.data.asked import asked
-from gankit.data.dataset import Array, feature_mean, is_memory_mapped, scaling
+from gankit.data.dataset import feature_mean, is_memory_mapped, scaling
 from gankit.data.decoder import Decoder
 from gankit.data.kept import InMemory
 from gankit.data.lazy import Pictures

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.building import assemble, prepared
-from gankit.conformance.compare import Array, agree, agree_by_name, bit_equal, require, same_names
+from gankit.conformance.compare import agree, agree_by_name, bit_equal, require, same_names
 from gankit.conformance.games import Recorder, small
 from gankit.conformance.parts.common import exact, imports_no_framework, wish
 from gankit.conformance.parts.scores import strict

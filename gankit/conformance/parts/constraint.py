@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, agree, agree_by_name, bit_equal, require, same_names
+from gankit.arrays import Array
+from gankit.conformance.compare import agree, agree_by_name, bit_equal, require, same_names
 from gankit.conformance.games import IDLE, small, start
 from gankit.conformance.parts.common import exact, imports_no_framework, made, play, wish
 from gankit.conformance.parts.scores import strict

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.building import assemble, prepared
-from gankit.conformance.compare import Array, bit_equal, require
+from gankit.conformance.compare import bit_equal, require
 from gankit.conformance.games import CONDITIONAL, Recorder, small
 from gankit.conformance.parts.common import imports_no_framework, target
 from gankit.conformance.subject import Candidate, NotApplicable

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, agree, bit_equal, require
+from gankit.arrays import Array
+from gankit.conformance.compare import agree, bit_equal, require
 from gankit.conformance.parts.common import imports_no_framework
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.data.dataset import Dataset, scaling

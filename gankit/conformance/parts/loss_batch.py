@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, epsilon, require
+from gankit.arrays import Array
+from gankit.conformance.compare import epsilon, require
 from gankit.conformance.parts.common import exact, made
 from gankit.conformance.parts.scores import FAKE, PLAYERS, REAL, Minibatch, N, answer, declares, shown
 from gankit.conformance.subject import Candidate

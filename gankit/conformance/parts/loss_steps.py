@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gankit.conformance.compare import Array, epsilon, require
+from gankit.arrays import Array
+from gankit.conformance.compare import epsilon, require
 from gankit.conformance.parts.common import exact, made
 from gankit.conformance.parts.scores import CLASSES, FAKE, REAL, Minibatch, N, Said, answer, declares, shown
 from gankit.conformance.subject import Candidate, NotApplicable

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, require
+from gankit.arrays import Array
+from gankit.conformance.compare import require
 from gankit.conformance.parts.common import imports_no_framework, made, settings, target
 from gankit.conformance.parts.metric_games import SPLITS, N, measured, of_splits, others, worse
 from gankit.conformance.parts.settings_act import others as other_values

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array
+from gankit.arrays import Array
 from gankit.conformance.parts.common import made
 from gankit.conformance.results import NotApplicable
 from gankit.conformance.subject import Candidate

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.config import LABELLED
 from gankit.conformance.cases import by_name
-from gankit.conformance.compare import Array, require
+from gankit.conformance.compare import require
 from gankit.conformance.examples import TABLE
 from gankit.conformance.parts.common import target
 from gankit.conformance.subject import Candidate, NotApplicable

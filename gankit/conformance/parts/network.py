@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, require
+from gankit.arrays import Array
+from gankit.conformance.compare import require
 from gankit.conformance.parts import network_shape, network_training
 from gankit.conformance.parts.common import exact
 from gankit.conformance.parts.net import (

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, require
+from gankit.arrays import Array
+from gankit.conformance.compare import require
 from gankit.conformance.parts.common import exact, target
 from gankit.conformance.parts.net import LATENT, MASK, PICTURE, REFUSALS, Net, opened, small_settings, smallest, specs
 from gankit.conformance.parts.settings_act import others

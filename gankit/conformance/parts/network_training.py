@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.config import LABELLED
-from gankit.conformance.compare import Array, require
+from gankit.conformance.compare import require
 from gankit.conformance.games import Recorder, small
 from gankit.conformance.open_games import begin
 from gankit.conformance.parts.common import exact

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, agree, bit_equal, epsilon, require
+from gankit.arrays import Array
+from gankit.conformance.compare import agree, bit_equal, epsilon, require
 from gankit.conformance.games import leaves, small, start
 from gankit.conformance.parts.common import exact, imports_no_framework, made, play, target, wish
 from gankit.conformance.parts.scores import strict

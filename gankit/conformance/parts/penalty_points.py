@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, require
+from gankit.arrays import Array
+from gankit.conformance.compare import require
 from gankit.conformance.parts.common import exact, made
 from gankit.conformance.parts.probe import (
     CLASSES,

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from gankit.conformance.compare import Array, agree, bit_equal, require
+from gankit.arrays import Array
+from gankit.conformance.compare import agree, bit_equal, require
 from gankit.conformance.games import leaves, small, start
 from gankit.conformance.parts.common import LATENT_DIM, exact, imports_no_framework, made, play, wish
 from gankit.conformance.subject import Candidate

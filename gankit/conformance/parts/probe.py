@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gankit.conformance.compare import Array
+from gankit.arrays import Array
 from gankit.conformance.penalties import named, seen_by
 from gankit.interfaces import LABEL, Draw, Moment, Scores, as_given
 from gankit.parts.first_api import as_today

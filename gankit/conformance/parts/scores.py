@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gankit.conformance.compare import Array, require
+from gankit.arrays import Array
+from gankit.conformance.compare import require
 from gankit.conformance.subject import NotApplicable
 from gankit.conformance.tiny import TinyOps
 from gankit.interfaces import Scores

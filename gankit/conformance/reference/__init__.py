@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.conformance.reference import choices, conditions, labels, norms, plain, windows
 from gankit.conformance.reference.differences import along, central_differences
-from gankit.conformance.reference.given import Array, Given, Moving, Still
+from gankit.conformance.reference.given import Given, Moving, Still
 from gankit.layers import AsCondition, Features, Layer, Layers, Residual, Skip, SpectralNorm
 
 __all__ = ["MOVING", "STILL", "Given", "along", "central_differences", "row"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gankit.conformance.reference.given import Array
+from gankit.arrays import Array
 
 
 def central_differences(f: Callable[[Array], float], x: Array, h: float = 1e-6) -> Array:

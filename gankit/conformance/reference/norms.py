@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from gankit import layers
-from gankit.conformance.reference.given import Array, Given, Moving, Still
+from gankit.arrays import Array
+from gankit.conformance.reference.given import Given, Moving, Still
 
 
 def batch_norm(layer: layers.BatchNorm, given: Given) -> tuple[Array, dict[str, Array]]:

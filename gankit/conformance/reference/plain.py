@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gankit import layers
-from gankit.conformance.reference.given import Array, Given, Still
+from gankit.arrays import Array
+from gankit.conformance.reference.given import Given, Still
 
 
 def affine(given: Given) -> Array:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from gankit import layers
-from gankit.conformance.reference.given import Array, Given, Still
+from gankit.arrays import Array
+from gankit.conformance.reference.given import Given, Still
 
 
 def conv(layer: layers.Conv, given: Given) -> Array:

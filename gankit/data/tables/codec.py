@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.tables.column import SCALARS, Column, fitted
 from gankit.data.tables.columns import CATEGORY, LEFT_OUT, Found, pandas
 from gankit.errors import DataError, did_you_mean, one_of
 from gankit.interfaces.values import Choice
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.data.tables.columns import CONTINUOUS, DATE, KINDS, NUMBERS, Found, is_text, mixture_model, pandas
 from gankit.errors import DataError
-
-Array = np.ndarray[Any, Any]
 
 MODES = 10
 """Gaussians at most, of which those with a weight below `LEAST_WEIGHT` are dropped. Xu et al. 2019, section 4.2."""

@@ -11,8 +11,6 @@ import numpy as np
 
 from gankit.errors import DataError, PluginError, did_you_mean, one_of
 
-Array = np.ndarray[Any, Any]
-
 KINDS = CONTINUOUS, INTEGER, CATEGORY, BOOLEAN, DATE, LEFT_OUT = (
     "continuous",
     "integer",
