@@ -54,7 +54,8 @@ def core(session: nox.Session) -> None:
     """The core's tests where no framework is installed."""
     install(session)
     session.run("python", "-c", "import sys, gankit; assert not {'torch', 'jax'} & set(sys.modules)")
-    judged = ("suite_has_teeth", "candidates", "metric_candidates")
+    candidates = ("candidates", "metric_candidates", "kind_candidates", "prior_and_optimizer_candidates")
+    judged = ("suite_has_teeth", *candidates, "judging_with_settings")  # with a backend each, in its session
     elsewhere = (
         "tests/backends",
         "tests/parity",

@@ -196,7 +196,7 @@ BROKEN = {
     ),
     # what it does to others while it is imported
     "empties-the-path": ("import sys\nsys.path.clear()\n" + NO_PARTS, "being imported it empties sys.path, which was"),
-    "shortens-the-path": ("import sys\nsys.path.pop()\n" + NO_PARTS, "off sys.path, which was undone"),
+    "shortens-the-path": ("import sys\ndel sys.path[0]\n" + NO_PARTS, "off sys.path, which was undone"),
     "takes-finders": ("import sys\nsys.meta_path.clear()\n" + NO_PARTS, "takes finders off sys.meta_path, which was"),
     "moves": ("import os\nos.chdir('/')\n" + NO_PARTS, "changes the working directory, which was undone"),
     "replaces-open": ("import builtins\nbuiltins.open = print\n" + NO_PARTS, "it replaces builtins.open, which was"),
