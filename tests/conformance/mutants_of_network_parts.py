@@ -15,6 +15,7 @@ from planting import network
 from gankit import ConfigError, layers
 from gankit.building import open_backend
 from gankit.layers import (
+    BatchNorm,
     Dense,
     Flatten,
     LeakyRelu,
@@ -243,6 +244,8 @@ def networks(*faults: tuple[Any, ...], **more: Any) -> tuple[Broken, ...]:
 
 NETWORKS = (
     *networks(
+        ("G behind a scale of 0", "check_network_starts_awake", g(BatchNorm(scale=Constant(0.0)), *BENT)),
+        ("D behind a factor of 0", "check_network_starts_awake", d(Does(lambda ops, x: 0.0 * x), *BENT)),
         ("D ends in (N, 1)", "check_network_shapes", d(end=())),
         ("G ends in a vector", "check_network_shapes", lambda spec: (*spec.labels(), Dense(math.prod(spec.shape)))),
         ("G for no data at all", "check_network_shapes", refuses),

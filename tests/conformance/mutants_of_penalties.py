@@ -176,7 +176,23 @@ HEAVY_PENALTY = HEAVY.replace(
     "from gankit.parts.losses import NonSaturating", "from gankit.parts.penalties import R1"
 ).replace("class Part(NonSaturating):\n    pass", 'class Part(R1):\n    name = "broken"')
 
+
+def one_key(ops, net, draw, fake, key):
+    """Noise around examples, of a size that is drawn too: with the key of the noise."""
+    n = draw.real.shape[0]
+    size = ops.uniform(key, (n, *(1 for _ in draw.real.shape[1:])))
+    return r1(ops, net, draw._replace(real=draw.real + size * ops.normal(key, tuple(draw.real.shape))), fake, key)
+
+
+def one_noise(ops, net, draw, fake, key):
+    """The same noise on real and on fake."""
+    real, other = (x + 0.1 * ops.normal(key, tuple(x.shape)) for x in (draw.real, fake))
+    return r1(ops, net, draw._replace(real=real), fake, key) + r1(ops, net, draw._replace(real=other), fake, key)
+
+
 PENALTIES = penalties(
+    ("size and noise of one key", "check_penalty_draws_with_keys_of_their_own", penalty(one_key)),
+    ("one noise for real and fake", "check_penalty_draws_with_keys_of_their_own", penalty(one_noise)),
     ("says nothing of itself", "check_penalty_contract", Bare),
     ("goes by another name", "check_penalty_contract", R1),
     (

@@ -162,9 +162,20 @@ def check_network_starts_in_scale(candidate: Candidate) -> None:
         )
 
 
+def check_network_starts_awake(candidate: Candidate) -> None:
+    """G would begin with one picture for every z, or D with one score for every example, and lose its first steps."""
+    net = smallest(candidate, exact(candidate).dtype)
+    if net.native or any(name.endswith("kernel") and not array.any() for name, array in net.arrays.items()):
+        raise NotApplicable("It holds numbers of its own, or has kernels that start at 0, which is on purpose.")
+    one, other = (net.outputs(net.arrays, net.inputs(seed=seed), net.given(seed=seed))[net.main] for seed in range(2))
+    cause = "a scale that starts at 0, in front of which everything is lost."
+    require(bool((one != other).any()), f"{net.what}: at its start every input gives the same output. Likely: {cause}")
+
+
 CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_network_bends,
     check_network_settings_act,
     check_network_reads_every_number,
     check_network_starts_in_scale,
+    check_network_starts_awake,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,11 +18,13 @@ from gankit.conformance.parts.probe import (
     Watching,
     draws,
     given,
+    key_of_d,
     needs_of,
     on_generator,
     outcome,
     value,
 )
+from gankit.conformance.probes import ProbedOps, Seen
 from gankit.conformance.subject import Candidate, NotApplicable
 
 
@@ -58,6 +61,25 @@ def check_penalty_draws_for_each_example(candidate: Candidate) -> None:
             f"{type(penalty).__name__}: examples that are all alike are looked at in one and the same drawn point. "
             "Likely cause: one random number for the whole batch; draw shape (n, 1, ...), one for each example.",
         )
+
+
+def check_penalty_draws_with_keys_of_their_own(candidate: Candidate) -> None:
+    """Two things that a penalty draws would be one: noise that depends on the place where it is added."""
+    penalty, seen = made(candidate), Seen()
+    ops, at = ProbedOps(exact(candidate).ops, seen), given(penalty)
+    outcome(ops, penalty, at)
+    drawn = Counter(seen.keys)
+    seen.keys.clear()
+    ops.used(key_of_d(ops, at))  # D draws too, at each pass with the same key
+    drawn.pop(seen.keys[0], None)
+    if not drawn:
+        raise NotApplicable("It draws nothing.")
+    often = max(drawn.values())
+    require(
+        often == 1,
+        f"{type(penalty).__name__}: {often} draws with one key are the same numbers. Use ops.fold_in(key, 0), "
+        "ops.fold_in(key, 1), ... for several draws.",
+    )
 
 
 def check_penalty_interpolates_on_the_line(candidate: Candidate) -> None:
@@ -160,6 +182,7 @@ def _repeated(x: Array) -> Array:
 CHECKS: tuple[Callable[[Candidate], None], ...] = (
     check_penalty_ignores_order,
     check_penalty_draws_for_each_example,
+    check_penalty_draws_with_keys_of_their_own,
     check_penalty_interpolates_on_the_line,
     check_penalty_of_images_is_that_of_vectors,
     check_penalty_gives_examples_their_own_labels,

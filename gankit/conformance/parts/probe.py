@@ -84,10 +84,7 @@ def call(
     params: on the device. slopes: how many times too steep the slopes are that are handed over; none are by default.
     """
     y_real, y_fake = (None, None) if at.labels is None else map(ops.asarray, at.labels)
-    real, fake, z, key = (
-        *map(ops.asarray, (at.real, at.fake, at.z)),
-        ops.key((np.uint32(at.seed) if isinstance(at.seed, int) else at.seed, np.uint32(1))),
-    )
+    real, fake, z, key = *map(ops.asarray, (at.real, at.fake, at.z)), key_of(ops, at)
 
     def generated(z: Any, given: Any = None, *, entry: Any = 0.0, p: Any = params) -> Any:
         out = ops.xp.tanh(z @ p["w"] + p["b"] + entry) @ p["v"]
@@ -100,7 +97,7 @@ def call(
         hidden = ops.xp.tanh(ops.xp.reshape(x, (x.shape[0], -1)) @ params["w"] + params["b"])
         logits = hidden @ params["v"]
         # D tells classes through a layer that draws, as dropout does.
-        seen_now = hidden * (1.0 + 0.5 * ops.normal(ops.fold_in(key, 7), tuple(hidden.shape)))
+        seen_now = hidden * (1.0 + 0.5 * ops.normal(key_of_d(ops, at), tuple(hidden.shape)))
         classes = seen_now @ ops.asarray(np.random.default_rng(9).normal(size=(HIDDEN, CLASSES)))
         own = logits if labels is None else logits * (1.0 + ops.to_float(labels))
         return Scores(own, labels, classes, (hidden,))
@@ -163,6 +160,16 @@ def _with_others(moment: Moment, names: list[str], at: Given, generated: Callabl
         others[name] = Draw(x, classes, z, classes)
         fakes[name] = apply(f"generator-{name}", z, {})
     return replace(moment, draw=moment.draw._replace(others=others), apply=apply, fakes=fakes)
+
+
+def key_of(ops: Any, at: Given) -> Any:
+    """The key that the penalty is handed."""
+    return ops.key((np.uint32(at.seed) if isinstance(at.seed, int) else at.seed, np.uint32(1)))
+
+
+def key_of_d(ops: Any, at: Given) -> Any:
+    """The key of each pass of D."""
+    return ops.fold_in(key_of(ops, at), 7)
 
 
 def outcome(ops: Any, penalty: Any, at: Given, slopes: float | None = None) -> Outcome:
