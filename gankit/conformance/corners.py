@@ -82,10 +82,21 @@ def check_batch_norm_refuses_a_single_value(subject: Subject) -> None:
     raise AssertionError("BatchNorm took a training batch of one vector: call gankit.layers.require_several.")
 
 
+def check_batch_norm_far_from_zero(subject: Subject) -> None:
+    """Examples with a large mean and a small spread, such as a series in large units, would turn into noise or NaN."""
+    far = 1000.0 + 0.1 * np.random.default_rng(0).normal(size=(6, 4, 3))
+    c = case(subject.open("float32"), layers.BatchNorm(scale=None, bias=None), (4, 3))
+    c = c._replace(x=far.astype(np.float32).astype(np.float64))
+    got, want = c.computed(train=True)[0], c.reference(train=True)[0]
+    cause = "the mean of squares less the squared mean, which has no digits left."
+    agree(got["output"], want["output"], "BatchNorm of 1000 +- 0.1 in float32", rtol=0.01, atol=0.02, cause=cause)
+
+
 CHECKS: tuple[Check, ...] = (
     check_corners,
     check_maxout_ties_share_the_gradient,
     check_pooled_ties_share_the_gradient,
     check_gradients_where_nothing_varies,
     check_batch_norm_refuses_a_single_value,
+    check_batch_norm_far_from_zero,
 )

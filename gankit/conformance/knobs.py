@@ -117,6 +117,10 @@ def check_fakes_with_labels_of_their_own_follow_the_oracle(subject: Subject) -> 
 def check_mismatched_labels_follow_the_oracle(subject: Subject) -> None:
     """Real examples under wrong labels would weigh as much as the fakes, or come under right ones now and then."""
     loss = {"name": "conditional", "base": "non-saturating", "mismatched": True}
+    for batch in minibatches(small(loss=loss), 0, 60):
+        assert batch.wrong_y is not None
+        right = int((batch.wrong_y == batch.y).sum())
+        require(not right, f"Of the labels that are to be wrong, {right} of a minibatch are right.")
     follow(subject, 15 if subject.quick else 60, loss=loss, k=2, **SGD)
 
 

@@ -101,6 +101,16 @@ def check_numbers_keep_their_digits(subject: Subject) -> None:
         agree(ops.to_numpy(got), want, f"{what} in float64", rtol=4 * epsilon("float64"), cause="0.1 in float32.")
 
 
+def check_variances_take_a_correction(subject: Subject) -> None:
+    """A loss with a variance in it would divide by n on one backend, where its author asked for n - 1."""
+    x = np.array([[1.0, 2.0, 4.0], [0.0, -3.0, 5.0]])
+    ops = subject.open().ops
+    for name, correction in (("var", 0), ("var", 1), ("std", 0), ("std", 1)):
+        got = getattr(ops.xp, name)(ops.asarray(x), axis=1, correction=correction)
+        want = getattr(np, name)(x, axis=1, ddof=correction)
+        agree(ops.to_numpy(got), want, f"{name}(x, axis=1, correction={correction})", rtol=1e-12)
+
+
 def check_tree_map(subject: Subject) -> None:
     """A network's tensors would be lost or exchanged inside the step."""
     ops = subject.open().ops
@@ -289,6 +299,7 @@ CHECKS: tuple[Check, ...] = (
     check_tree_map,
     check_trees_go_by_name,
     check_numbers_keep_their_digits,
+    check_variances_take_a_correction,
     check_keys_repeat,
     check_keys_are_independent,
     check_uniform,

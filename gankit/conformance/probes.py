@@ -11,19 +11,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from gankit.conformance.compare import require
-from gankit.conformance.games import CONDITIONAL, small, start
+import numpy as np
+
+from gankit.conformance.compare import agree, agree_by_name, require
+from gankit.conformance.games import CONDITIONAL, Recorder, leaves, small, start
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
-from gankit.errors import CapabilityError
 from gankit.interfaces import Backend, Batch, Moment
 from gankit.layers import BatchNorm, ConcatLabels, Dense, Dropout, Flatten, LeakyRelu, Relu, Reshape, Sigmoid
-from gankit.plug.capabilities import needs
+from gankit.plug.capabilities import demand, needs
 
 CLASSES = 3
 G = (ConcatLabels(CLASSES), Dense(5), Dropout(0.5), BatchNorm(), Relu(), Dense(6), Sigmoid(), Reshape((3, 2, 1)))
 D = (Flatten(), ConcatLabels(CLASSES), Dense(5), BatchNorm(), LeakyRelu(), Dropout(0.5), Dense(1), Reshape(()))
-AUGMENTATIONS = ["colour", "cutout"]
+AUGMENTATIONS = ["translation", "cutout"]
 
 
 @dataclass
@@ -61,7 +62,9 @@ class ProbedOps:
         return self._ops.normal(key, shape)
 
     def when(self, number: Any, f: Callable[[], Any], otherwise: Any = None) -> Any:
-        return f() if number else self._ops.when(0.0, f, otherwise)
+        if number:
+            return f()
+        return self._ops.asarray(np.zeros(())) if otherwise is None else otherwise
 
     def run(self, step: Any, state: Any, batches: Batch, *shared: Any, capacity: int) -> Any:
         terms: Any = {}
@@ -120,17 +123,20 @@ class Noisy:
         return sum(moment.ops.xp.mean(x) for x in drawn)
 
 
-def played(subject: Subject, steps: int, **settings: Any) -> Seen:
-    """What the probes see of a conditional game with everything random in it."""
-    needed = needs((*G, *D))
-    if needed - subject.capabilities:
-        raise CapabilityError("needs dropout and batch norm", *needed - subject.capabilities)
-    backend: Any = Probed(subject.open())
-    terms = [Noisy(f"{player}-{i}", player) for player in ("discriminator", "generator") for i in range(2)]
+def begun(backend: Any, terms: list[Any], **settings: Any) -> Any:
+    """A conditional game with everything random in it, before its first step."""
+    demand(backend, needs((*G, *D)), "A game with dropout and batch norm")
     config = small(
         generator="native", discriminator="native", penalties=terms, augmentations=AUGMENTATIONS, **CONDITIONAL
     ).with_settings(settings)
-    trainer = start(backend, config, brought={"generator": G, "discriminator": D})
+    return start(backend, config, brought={"generator": G, "discriminator": D})
+
+
+def played(subject: Subject, steps: int, **settings: Any) -> Seen:
+    """What the probes see of such a game."""
+    backend: Any = Probed(subject.open())
+    terms = [Noisy(f"{player}-{i}", player) for player in ("discriminator", "generator") for i in range(2)]
+    trainer = begun(backend, terms, **settings)
     backend.seen.keys.clear()
     backend.seen.passes.clear()
     trainer.fit(steps=steps)
@@ -169,4 +175,27 @@ def check_every_pass_is_in_training(subject: Subject) -> None:
                 require(not wrong, f"{what}: {wrong} of {len(own)} passes of {role} in a step are {word}.")
 
 
-CHECKS: tuple[Check, ...] = (check_every_key_is_used_once, check_every_pass_is_in_training)
+def check_a_step_is_played_as_it_is_written(subject: Subject) -> None:
+    """Whatever makes the step fast, a recording, a compiler, memory used again, would make another step of it."""
+    what = "a game with everything random in it"
+    one, other = (begun(backend, terms_of_r1()) for backend in (subject.open(), Probed(subject.open())))
+    fast, plain = Recorder(), Recorder()
+    one.fit(steps=4, callbacks=[fast])
+    other.fit(steps=4, callbacks=[plain])
+    for t, (got, want) in enumerate(zip(fast.terms, plain.terms, strict=True)):
+        for name, value in want.items():
+            said = f"{what}, {name} at step {t + 1}, against the same step call by call"
+            agree(np.array(got[name]), value, said, rtol=1e-8, atol=1e-10, cause="the recording, or the compiler.")
+    agree_by_name(leaves(one), leaves(other), f"{what}: the state after 4 steps, against call by call", atol=1e-8)
+
+
+def terms_of_r1() -> list[Any]:
+    """Terms that differentiate a gradient, draw, and act now and then."""
+    return [{"name": "r1", "weight": 0.3}, {"name": "r2", "weight": 0.2, "every": 2}, Noisy("noise", "discriminator")]
+
+
+CHECKS: tuple[Check, ...] = (
+    check_every_key_is_used_once,
+    check_every_pass_is_in_training,
+    check_a_step_is_played_as_it_is_written,
+)

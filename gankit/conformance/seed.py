@@ -84,6 +84,17 @@ def check_samples_are_the_same(subject: Subject) -> None:
         agree(trainer.sample(7, seed=1), want, "sample(7, seed=1)", rtol=0)
 
 
+def check_many_samples_keep_their_labels(subject: Subject) -> None:
+    """Samples that are drawn in several parts would be of the first part's classes, in each of the others."""
+    config, n = small(**CONDITIONAL), 1_203  # more than one part, and no multiple of the number of classes
+    trainer = start(subject.open(), config)
+    y = np.random.default_rng(5).integers(0, 3, n).astype(np.int32)
+    z = Streams(2).first_latents("sample", n, config.latent_dim, config.prior)
+    want = np.rint(255 * oracle_of(trainer).sample(z, y)).reshape(n, 3, 2, 1)
+    got = trainer.sample(n, seed=2, labels=y, ema=False).astype(float)
+    agree(got, want, f"sample({n}, labels=...)", rtol=0, atol=1.0, cause="labels of another part.")
+
+
 def check_scores_are_the_same(subject: Subject) -> None:
     """`score`, and every metric based on it, would give different numbers on every framework."""
     trainer = start(subject.open(), small())
@@ -98,5 +109,6 @@ CHECKS: tuple[Check, ...] = (
     check_conditional_adam_follows_the_oracle,
     check_float32_follows_at_first,
     check_samples_are_the_same,
+    check_many_samples_keep_their_labels,
     check_scores_are_the_same,
 )

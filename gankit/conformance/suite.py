@@ -101,13 +101,13 @@ PARTS: dict[str, tuple[Callable[[Candidate], None], ...]] = {
 
 FLOORS: Mapping[str, int] = {
     "entry": 17,
-    "ops": 30,
-    "layers": 31,
+    "ops": 31,
+    "layers": 32,
     "losses": 11,
-    "step": 43,
+    "step": 44,
     "open game": 6,
     "training": 4,
-    "same seed": 6,
+    "same seed": 7,
     "resume": 9,
     "data parallel": 5,
     "loss": 15,

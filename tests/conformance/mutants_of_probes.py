@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 from mutants_of_networks import applied
 from mutants_of_open import after, without
-from mutants_of_play import count_lost, discriminator
-from planting import Changed, Mutant, drifting, dropout, network, ops, optimizer, patch, run, step
+from mutants_of_play import count_lost, discriminator, with_player
+from planting import Changed, Mutant, drifting, dropout, network, only, ops, optimizer, patch, run, step
 
 from gankit import layers
+from gankit.conformance.probes import ProbedOps
 from gankit.interfaces import LABEL
 
 # The functions of Ops.
@@ -649,4 +650,114 @@ MODULES = (
     Mutant("a module's masks have a state", SEEDED, own_module(apply=own_mood)),
 )
 
-GAMES = (*MORE, *MODULES, *OPS, *NETWORKS, *OPTIMIZERS, *GAME, *PROBES)
+# What is recorded or compiled, against what is written; and what large numbers show.
+
+
+def off_by_a_little(real):
+    """A fast path that leaves D a little elsewhere; the probed backend has none."""
+
+    def made(game):
+        inner = real(game)
+
+        def stepped(state, batch):
+            state, terms = inner(state, batch)
+            if not isinstance(game.ops, ProbedOps):
+                d = state.discriminator
+                nudged = d._replace(params=game.ops.tree_map(lambda p: p + 1e-6, d.params))
+                state = with_player(state, "discriminator", nudged)
+            return state, terms
+
+        return stepped
+
+    return made
+
+
+def noise_kept(real):
+    """A fast path that draws once; the probed backend has none."""
+
+    def made(game):
+        if isinstance(game.ops, ProbedOps):
+            return real(game)
+        o, words = game.ops, (np.uint32(1), np.uint32(2))
+        return real(replace(game, ops=Changed(o, uniform=lambda key, shape: o.uniform(o.key(words), shape))))
+
+    return made
+
+
+def squares_less_the_square(real, o, record):
+    """Variance as the mean of squares less the squared mean."""
+
+    def apply(params, buffers, x, labels=None, *, train, **options):
+        out, moved = real.apply(params, buffers, x, labels, train=train, **options)
+        if not train or params:
+            return out, moved
+        axes = tuple(range(len(x.shape) - 1))
+        mean, squares = o.xp.mean(x, axis=axes), o.xp.mean(x * x, axis=axes)
+        return (x - mean) / o.xp.sqrt(o.xp.abs(squares - mean * mean) + record.eps), moved
+
+    return apply
+
+
+def origin_at_zero(real, o, record):
+    """Statistics of the examples as float16 would have them."""
+
+    def apply(params, buffers, x, labels=None, *, train, **options):
+        coarse = x if params else o.to_float(o.xp.round(x * 4) / 4)
+        return real.apply(params, buffers, coarse, labels, train=train, **options)
+
+    return apply
+
+
+def own_variance(**how):
+    """`ops.xp` whose variances take no correction, or always one."""
+
+    def plant(backend):
+        xp = backend.ops.xp
+
+        def var(x, *, axis=None, correction=0, **more):
+            return xp.var(x, axis=axis, correction=how.get("correction", 0), **more)
+
+        def std(x, *, axis=None, correction=0, **more):
+            return xp.std(x, axis=axis, correction=how.get("correction", 0), **more)
+
+        return Changed(backend, ops=Changed(backend.ops, xp=Changed(xp, var=var, std=std)))
+
+    return plant
+
+
+def relabelled(change):
+    """Samples that are drawn in several parts are of change(labels, the size of a part)."""
+
+    def planted(real):
+        def in_pieces(self, f, n, parts, given, size):
+            other = {name: change(np.asarray(v), size) for name, v in given.items()} if n > size else given
+            return real(self, f, n, parts, other, size)
+
+        return in_pieces
+
+    return patch("gankit.play.inference:Inference", "_in_pieces", planted)
+
+
+def of_the_first_part(y, size):
+    return np.resize(y[:size], y.shape)
+
+
+def next_ones_after_the_first_part(y, size):
+    return np.concatenate([y[:size], np.roll(y[size:], 1)])
+
+
+WRITTEN, FAR = "check_a_step_is_played_as_it_is_written", "check_batch_norm_far_from_zero"
+VARIANCE, MANY = "check_variances_take_a_correction", "check_many_samples_keep_their_labels"
+
+PLAIN = (
+    Mutant("a fast path that is off by a little", WRITTEN, core=step(off_by_a_little)),
+    Mutant("a fast path that keeps its noise", WRITTEN, core=step(noise_kept)),
+    Mutant("variance is squares less the square", FAR, only(layers.BatchNorm, apply=squares_less_the_square)),
+    Mutant("statistics of rounded examples", FAR, only(layers.BatchNorm, apply=origin_at_zero)),
+    Mutant("every part of many samples is of the first one's classes", MANY, core=relabelled(of_the_first_part)),
+    Mutant("later parts are off by one class", MANY, core=relabelled(next_ones_after_the_first_part)),
+    Mutant("variances ignore the correction", VARIANCE, own_variance()),
+    Mutant("variances always have a correction", VARIANCE, own_variance(correction=1)),
+)
+
+GAMES = (*PLAIN, *MORE, *MODULES, *OPS, *NETWORKS, *OPTIMIZERS, *GAME, *PROBES)

@@ -43,6 +43,23 @@ def test_what_is_wrong_with_a_setting_is_found_with_it(backend, capsys):
     assert "D would not learn to tell real from fake" in said
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["--loss", "non-saturating", "--set", "d_weight=0.5"],
+        ["--loss", "conditional", "--set", "mismatched=true"],
+        ["--network", "patches", "--set", "norm=true"],
+        ["--metric", "parzen", "--set", "split=validation"],
+        ["--penalty", "r1", "--set", "every=2"],
+    ],
+    ids=lambda asked: " ".join(asked[1::2]),
+)
+def test_right_parts_are_green_with_other_settings(asked):
+    if not BACKENDS:
+        pytest.skip("No backend is installed: pip install 'gankit[torch]'.")
+    assert main([*asked, "--backend", BACKENDS[0], "--quick"]) == 0
+
+
 def test_in_python_settings_are_arguments(backend):
     check_loss("turned", on=[backend], quick=True)
     with pytest.raises(AssertionError, match="turned, sign=-1.0"):

@@ -120,7 +120,7 @@ class ConvTranspose(nn.ConvTranspose2d):
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """nn.BatchNorm1d on vectors and on images alike."""
+    """nn.BatchNorm1d on vectors, series and images alike."""
 
     gankit_arrays: ClassVar[Arrays] = {
         "weight": ("scale", None),
@@ -138,7 +138,7 @@ class BatchNorm(nn.BatchNorm1d):
             layers.require_several(batch_size(self._ops, x) * (x[0].numel() // x.shape[-1]))
             if self._ops.workers is not None and self._ops.workers.dealt:
                 return self._by_all(x)
-        channels_second = _first(x) if x.ndim == 4 else x
+        channels_second = _first(x)
         normal = F.batch_norm(
             channels_second,
             self.running_mean,
@@ -149,17 +149,16 @@ class BatchNorm(nn.BatchNorm1d):
             self.momentum,
             self.eps,
         )
-        return _last(normal) if x.ndim == 4 else normal
+        return _last(normal)
 
     def _by_all(self, x: Tensor) -> Tensor:
         """By the statistics of all workers' rows."""
         wide = x.to(self.running_mean.dtype)
-        channels_second = _first(wide) if x.ndim == 4 else wide
-        normal, mean, var = normalised(channels_second, self.weight, self.bias, self.eps, self._ops.workers)
+        normal, mean, var = normalised(_first(wide), self.weight, self.bias, self.eps, self._ops.workers)
         n = batch_size(self._ops, x) * (x[0].numel() // x.shape[-1])
         for running, new in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
             running.lerp_(new, self.momentum)
-        return (_last(normal) if x.ndim == 4 else normal).to(x.dtype)
+        return _last(normal).to(x.dtype)
 
 
 class LayerNorm(nn.LayerNorm):
@@ -272,13 +271,13 @@ def _turned(tensor: Tensor, axes: tuple[int, ...] | None) -> Tensor:
 
 
 def _first(x: Tensor) -> Tensor:
-    """(N, h, w, c) seen as (N, c, h, w)."""
-    return x.permute(0, 3, 1, 2)
+    """(N, ..., c) seen as (N, c, ...)."""
+    return x.movedim(-1, 1) if x.ndim > 2 else x
 
 
 def _last(x: Tensor) -> Tensor:
-    """(N, c, h, w) seen as (N, h, w, c)."""
-    return x.permute(0, 2, 3, 1)
+    """(N, c, ...) seen as (N, ..., c)."""
+    return x.movedim(1, -1) if x.ndim > 2 else x
 
 
 def _dense(place: Placed, layer: layers.Dense, ops: TorchOps) -> nn.Module:

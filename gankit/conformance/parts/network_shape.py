@@ -66,6 +66,7 @@ def check_network_settings_act(candidate: Candidate) -> None:
     """You would set a number in vain: a setting does not change the network."""
     parameters = list(inspect.signature(target(candidate)).parameters.values())[1:]
     settings = [p for p in parameters if p.kind is p.KEYWORD_ONLY or p.default is not p.empty]
+    settings = [p for p in settings if p.name not in candidate.settings]  # which are settled
     if not settings:
         raise NotApplicable("It has no settings.")
     for setting in settings:

@@ -84,7 +84,7 @@ def check_penalty_settings(candidate: Candidate) -> None:
     steps, must = np.arange(3), settings(candidate)
     ramp = {"schedule": "ramp", "start": 3.0, "stop": 1.0, "begin": 0, "end": 2}
     for weight, want in ((3.0, [3.0, 3.0, 3.0]), (ramp, [3.0, 2.0, 1.0])):
-        penalty = candidate.made(**must, weight=weight)
+        penalty = candidate.made(**{**must, "weight": weight})
         try:
             numbers = np.asarray(at(penalty.weight, steps), dtype=float) * np.ones(3)
         except Exception as error:
@@ -93,7 +93,7 @@ def check_penalty_settings(candidate: Candidate) -> None:
                 "through gankit.parts.schedules.schedule, or derive from gankit.parts.penalties.OnDiscriminator."
             ) from error
         agree(numbers, np.array(want), f"{type(penalty).__name__}(weight={weight!r}): the weight", rtol=1e-12)
-    lazy = candidate.made(**must, every=4)
+    lazy = candidate.made(**{**must, "every": 4})
     require(lazy.every == 4, f"{type(lazy).__name__}(every=4).every is {lazy.every!r}.")
 
 
@@ -103,7 +103,7 @@ def check_penalty_leaves_its_weight_to_the_step(candidate: Candidate) -> None:
     once = candidate.made(**must)
     want = outcome(ops, once, given(once)).value
     for setting, number in (("weight", 3.0), ("every", 4)):
-        got = outcome(ops, candidate.made(**must, **{setting: number}), given(once)).value
+        got = outcome(ops, candidate.made(**{**must, setting: number}), given(once)).value
         what = f"{type(once).__name__}: value with {setting}={number}"
         cause = f"it multiplies by its {setting}, which the step does."
         agree(got, want, what, rtol=1e-6, atol=1e-12, cause=cause)

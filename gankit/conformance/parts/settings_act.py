@@ -43,10 +43,10 @@ def others(setting: inspect.Parameter) -> Iterator[Any]:
 def adjustable(candidate: Candidate) -> list[inspect.Parameter]:
     """The settings of a part for which other values can be thought of; raises NotApplicable where there are none.
 
-    Those that are bound already, by `functools.partial`, are settled.
+    Those that are bound already, by `functools.partial`, or judged with a value of their own, are settled.
     """
     part = target(candidate)
-    settled = {*DECLARED, *OF_THE_STEP, *getattr(part, "keywords", {})}
+    settled = {*DECLARED, *OF_THE_STEP, *getattr(part, "keywords", {}), *candidate.settings}
     parameters = inspect.signature(part).parameters.values()
     found = [p for p in parameters if p.name not in settled and next(others(p), None) is not None]
     if not found:
@@ -96,7 +96,7 @@ def _each_acts(candidate: Candidate, observed: Callable[[Any], list[Any]]) -> No
         tried = []
         for value in others(setting):
             try:
-                part = candidate.made(**must, **{setting.name: value})
+                part = candidate.made(**{**must, setting.name: value})
             except GankitError:  # not among what is possible
                 continue
             tried.append(observed(part) != usual)
