@@ -249,4 +249,4 @@ def test_a_run_stopped_while_it_was_measured_at_its_end_is_measured_when_it_is_s
     evaluations.unlink()
     assert cli(*command).code == 0
     assert evaluations.read_bytes() == whole and (tmp_path / "run" / "metrics.jsonl").read_bytes() == log
-    assert "has done 20 steps already" in cli(*command).out
+    assert "has already done 20 steps" in cli(*command).out

@@ -149,7 +149,7 @@ def test_outside_its_band_d_moves_less_or_more_often(backend, low, high, change,
 
 
 def test_what_cannot_be_coordinated_is_said():
-    with pytest.raises(ConfigError, match="schedule='extra-gradient' moves both players together, so k=2"):
+    with pytest.raises(ConfigError, match="schedule='extra-gradient' updates both players together, so k=2"):
         gankit.Config().with_settings({"schedule": "extra-gradient", "k": 2})
     with pytest.raises(ConfigError, match="expected a band of"):
         gankit.Config().with_settings({"balance": {"low": 0.6, "high": 0.2}})

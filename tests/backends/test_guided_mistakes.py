@@ -65,12 +65,12 @@ def test_mistakes_in_a_loss(backend):
         (ByHand, loss.check_loss_is_finite),
     ):
         part = type("LecamLike", (kind,), {})
-        candidate = Mistaken("losses", "non-saturating", registered(backend, device="cpu"), part)
+        candidate = Mistaken("losses", "non-saturating", registered(backend, device="cpu"), part=part)
         assert told(check, "loss", candidate) in shown("write-a-loss.md")
 
 
 def test_a_mistake_in_a_network(backend):
-    candidate = Mistaken("discriminators", "my-nets", registered(backend, device="cpu"), without_reshape)
+    candidate = Mistaken("discriminators", "my-nets", registered(backend, device="cpu"), part=without_reshape)
     assert told(network.check_network_shapes, "discriminator", candidate) in shown("write-a-network.md")
 
 
