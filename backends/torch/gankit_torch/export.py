@@ -22,6 +22,8 @@ from gankit.interfaces import Backend
 from gankit.interfaces.exporting import Function, Written
 
 Numbers = np.ndarray[Any, Any]
+OLDEST = (2, 6)
+"""The first torch whose exporter writes every G. Everything else works with torch 2.5."""
 
 
 class Exported(nn.Module):
@@ -101,8 +103,13 @@ def model(function: Function, weights: Mapping[str, Tensor], inputs: Mapping[str
 
 
 def traced(function: Function, weights: Mapping[str, Tensor], inputs: Mapping[str, Numbers]) -> ExportedProgram:
-    """The graph of the function, for any number of rows."""
-    rows = torch.export.Dim("n", min=1)
+    """The graph of the function, for any number of rows. Raises ConfigError for a torch that would write wrong ones."""
+    if tuple(map(int, torch.__version__.split(".")[:2])) < OLDEST:  # its exporter loses track of some weights
+        raise ConfigError(
+            f"Export needs torch {'.'.join(map(str, OLDEST))} or newer, and this is {torch.__version__}. To get it: "
+            "pip install -U torch"
+        )
+    rows = torch.export.Dim("n", min=1, max=2**31 - 1)  # older torch guards against more
     examples = tuple(map(torch.from_numpy, inputs.values()))
     module = Exported(function, weights, list(inputs)).eval()
     with torch.no_grad():
