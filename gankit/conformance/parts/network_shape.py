@@ -161,6 +161,11 @@ def check_network_starts_in_scale(candidate: Candidate) -> None:
             f"published networks are between {LEAST:g} and {MOST:g}. Likely cause: a spread that does not fall with "
             "the number of inputs, or is given as a variance.",
         )
+    for name, array in net.arrays.items():
+        if name in trained and array.ndim == 1 and name.endswith("scale") and array.any():
+            size = float(np.sqrt(np.square(array).mean()))
+            cause = "an initializer around 0, where it should be around 1."
+            require(0.1 < size < 10, f"{net.what}: {name} starts at a size of {size:.2g}. Likely cause: {cause}")
 
 
 def check_network_starts_awake(candidate: Candidate) -> None:
