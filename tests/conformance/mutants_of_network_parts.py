@@ -244,7 +244,7 @@ def networks(*faults: tuple[Any, ...], **more: Any) -> tuple[Broken, ...]:
 
 NETWORKS = (
     *networks(
-        ("scales around 0", "check_network_starts_in_scale", g(BatchNorm(scale=Normal(0.02)), *BENT)),
+        ("G with scales around 0", "check_network_starts_in_scale", g(BatchNorm(scale=Normal(0.02)), *BENT)),
         ("G behind a scale of 0", "check_network_starts_awake", g(BatchNorm(scale=Constant(0.0)), *BENT)),
         ("D behind a factor of 0", "check_network_starts_awake", d(Does(lambda ops, x: 0.0 * x), *BENT)),
         ("D ends in (N, 1)", "check_network_shapes", d(end=())),
