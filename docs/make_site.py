@@ -52,6 +52,7 @@ NAV: dict[str, list[str]] = {
         "write-a-network",
         "write-a-part",
         "write-a-backend",
+        "test-suite",
         "how-it-is-made",
     ],
     "Operate": ["scale", "speed", "when-things-go-wrong", "security", "changelog"],
