@@ -125,7 +125,7 @@ def test_a_budget_ends_all_at_the_step_that_is_saved(tmp_path: Path) -> None:
     (code, told, _), (other, silent, _) = ended(together(command, COUNT, cwd=tmp_path))
     assert code == other == 0 and silent == ""
     done = gankit.load(tmp_path / "run", backend="torch").steps_done
-    assert f"The 3 s are over, after {done:,} of 1,000,000 steps" in told
+    assert f"The 3 s are used up, after {done:,} of 1,000,000 steps" in told
     assert " examples/s" in told and " it/s" not in told
 
 
@@ -166,7 +166,7 @@ def test_a_signal_to_one_ends_all_at_a_step_that_is_saved(tmp_path: Path) -> Non
     processes[1].send_signal(signal.SIGTERM)
     (first, _, told), (second, *_) = ended(processes, within=30)
     assert first == second == 143
-    assert "everything is saved" in told
+    assert "Everything is saved" in told
     done = gankit.load(tmp_path / "run", backend="torch").steps_done
     assert f"Interrupted at step {done:,}" in told
 

@@ -391,7 +391,7 @@ def test_07_a_second_training_is_told_who_has_the_folder(tmp_path: Path, countin
     count()
     process.terminate()
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 143 and "everything is saved" in err
+    assert process.returncode == 143 and "Everything is saved" in err
     lines = [json.loads(line)["step"] for line in run.metrics_file.read_text().splitlines()]
     assert lines == sorted(set(lines))
     count()

@@ -80,7 +80,7 @@ def test_22_signals_to_one_rank(tmp_path: Path, counting: Counting) -> None:
         time.sleep(draw.uniform(0.0, 1.0))
         subprocess.run(["kill", f"-{SIGNALS[i % 3].value}", str(workers[i % 2])], check=True)
         _, err = process.communicate(timeout=WITHIN)
-        assert "everything is saved" in err, err[-1500:]
+        assert "Everything is saved" in err, err[-1500:]
         done = gankit.load(folder, backend="torch").steps_done
         assert f"Interrupted at step {done:,}" in err
         lines = (folder / "metrics.jsonl").read_text().splitlines()

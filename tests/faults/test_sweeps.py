@@ -92,4 +92,4 @@ def test_a_sweep_that_is_killed_leaves_nobody_behind(tmp_path: Path) -> None:
         time.sleep(0.05)
     assert not held(tmp_path)
     for log in tmp_path.glob("sweeps/s/logs/*.txt"):
-        assert "everything is saved" in log.read_text()
+        assert "Everything is saved" in log.read_text()
