@@ -29,7 +29,7 @@ AUGMENTATIONS = ["translation", "cutout"]
 
 @dataclass
 class Seen:
-    """What the probes have seen. keys: of each use. passes: (whether G's, in training, with a key, with labels)."""
+    """What the probes have seen. keys: of each draw. passes: (whose, in training, with a key, with labels)."""
 
     keys: list[bytes] = field(default_factory=list)
     passes: list[tuple[str, bool, bool, bool]] = field(default_factory=list)
