@@ -7,7 +7,8 @@ memory instead of through indices then pairs each number with another one's slot
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -37,6 +38,21 @@ def check_convolutional_games_by_momentum(subject: Subject) -> None:
     follow(subject, None, **SGD)
 
 
+@dataclass(frozen=True)
+class Product:
+    """Every kernel times the identity: the same numbers, in whatever order a product leaves them in memory."""
+
+    name: ClassVar[str] = "product"
+    player: ClassVar[str] = "both"
+
+    def __call__(self, ops: Any, params: Any) -> Any:
+        def times_one(p: Any) -> Any:
+            flat = ops.xp.reshape(p, (-1, p.shape[-1]))
+            return ops.xp.reshape(flat @ ops.asarray(np.eye(p.shape[-1])), p.shape)
+
+        return {name: times_one(p) if p.ndim > 1 else p for name, p in params.items()}
+
+
 def check_constrained_convolutional_games(subject: Subject) -> None:
     """Max-norm would bound other weights of a convolution than those into one unit, or leave them in another order."""
 
@@ -47,7 +63,7 @@ def check_constrained_convolutional_games(subject: Subject) -> None:
 
         return {name: short(array) if name.endswith("kernel") else array for name, array in params.items()}
 
-    follow(subject, shortened, constraints=[{"name": "max-norm", "limit": LIMIT}], **ADAM)
+    follow(subject, shortened, constraints=[{"name": "max-norm", "limit": LIMIT}, Product()], **ADAM)
 
 
 def follow(subject: Subject, constrain: Callable[[Params], Params] | None = None, **settings: Any) -> None:
