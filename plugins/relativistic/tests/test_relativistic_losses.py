@@ -145,7 +145,7 @@ def test_the_closed_form_s_own_gradients(closed):
 
 
 def test_pairs_have_one_label():
-    with pytest.raises(gankit.ConfigError, match="the two must have one label. Use fake_labels='data'"):
+    with pytest.raises(gankit.ConfigError, match="both must have the same label. Use fake_labels='data'"):
         gankit.build(recipe="cgan", loss="relativistic", fake_labels="uniform")
     assert gankit.build(recipe="cgan", loss="relativistic-average", fake_labels="uniform")
 
