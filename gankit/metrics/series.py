@@ -39,7 +39,7 @@ class OfSeries:
 
     def distance(self, fake: Array, real: Array) -> float:
         """Of (n, steps, channels) float64 each."""
-        raise NotImplementedError
+        raise NotImplementedError  # each metric below has its own
 
     def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
         shape = evidence.spec.shape

@@ -102,24 +102,6 @@ EVERYTHING = "torch"
 """The backend on which all are judged: they are written once, and it compiles nothing."""
 
 
-@pytest.fixture(params=BACKENDS or [None])
-def backend(request):
-    if request.param is None:
-        pytest.skip("No backend is installed: pip install 'gankit[torch]'.")
-    return request.param
-
-
-@pytest.fixture
-def put(monkeypatch):
-    """Make a target a registered part: put(kind, name, target)."""
-    real = registry.load
-
-    def put(kind, name, target):
-        monkeypatch.setattr(registry, "load", lambda k, n: target if (k, n) == (kind, name) else real(k, n))
-
-    return put
-
-
 @pytest.mark.filterwarnings("default")  # a broken part may divide by zero
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: f"{broken.kind}-{broken.name.replace(' ', '-')}")
 def test_a_broken_part_is_caught(broken, backend, put, monkeypatch, tmp_path):

@@ -61,22 +61,6 @@ REPRESENTATIVE = [
 pytestmark = pytest.mark.skipif(not BACKENDS, reason="No backend is installed: pip install 'gankit[torch]'.")
 
 
-@pytest.fixture(params=BACKENDS or [None])
-def backend(request):
-    return request.param
-
-
-@pytest.fixture
-def put(monkeypatch):
-    """Make a target a registered part: put(kind, name, target)."""
-    real = registry.load
-
-    def put(kind, name, target):
-        monkeypatch.setattr(registry, "load", lambda k, n: target if (k, n) == (kind, name) else real(k, n))
-
-    return put
-
-
 @pytest.mark.filterwarnings("default")  # a broken part may divide by zero
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: f"{broken.kind}-{broken.name.replace(' ', '-')}")
 @pytest.mark.skipif(ONLY not in BACKENDS, reason=f"Tried on {ONLY} only.")
