@@ -8,13 +8,17 @@ from dataclasses import replace
 import pytest
 from mutants_of_coordination import COORDINATION
 from mutants_of_entry import ENTRY
+from mutants_of_functions import FUNCTIONS
 from mutants_of_knobs import KNOBS
 from mutants_of_layers import LAYERS
 from mutants_of_open import OPEN
 from mutants_of_parts import LOSSES, OPS
+from mutants_of_passes import PASSES
 from mutants_of_play import RESUME, SEED, STEP
-from mutants_of_probes import GAMES
+from mutants_of_probes import PROBES
+from mutants_of_rules import RULES
 from mutants_of_theory import THEORY
+from mutants_of_updates import UPDATES
 from mutants_of_workers import WORKERS
 
 from gankit.conformance import GROUPS, registered
@@ -36,7 +40,11 @@ MUTANTS = (
     *COORDINATION,
     *THEORY,
     *WORKERS,
-    *GAMES,
+    *FUNCTIONS,
+    *PASSES,
+    *UPDATES,
+    *RULES,
+    *PROBES,
 )
 CHECKS = {check.__name__: check for checks in GROUPS.values() for check in checks}
 BACKENDS = registry.names("backends")

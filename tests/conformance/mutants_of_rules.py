@@ -1,0 +1,178 @@
+"""Faults of what stands around Algorithm 1: clipping, parts, constraints, labels, pairs, memories, streamed data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from mutants_of_open import after
+from mutants_of_play import discriminator
+from planting import Mutant, patch, run
+
+from gankit.interfaces import LABEL
+
+# The game around Algorithm 1.
+
+
+def each_by_itself(real):
+    def clipped(ops_, gradient, limit):
+        return {name: real(ops_, {name: g}, limit)[name] for name, g in gradient.items()}
+
+    return clipped
+
+
+def entries(real):
+    def clipped(ops_, gradient, limit):
+        return {name: ops_.xp.clip(g, -limit, limit) for name, g in gradient.items()}
+
+    return clipped
+
+
+def first_part(real):
+    """The gradient of the first part, and the others are left out."""
+    return lambda game, gradient: (
+        lambda state, draw, numbers, key: gradient(
+            state, draw.rows(slice(0, draw.z.shape[0] // game.accumulate)), numbers, key
+        )
+    )
+
+
+def summed_parts(real):
+    def accumulated(game, gradient):
+        mean = real(game, gradient)
+
+        def total(*a):
+            found = mean(*a)
+            return found._replace(gradient=game.ops.tree_map(lambda g: game.accumulate * g, found.gradient))
+
+        return total
+
+    return accumulated
+
+
+def constrained_once(real):
+    return lambda game, phase, state, descent, numbers, again=False: real(
+        replace(game, constraints=()) if again else game, phase, state, descent, numbers, again
+    )
+
+
+def constrained_last(real):
+    """After the last of D's updates only, which is the k-th."""
+    calls = [0]
+
+    def descended(game, phase, state, descent, numbers, again=False):
+        calls[0] = calls[0] + 1 if again else 1
+        free = phase == "discriminator" and calls[0] < game.k
+        return real(replace(game, constraints=()) if free else game, phase, state, descent, numbers, again)
+
+    return descended
+
+
+def under_labels_of_reals(real):
+    return lambda game, match, players, draw, key: real(game, match, players, draw._replace(fake_given=draw.given), key)
+
+
+def right_labels(d):
+    return d._replace(others={"mismatched": d.others["mismatched"]._replace(given=d.given)})
+
+
+def mismatched_are_fakes(real):
+    def judge(*a, **options):
+        judged = real(*a, **options)
+        if judged.real.mismatched is None:
+            return judged
+        return judged._replace(real=replace(judged.real, mismatched=judged.fake.logits))
+
+    return judge
+
+
+def rolled_pairs(b):
+    g = b.generator
+    return b._replace(generator=g._replace(given={LABEL: np.roll(g.labels, 1, axis=1)}, fake_given=g.fake_given))
+
+
+def reals_of_d(b):
+    return b._replace(generator=b.generator._replace(real=b.discriminator.real[:, -1]))
+
+
+def remembered_when_weighed(real):
+    def term_values(game, phase, moment, memory):
+        value, remembered, values = real(game, phase, moment, memory)
+        o = game.ops
+
+        def kept(name, new):
+            on = 1.0 * (o.asarray(np.zeros(())) + moment.numbers[name] != 0)
+            return {key: on * x + (1 - on) * memory[name][key] for key, x in new.items()}
+
+        return value, {name: kept(name, new) for name, new in remembered.items()}, values
+
+    return term_values
+
+
+def remembering(change):
+    """What terms remember is restored from change(the arrays of the checkpoint)."""
+    return patch(
+        "gankit.play.assembled:Assembled", "_remembered", lambda real: lambda self, arrays: real(self, change(arrays))
+    )
+
+
+def streamed(change):
+    """What comes in blocks, as data too large for the device do, comes with other labels."""
+
+    def tamper(b):
+        d = b.discriminator
+        return b._replace(discriminator=d._replace(given=change(d.given), fake_given=d.given)) if d.real.ndim > 3 else b
+
+    return run(tamper)
+
+
+CLIP, PARTS = "check_clipping_is_of_a_players_whole_gradient", "check_accumulated_parts_are_the_whole_minibatch"
+CONSTRAINTS, REMEMBER = "check_constraints_see_the_canonical_layout", "check_terms_remember"
+UNIFORM, WRONG = "check_fakes_with_labels_of_their_own_follow_the_oracle", "check_mismatched_labels_follow_the_oracle"
+PAIRS, RESUMED = "check_pairs_are_under_one_label", "check_what_terms_remember_is_resumed"
+STREAMED = "check_streamed_labels_stay_in_step"
+
+RULES = (
+    Mutant("every array is clipped by itself", CLIP, core=patch("gankit.play.step", "clipped", each_by_itself)),
+    Mutant("every entry is clipped by itself", CLIP, core=patch("gankit.play.step", "clipped", entries)),
+    Mutant("parts after the first are left out", PARTS, core=patch("gankit.play.step", "accumulated", first_part)),
+    Mutant("parts are added up", PARTS, core=patch("gankit.play.step", "accumulated", summed_parts)),
+    Mutant("D is constrained once a step", CONSTRAINTS, core=patch("gankit.play.step", "descended", constrained_once)),
+    Mutant(
+        "D is constrained after its last update",
+        CONSTRAINTS,
+        core=patch("gankit.play.step", "descended", constrained_last),
+    ),
+    Mutant("fakes keep the labels of the reals", UNIFORM, run(discriminator(lambda d: d._replace(fake_given=d.given)))),
+    Mutant(
+        "fakes are made under the labels of the reals",
+        UNIFORM,
+        core=patch("gankit.play.phases", "generate", under_labels_of_reals),
+    ),
+    Mutant("mismatched labels match", WRONG, run(discriminator(right_labels))),
+    Mutant("fakes for mismatched pairs", WRONG, core=patch("gankit.play.phases", "judge", mismatched_are_fakes)),
+    Mutant("G is compared with other classes", PAIRS, run(rolled_pairs)),
+    Mutant("G is compared with what D has seen", PAIRS, run(reals_of_d)),
+    Mutant(
+        "terms remember when they act",
+        REMEMBER,
+        core=patch("gankit.play.phases", "term_values", remembered_when_weighed),
+    ),
+    Mutant("terms remember nothing", REMEMBER, core=after(lambda before, state: state._replace(memory=before.memory))),
+    Mutant("what terms remember is not restored", RESUMED, core=remembering(lambda arrays: {})),
+    Mutant(
+        "a restored memory is that of another term",
+        RESUMED,
+        core=remembering(lambda arrays: {n.replace("generator-", "discriminator-"): x for n, x in arrays.items()}),
+    ),
+    Mutant(
+        "streamed examples have the labels of others",
+        STREAMED,
+        streamed(lambda given: {LABEL: np.roll(given[LABEL], 1, axis=-1)}),
+    ),
+    Mutant(
+        "streamed examples have the labels of the first step",
+        STREAMED,
+        streamed(lambda given: {LABEL: np.repeat(given[LABEL][:1], len(given[LABEL]), axis=0)}),
+    ),
+)
