@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 import numpy as np
-from planted_parts import Broken
+from planted_parts import Broken, heavy
 
 from gankit import ConfigError
 from gankit.parts.augmentations import cutout, translation
@@ -245,13 +245,6 @@ def silent(spec, span):
 
 
 HEAVY = """
-for framework in {order}:  # whichever is here
-    try:
-        __import__(framework)
-        break
-    except ImportError:
-        continue
-
 from gankit.parts.augmentations import colour
 
 
@@ -296,7 +289,7 @@ AUGMENTATIONS = tuple(
         ("deaf to a switch", "check_augmentation_settings_act", deaf_to_switch),
         ("the logarithm of black", "check_augmentation_plays", logarithm),
         ("infinite", "check_augmentation_plays", silent),
-        ("imports a framework", "check_augmentation_imports_no_framework", HEAVY.format(order='("torch", "jax")')),
-        ("imports another", "check_augmentation_imports_no_framework", HEAVY.format(order='("jax", "torch")')),
+        ("imports a framework", "check_augmentation_imports_no_framework", heavy(HEAVY, '("torch", "jax")')),
+        ("imports another", "check_augmentation_imports_no_framework", heavy(HEAVY, '("jax", "torch")')),
     )
 )

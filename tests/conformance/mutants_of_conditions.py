@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 import numpy as np
-from planted_parts import Broken
+from planted_parts import Broken, heavy
 
 from gankit import ConfigError
 from gankit.interfaces import Port
@@ -226,13 +226,6 @@ def renamed(spec):
 
 
 HEAVY = """
-for framework in {order}:  # whichever is here
-    try:
-        __import__(framework)
-        break
-    except ImportError:
-        continue
-
 from gankit.parts.conditions import edges
 
 
@@ -303,7 +296,7 @@ CONDITIONS = tuple(
             "check_conditions_play",
             vector(lambda ops, x, noise: halves(ops, x) + noise[:, 2:], noise=2),
         ),
-        ("imports a framework", "check_conditions_import_no_framework", HEAVY.format(order='("torch", "jax")')),
-        ("imports another", "check_conditions_import_no_framework", HEAVY.format(order='("jax", "torch")')),
+        ("imports a framework", "check_conditions_import_no_framework", heavy(HEAVY, '("torch", "jax")')),
+        ("imports another", "check_conditions_import_no_framework", heavy(HEAVY, '("jax", "torch")')),
     )
 )

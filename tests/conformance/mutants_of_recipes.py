@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 from types import MappingProxyType
 
-from planted_parts import Broken
+from planted_parts import Broken, heavy
 
 from gankit.parts.losses import NonSaturating
 
@@ -62,13 +62,6 @@ class Seeded(dict):
 
 
 HEAVY = """
-for framework in {order}:  # whichever is here
-    try:
-        __import__(framework)
-        break
-    except ImportError:
-        continue
-
 from gankit.cookbook.mlp import RECIPE
 
 
@@ -104,7 +97,7 @@ RECIPES = tuple(
         ),
         ("wider with each game", "check_recipe_plays_the_same_again", Widening(PLAIN)),
         ("another rate each time", "check_recipe_plays_the_same_again", Seeded(PLAIN)),
-        ("imports a framework", "check_recipe_imports_no_framework", HEAVY.format(order='("torch", "jax")')),
-        ("imports another", "check_recipe_imports_no_framework", HEAVY.format(order='("jax", "torch")')),
+        ("imports a framework", "check_recipe_imports_no_framework", heavy(HEAVY, '("torch", "jax")')),
+        ("imports another", "check_recipe_imports_no_framework", heavy(HEAVY, '("jax", "torch")')),
     )
 )

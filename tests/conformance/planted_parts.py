@@ -40,3 +40,18 @@ for framework in ("jax", "torch", "mlx.core"):  # whichever is here
 class Part(NonSaturating):
     pass
 """
+
+
+def heavy(module, order):
+    """The text of a module that imports a framework first, whichever of `order` is here."""
+    return WHICHEVER.format(order=order) + module
+
+
+WHICHEVER = """
+for framework in {order}:  # whichever is here
+    try:
+        __import__(framework)
+        break
+    except ImportError:
+        continue
+"""
