@@ -223,22 +223,22 @@ class OfTheProcess(Lines):
 
 
 class Exits(Lines):
-    """Presses Ctrl-C where it cannot write."""
+    """Ends the process where it cannot write."""
 
     def log(self, step, terms):
         try:
             super().log(step, terms)
         except OSError as error:
-            raise KeyboardInterrupt from error
+            raise SystemExit(1) from error
 
 
 class ExitsAtOnce(Lines):
-    """Asks for another folder, and is interrupted."""
+    """Finds no folder, and ends the process."""
 
     def start(self, folder, config, step):
         super().start(folder, config, step)
         if not self.path.parent.is_dir():
-            raise KeyboardInterrupt
+            raise SystemExit(1)
 
 
 class Renames(Lines):
@@ -307,8 +307,8 @@ LOGGERS = tuple(
         ("draws by NumPy", "check_logger_leaves_the_run_alone", Draws),
         ("the file of the class", "check_logger_runs_apart", OfTheClass),
         ("the first folder for good", "check_logger_runs_apart", OfTheProcess),
-        ("presses Ctrl-C", "check_logger_survives_a_folder_that_cannot_be_written", Exits),
-        ("presses it at once", "check_logger_survives_a_folder_that_cannot_be_written", ExitsAtOnce),
+        ("ends the process", "check_logger_survives_a_folder_that_cannot_be_written", Exits),
+        ("ends it at once", "check_logger_survives_a_folder_that_cannot_be_written", ExitsAtOnce),
         ("other batches", "check_logger_changes_nothing_of_the_game", Patient),
         ("another seed", "check_logger_changes_nothing_of_the_game", Renames),
         ("imports a framework", "check_logger_imports_no_framework", heavy(HEAVY, '("torch", "jax")')),
