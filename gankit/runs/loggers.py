@@ -10,7 +10,7 @@ from typing import Any, cast
 from gankit.config import Config, Part
 from gankit.errors import PluginError
 from gankit.interfaces import Logger
-from gankit.plug.isolation import describe
+from gankit.plug.isolation import describe, pressed
 
 Say = Callable[[str], None]
 
@@ -81,9 +81,9 @@ class Loggers:
         for name, logger in list(self._loggers.items()):
             try:
                 getattr(logger, method)(*arguments)
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:  # SystemExit too: a plugin's failure is no reason for the run to end
+                if pressed(error):
+                    raise
                 del self._loggers[name]
                 self._say(f"The logger {name!r} failed in {method}: {describe(error)}. It is switched off.")
 

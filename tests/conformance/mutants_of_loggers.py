@@ -222,23 +222,28 @@ class OfTheProcess(Lines):
         super().start(self.folders[0], config, step)
 
 
-class Exits(Lines):
-    """Ends the process where it cannot write."""
+class MakesRoom(Lines):
+    """Deletes the file that is in the place of its folder."""
+
+    def start(self, folder, config, step):
+        for parent in (folder, *folder.parents):
+            if parent.is_file():
+                parent.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+        super().start(folder, config, step)
+
+
+class MakesRoomLater(Lines):
+    """The same, when it cannot write."""
 
     def log(self, step, terms):
         try:
             super().log(step, terms)
-        except OSError as error:
-            raise SystemExit(1) from error
-
-
-class ExitsAtOnce(Lines):
-    """Finds no folder, and ends the process."""
-
-    def start(self, folder, config, step):
-        super().start(folder, config, step)
-        if not self.path.parent.is_dir():
-            raise SystemExit(1)
+        except OSError:
+            if self.path.parent.is_file():
+                self.path.parent.unlink()
+                self.path.parent.mkdir()
+            super().log(step, terms)
 
 
 class Renames(Lines):
@@ -307,8 +312,8 @@ LOGGERS = tuple(
         ("draws by NumPy", "check_logger_leaves_the_run_alone", Draws),
         ("the file of the class", "check_logger_runs_apart", OfTheClass),
         ("the first folder for good", "check_logger_runs_apart", OfTheProcess),
-        ("ends the process", "check_logger_survives_a_folder_that_cannot_be_written", Exits),
-        ("ends it at once", "check_logger_survives_a_folder_that_cannot_be_written", ExitsAtOnce),
+        ("makes room", "check_logger_leaves_what_is_in_its_way", MakesRoom),
+        ("makes room later", "check_logger_leaves_what_is_in_its_way", MakesRoomLater),
         ("other batches", "check_logger_changes_nothing_of_the_game", Patient),
         ("another seed", "check_logger_changes_nothing_of_the_game", Renames),
         ("imports a framework", "check_logger_imports_no_framework", heavy(HEAVY, '("torch", "jax")')),
