@@ -15,6 +15,7 @@ import numpy as np
 
 from gankit.conformance.compare import agree, agree_by_name, require
 from gankit.conformance.games import CONDITIONAL, Recorder, leaves, small, start
+from gankit.conformance.open_games import begin, inverted
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.interfaces import Backend, Batch, Moment
@@ -175,6 +176,27 @@ def check_every_pass_is_in_training(subject: Subject) -> None:
                 require(not wrong, f"{what}: {wrong} of {len(own)} passes of {role} in a step are {word}.")
 
 
+def check_a_frozen_player_plays_as_in_evaluation(subject: Subject) -> None:
+    """An encoder would be trained for a G that goes on moving, or whose samples are not those that you will see."""
+    backend: Any = Probed(subject.open())
+    demand(backend, needs((BatchNorm(),)), "A generator with batch norm")
+    normed = {"name": "mlp", "hidden": [7], "norm": True}
+    trainer = begin(backend, inverted(frozen=["generator"], generator=normed))
+    before = leaves(trainer)
+    backend.seen.passes.clear()
+    trainer.fit(steps=3)
+    after = leaves(trainer)
+    for role, frozen in (("generator", True), ("discriminator", False), ("encoder", False)):
+        own = [name for name in before if name.startswith(f"{role}/")]
+        moved = [name for name in own if (after[name] != before[name]).any()]
+        require(bool(moved) != frozen, f"{role}, frozen={frozen}: of {len(own)} arrays {len(moved)} moved: {moved}.")
+    for role, frozen in (("G", True), ("D", False)):  # D's and E's are told apart from G's alone
+        trained = [p[1] for p in backend.seen.passes if p[0] == role]
+        require(bool(trained), f"{role} is never asked.")
+        wrong = sum(mode == frozen for mode in trained)
+        require(not wrong, f"{role}, frozen={frozen}: {wrong} of {len(trained)} passes are in the other mode.")
+
+
 def check_a_step_is_played_as_it_is_written(subject: Subject) -> None:
     """Whatever makes the step fast, a recording, a compiler, memory used again, would make another step of it."""
     what = "a game with everything random in it"
@@ -197,5 +219,6 @@ def terms_of_r1() -> list[Any]:
 CHECKS: tuple[Check, ...] = (
     check_every_key_is_used_once,
     check_every_pass_is_in_training,
+    check_a_frozen_player_plays_as_in_evaluation,
     check_a_step_is_played_as_it_is_written,
 )

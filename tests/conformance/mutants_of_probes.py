@@ -48,7 +48,47 @@ def d_in_evaluation(real):
     return lambda *a, **options: real(*a, **{**options, "train": False})
 
 
+def nobody_frozen_in_its_passes(real):
+    def generate(game, match, players, draw, key):
+        seat = replace(game.seats[match.generator], frozen=False)
+        return real(replace(game, seats={**game.seats, match.generator: seat}), match, players, draw, key)
+
+    return generate
+
+
+def nobody_frozen_in_its_phase(real):
+    return lambda self, phase: tuple(role for role, seat in self.seats.items() if seat.phase == phase)
+
+
+def of_any_inputs(self, rng, shape, data_mean):
+    """As many numbers that are not 0, but in any column."""
+    order = rng.random(shape[::-1]).argsort(axis=0).T
+    return np.where(order < self.count, rng.normal(0.0, self.std, shape), 0.0)
+
+
+def of_all_fans(real):
+    return lambda self, rng, shape, data_mean: rng.normal(0.0, self.gain / np.prod(shape) ** 0.5, shape)
+
+
+def without_a_mean(real):
+    return lambda self, rng, shape, data_mean: rng.normal(0.0, self.std, shape)
+
+
+def one_order(real):
+    return lambda self, purpose, epoch=0: real(self, purpose)
+
+
+def with_replacement(real):
+    def order(self, purpose, start, stop, per_step, examples):
+        steps = [self.generator(purpose, 7_000 + t).integers(0, examples, per_step) for t in range(start, stop)]
+        return np.array(steps)
+
+    return order
+
+
 KEYS, MODES = "check_every_key_is_used_once", "check_every_pass_is_in_training"
+FROZEN = "check_a_frozen_player_plays_as_in_evaluation"
+START, ORDER = "check_starting_values_are_those_of_their_initialiser", "check_every_epoch_has_an_order_of_its_own"
 
 KEYS_AND_MODES = (
     Mutant("all terms have one key", KEYS, core=folded(lambda i: 3 if 3 <= i < 100 else i)),
@@ -58,6 +98,33 @@ KEYS_AND_MODES = (
     Mutant("both phases have one key", KEYS, core=folded(lambda i: 0 if i == 1 else i)),
     Mutant("D judges in evaluation mode", MODES, core=patch("gankit.play.judging", "scores", d_in_evaluation)),
     Mutant("G plays in evaluation mode", MODES, core=patch("gankit.play.phases", "generate", g_in_evaluation)),
+    Mutant(
+        "a frozen G plays in training mode",
+        FROZEN,
+        core=patch("gankit.play.phases", "generate", nobody_frozen_in_its_passes),
+    ),
+    Mutant("a frozen G moves", FROZEN, core=patch("gankit.play.game:Game", "moving", nobody_frozen_in_its_phase)),
+    Mutant(
+        "sparse units have any number of inputs",
+        START,
+        core=patch("gankit.parts.initializers:Sparse", "__call__", lambda real: of_any_inputs),
+    ),
+    Mutant(
+        "He's fan is of inputs times outputs",
+        START,
+        core=patch("gankit.parts.initializers:HeNormal", "__call__", of_all_fans),
+    ),
+    Mutant(
+        "a normal start has no mean",
+        START,
+        core=patch("gankit.parts.initializers:Normal", "__call__", without_a_mean),
+    ),
+    Mutant("one order for all epochs", ORDER, core=patch("gankit.play.streams:Streams", "generator", one_order)),
+    Mutant(
+        "examples are drawn with replacement",
+        ORDER,
+        core=patch("gankit.play.streams:Streams", "order", with_replacement),
+    ),
 )
 
 # What is recorded or compiled, against what is written; and what large numbers show.

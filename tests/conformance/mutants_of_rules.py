@@ -175,4 +175,5 @@ RULES = (
         STREAMED,
         streamed(lambda given: {LABEL: np.repeat(given[LABEL][:1], len(given[LABEL]), axis=0)}),
     ),
+    Mutant("streamed fakes are of the classes of the reals", STREAMED, streamed(lambda given: given)),
 )

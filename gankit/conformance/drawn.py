@@ -1,0 +1,92 @@
+"""What a run draws before its first step and beside its steps: starting values, and the order of the examples."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gankit.arrays import Array
+from gankit.conformance.compare import agree, require
+from gankit.conformance.games import Recorder, small, start
+from gankit.conformance.results import Check
+from gankit.conformance.subject import Subject
+from gankit.data.dataset import Dataset
+from gankit.interfaces import Moment
+from gankit.layers import Dense, Flatten, LeakyRelu, Relu, Reshape
+from gankit.parts.initializers import GlorotUniform, HeNormal, Normal, Sparse, Uniform
+
+EXAMPLES = 11
+
+
+def check_starting_values_are_those_of_their_initialiser(subject: Subject) -> None:
+    """A game would start at another scale than its paper's, and learn slowly, or not at all."""
+    generator = (
+        Dense(400, HeNormal(), Normal(0.2, 3.0)),
+        Relu(),
+        Dense(6, GlorotUniform(2.0), None),
+        Reshape((3, 2, 1)),
+    )
+    discriminator = (Flatten(), Dense(500, Sparse(2, 0.7), None), LeakyRelu(), Dense(1, Uniform(0.05)), Reshape(()))
+    trainer = start(
+        subject.open(),
+        small(generator="native", discriminator="native"),
+        brought={"generator": generator, "discriminator": discriminator},
+    )
+    first, shift, second = (
+        trainer.generator.parameters[name] for name in ("dense0/kernel", "dense0/bias", "dense1/kernel")
+    )
+    sparse, last = (trainer.discriminator.parameters[name] for name in ("dense0/kernel", "dense1/kernel"))
+    spread(first, math.sqrt(2 / 4), "HeNormal, of 4 inputs")
+    spread(shift - 3, 0.2, "Normal(0.2, mean=3), less 3")
+    spread(second, 2 * math.sqrt(6 / 406) / math.sqrt(3), "GlorotUniform(2), of 400 inputs and 6 outputs")
+    spread(last, 0.05 / math.sqrt(3), "Uniform(0.05)")
+    for what, drawn, limit in (("GlorotUniform", second, 2 * math.sqrt(6 / 406)), ("Uniform", last, 0.05)):
+        farthest = float(np.abs(drawn).max()) / limit
+        require(0.95 < farthest <= 1, f"{what} reaches {farthest:.3f} of its limit.")
+    counts = sorted(set((sparse != 0).sum(axis=0).tolist()))
+    require(counts == [2], f"Sparse(2): units have {counts} inputs that are not 0; each must have 2.")
+    spread(sparse[sparse != 0], 0.7, "Sparse(2, std=0.7), what is not 0")
+
+
+def spread(drawn: Array, std: float, what: str) -> None:
+    """Mean 0 and that standard deviation, within five standard errors of a normal's."""
+    n = drawn.size
+    agree(np.array(drawn.mean()), 0, f"{what}: the mean", rtol=0, atol=5 * std / math.sqrt(n))
+    agree(np.array(drawn.std()), std, f"{what}: the standard deviation", rtol=5 / math.sqrt(2 * n))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The mean of the examples that D sees, and nothing to learn from."""
+
+    name: ClassVar[str] = "seen"
+    player: ClassVar[str] = "discriminator"
+    every: ClassVar[int] = 1
+    weight: ClassVar[float] = 1.0
+
+    def __call__(self, m: Moment) -> Any:
+        return m.ops.xp.mean(m.draw.real)
+
+
+def check_every_epoch_has_an_order_of_its_own(subject: Subject) -> None:
+    """Minibatches would be made of the same examples in every epoch; or some would be seen often, others never."""
+    shades = np.full((EXAMPLES, 3, 2, 1), 1.0) * np.arange(EXAMPLES)[:, None, None, None]
+    data = Dataset(shades, None, None, (0, EXAMPLES - 1), "conformance")
+    recorder = Recorder()
+    trainer = start(subject.open(), small(penalties=[Seen()], batch_size=1), data)
+    trainer.fit(steps=3 * EXAMPLES, callbacks=[recorder])
+    seen = np.array([terms["seen"] for terms in recorder.terms]) * (EXAMPLES - 1)
+    epochs = [tuple(np.rint(epoch).astype(int).tolist()) for epoch in np.split(seen, 3)]
+    for i, epoch in enumerate(epochs):
+        missing = sorted(set(range(EXAMPLES)) - set(epoch))
+        require(not missing, f"Epoch {i} leaves out {len(missing)} of {EXAMPLES} examples. It must see each once.")
+    require(len(set(epochs)) == 3, f"Two of three epochs see the examples in one order: {epochs}.")
+
+
+CHECKS: tuple[Check, ...] = (
+    check_starting_values_are_those_of_their_initialiser,
+    check_every_epoch_has_an_order_of_its_own,
+)
