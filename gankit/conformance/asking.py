@@ -56,18 +56,31 @@ def parts(
 ) -> Iterator[Candidate]:
     """The part of that name on each backend; word: "loss", "penalty", ...
 
-    settings: to judge it with. Raises UnknownNameError, and ConfigError for a setting that it does not have.
+    settings: to judge it with. Of a generator and a discriminator of one name, those that have the settings are judged.
+    Raises UnknownNameError, and ConfigError for a setting that no part of the name has.
     """
     there = [kind for kind in KINDS[word] if name in registry.names(kind)]
     if not there:
         registry.load(KINDS[word][0], name)  # raises the error that says what there is
         raise UnknownNameError(f"No {word} {name!r}.")
-    for kind in there if settings else ():
-        target: Any = registry.load(kind, name)
-        signature = inspect.signature(target) if callable(target) else inspect.Signature()
-        check_settings(kind, name, signature, settings, GIVEN.get(kind, 0))
+    if settings:
+        refused = {kind: error for kind in there if (error := _refusal(kind, name, settings))}
+        there = [kind for kind in there if kind not in refused]
+        if not there:
+            raise ConfigError("\n".join(map(str, refused.values())))
     for subject in on:
         yield from (Candidate(kind, name, subject, settings) for kind in there)
+
+
+def _refusal(kind: str, name: str, settings: Mapping[str, Any]) -> ConfigError | None:
+    """What a part says of settings that it does not have, or that have another type."""
+    target: Any = registry.load(kind, name)
+    signature = inspect.signature(target) if callable(target) else inspect.Signature()
+    try:
+        check_settings(kind, name, signature, settings, GIVEN.get(kind, 0))
+    except ConfigError as error:
+        return error
+    return None
 
 
 def everything(on: Sequence[Subject]) -> Iterator[Subject | Candidate]:

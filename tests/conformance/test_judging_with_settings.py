@@ -66,6 +66,15 @@ def test_in_python_settings_are_arguments(backend):
         check_loss("turned", on=[backend], quick=True, sign=-1.0)
 
 
+def test_a_setting_of_d_alone_judges_d_alone(backend, capsys):
+    asked = ["--network", "dcgan", "--backend", backend, "--quick", "--set"]
+    assert main([*asked, "slope=0.1"]) == 0
+    said = capsys.readouterr().out
+    assert "discriminator" in said and "generator" not in said
+    assert main([*asked, "slop=0.1"]) == 2
+    assert "'dcgan' (discriminators) has no setting 'slop'. Did you mean 'slope'?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("assignment", "said"),
     [
