@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -25,6 +28,22 @@ nox.options.error_on_missing_interpreters = True
 nox.needs_version = ">=2024.10.9"
 
 
+def session(function: Callable[..., None] | None = None, **options: Any) -> Any:
+    """`nox.session`; where the variable CI is set, the environment is removed after it: all together take 28 GB."""
+    if function is None:
+        return functools.partial(session, **options)
+
+    @functools.wraps(function)
+    def played(session: nox.Session, *arguments: Any, **named: Any) -> None:
+        try:
+            function(session, *arguments, **named)
+        finally:
+            if os.environ.get("CI"):
+                shutil.rmtree(session.virtualenv.location, ignore_errors=True)
+
+    return nox.session(played, **options)
+
+
 def install(session: nox.Session, *backends: str, plugins: Sequence[str] = (), extras: str = "") -> None:
     """gankit with some of its backends and plugins from this checkout, and what CI pins."""
     paths = [f"backends/{name}" for name in backends] + [f"plugins/{name}" for name in plugins]
@@ -40,7 +59,7 @@ def settled(session: nox.Session) -> None:
     session.env["OMP_NUM_THREADS"] = "1"  # tiny networks; two processes' spinning threads would starve each other
 
 
-@nox.session
+@session
 def lint(session: nox.Session) -> None:
     """Ruff on everything, mypy strict on the core."""
     session.install("-c", "constraints.txt", "-e", ".[conformance,figures,tensorboard]", *LINT)
@@ -49,7 +68,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
 
 
-@nox.session
+@session
 def core(session: nox.Session) -> None:
     """The core's tests where no framework is installed."""
     install(session)
@@ -65,7 +84,7 @@ def core(session: nox.Session) -> None:
     session.run("pytest", *SPREAD, "tests", *(f"--ignore={path}" for path in elsewhere), *session.posargs)
 
 
-@nox.session
+@session
 @nox.parametrize("backend", BACKENDS, ids=BACKENDS)
 def conformance(session: nox.Session, backend: str) -> None:
     """The conformance suite on one backend, where only its framework is installed; with `-- --full` whole on JAX."""
@@ -75,7 +94,7 @@ def conformance(session: nox.Session, backend: str) -> None:
     session.run("python", "-m", "gankit.conformance", "--backend", backend, *quick)
 
 
-@nox.session
+@session
 @nox.parametrize("backend", BACKENDS, ids=BACKENDS)
 def backend(session: nox.Session, backend: str) -> None:
     """Trainers, recipes and the command line on one backend; the suite's mutants; the backend's own tests."""
@@ -84,7 +103,7 @@ def backend(session: nox.Session, backend: str) -> None:
     session.run("pytest", *SPREAD, "tests/backends", "tests/conformance", *own, *session.posargs)
 
 
-@nox.session
+@session
 def parity(session: nox.Session) -> None:
     """Same seed, same run, every recipe; open anywhere: every backend beside every other, float64. The notebooks."""
     install(session, *BACKENDS, plugins=PLUGINS)
@@ -96,7 +115,7 @@ def parity(session: nox.Session) -> None:
     session.run("python", "docs/run_notebooks.py")
 
 
-@nox.session
+@session
 def faults(session: nox.Session) -> None:
     """Crashes, disks, signals, hostile files, counted; with `-- --full`, hours of them."""
     install(session, *BACKENDS, plugins=PLUGINS)
@@ -106,7 +125,7 @@ def faults(session: nox.Session) -> None:
     session.run("pytest", *SPREAD, "--dist", "loadscope", "tests/faults", *more)
 
 
-@nox.session(default=False)
+@session(default=False)
 def audit(session: nox.Session) -> None:
     """Known vulnerabilities of what gankit needs, as pip-audit finds them. Asks a public database."""
     session.install("-c", "constraints.txt", ".", *(f"backends/{name}/" for name in BACKENDS if name != "mlx"))
@@ -114,7 +133,7 @@ def audit(session: nox.Session) -> None:
     session.run("pip-audit", "--skip-editable", *session.posargs)
 
 
-@nox.session
+@session
 @nox.parametrize("plugin", PLUGINS, ids=PLUGINS)
 def plugins(session: nox.Session, plugin: str) -> None:
     """A plugin's own tests on every backend, where no other plugin is installed."""
@@ -122,14 +141,14 @@ def plugins(session: nox.Session, plugin: str) -> None:
     session.run("pytest", *SPREAD, f"plugins/{plugin}/tests", *session.posargs)
 
 
-@nox.session
+@session
 def docs(session: nox.Session) -> None:
     """The documentation as a site, into `site/`: every link leads somewhere, every page is in the navigation."""
     session.install("-c", "constraints.txt", "-e", ".", *DOCS)
     session.run("python", "docs/make_site.py", "--out", "site")
 
 
-@nox.session
+@session
 def gpu_script(session: nox.Session) -> None:
     """The script that checks and times what a GPU is for, on the CPU and in small: does the road hold?"""
     install(session, "torch", "jax", plugins=PLUGINS)
@@ -138,7 +157,7 @@ def gpu_script(session: nox.Session) -> None:
     session.run(*command, *session.posargs, external=True)
 
 
-@nox.session
+@session
 def wheels(session: nox.Session) -> None:
     """Every distribution as its wheel, away from the checkout: the demo, the suite, and a plugin begun from nothing."""
     folder = Path(session.create_tmp()).resolve()
@@ -161,7 +180,7 @@ def wheels(session: nox.Session) -> None:
     session.run("pytest", "-q", "gankit-lecam-like", env={"GANKIT_CONFORMANCE_QUICK": "1"})
 
 
-@nox.session
+@session
 def minimums(session: nox.Session) -> None:
     """The lowest versions that are declared, where they can be had without a framework's gigabytes: core and JAX."""
     lowest = [
@@ -178,7 +197,7 @@ def minimums(session: nox.Session) -> None:
     session.run("python", "-m", "gankit.conformance", "--backend", "jax", "--quick")
 
 
-@nox.session(default=False)
+@session(default=False)
 @nox.parametrize("backend", BACKENDS, ids=BACKENDS)
 def mutants(session: nox.Session, backend: str) -> None:
     """Every planted fault, and every check that catches it; with `-- --own`, only the check that is meant for it."""
@@ -186,7 +205,7 @@ def mutants(session: nox.Session, backend: str) -> None:
     session.run("python", "tests/conformance/mutant_report.py", "--backend", backend, *session.posargs)
 
 
-@nox.session(default=False)
+@session(default=False)
 def benchmark(session: nox.Session) -> None:
     """gankit beside hand-written loops and other toolkits, in turn. Needs MNIST and a quiet machine."""
     install(session, *BACKENDS, plugins=["relativistic"])
