@@ -119,7 +119,8 @@ class Config:
             elif isinstance(old, Part):
                 value = _part(name, old, value)
             elif name in LISTS:
-                value = tuple(_part(name, None, part) for part in _listed(name, value))
+                only = _only(name, old, value)
+                value = tuple(_part(name, only, part) for part in _listed(name, value))
             elif name in TABLES:
                 value = _merged(name, old, value)
             elif name in ("conditions", "frozen"):
@@ -196,6 +197,16 @@ def _part(field_name: str, old: Part | None, value: Any) -> Part:
         raise ConfigError(f"{field_name}={dict(value)!r}: the table needs a 'name'.")
     kept = old.settings if old is not None and old.name == name else {}
     return Part(name, {**kept, **settings})
+
+
+def _only(name: str, old: tuple[Part, ...], value: Any) -> Part | None:
+    """The part that a table without a name is for, as in `given.factor=3`: the only one of the list."""
+    if not isinstance(value, Mapping) or "name" in value:
+        return None
+    if len(old) != 1:
+        there = ", ".join(repr(part.name) for part in old) or "none"
+        raise ConfigError(f"{name}={dict(value)!r}: the table needs a 'name'. This game has {there}.")
+    return old[0]
 
 
 def _merged(name: str, old: Mapping[str, Any], value: Any) -> dict[str, Any]:

@@ -25,6 +25,16 @@ def test_a_table_without_a_name_changes_the_recipes_part():
     assert config.generator_optimizer == Part("adam", {"lr": 0.5, "b1": 0.0, "b2": 0.99})
 
 
+def test_a_table_without_a_name_changes_the_only_part_of_a_list():
+    made = Config().with_settings({"given": {"name": "downsample", "factor": 4}})
+    assert made.with_settings({"given": {"factor": 2}}).given == (Part("downsample", {"factor": 2}),)
+    assert made.with_settings({"given": {"name": "downsample"}}).given == (Part("downsample"),)
+    with pytest.raises(
+        ConfigError, match="penalties={'weight': 1}: the table needs a 'name'. This game has 'r1', 'r2'."
+    ):
+        Config().with_settings({"penalties": ["r1", "r2"]}).with_settings({"penalties": {"weight": 1}})
+
+
 def test_another_name_replaces_the_recipes_part():
     config = configure("mlp", generator_optimizer={"name": "sgd", "lr": 0.5})
     assert config.generator_optimizer == Part("sgd", {"lr": 0.5})
