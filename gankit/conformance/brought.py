@@ -102,4 +102,23 @@ def check_a_modules_dropout_goes_by_the_seed(subject: Subject) -> None:
     require(apart > 1e-9, f"D stands still, all examples are one, and it says {said} of them. Likely cause: {cause}")
 
 
-CHECKS: tuple[Check, ...] = (check_a_module_plays_as_what_it_is, check_a_modules_dropout_goes_by_the_seed)
+def check_a_module_that_was_taken_out_lives(subject: Subject) -> None:
+    """The module that you took, `trainer.generator.native`, would die as the game goes on, or be of no step at all."""
+    trainer, _ = both(subject, D)
+    trainer.fit(steps=2)
+    taken = {role: Native(getattr(trainer, role).native, output="unit") for role in ENTRIES}
+    then = {role: sorted_norms(getattr(trainer, role).parameters) for role in ENTRIES}
+    trainer.fit(steps=2)
+    again = start(subject.open(), small(generator="native", discriminator="native", latent_dim=LATENT), points(), taken)
+    for role, held in then.items():
+        now, got = (sorted_norms(getattr(game, role).parameters) for game in (trainer, again))
+        apart = min(float(np.abs(got - of).max()) for of in (held, now))  # a backend may copy, or show its own memory
+        said = f"a {role} taken out after 2 steps and used after 4"
+        require(apart < 1e-9, f"{said}: its arrays are {apart:.2g} from those of either step.")
+
+
+CHECKS: tuple[Check, ...] = (
+    check_a_module_plays_as_what_it_is,
+    check_a_modules_dropout_goes_by_the_seed,
+    check_a_module_that_was_taken_out_lives,
+)

@@ -105,7 +105,7 @@ FLOORS: Mapping[str, int] = {
     "ops": 31,
     "layers": 32,
     "losses": 11,
-    "step": 45,
+    "step": 46,
     "open game": 6,
     "training": 4,
     "same seed": 9,

@@ -37,6 +37,13 @@ def scaled_native(real, o, placed):
     return lambda params, buffers: real.with_params({k: 1.5 * p for k, p in params.items()}, buffers)
 
 
+def unscaled_native(real, o, placed):
+    """Without the scales of its batch norm, which are then those of the start."""
+    return lambda params, buffers: real.with_params(
+        {k: 0 * p + 1 if k.endswith("scale") else p for k, p in params.items()}, buffers
+    )
+
+
 def training_native(real, o, placed):
     def with_params(params, buffers):
         module = real.with_params(params, buffers)
@@ -74,6 +81,8 @@ def full_precision(backend):
     return Changed(backend, network=type(backend)(dtype=backend.dtype).network)
 
 
+TAKEN = "check_a_module_that_was_taken_out_lives"
+
 KEEPING = (
     Mutant("kernels are exported transposed", "check_names_and_layout", exported(lambda a: np.array(a.T, order="C"))),
     Mutant("kernels are exported F-ordered", "check_names_and_layout", exported(np.asfortranarray)),
@@ -81,6 +90,8 @@ KEEPING = (
     Mutant("restore loses biases", "check_export_restore_export", network(restore=biases_lost)),
     Mutant("constraints see kernels backwards", "check_canonical_and_back", network(canonical=backwards)),
     Mutant("the native module holds other numbers", "check_native_module", network(with_params=scaled_native)),
+    Mutant("a module taken out holds other numbers", TAKEN, network(with_params=scaled_native)),
+    Mutant("a module taken out forgets its scales", TAKEN, network(with_params=unscaled_native)),
     Mutant("the native module is in training", "check_native_module", network(with_params=training_native)),
     Mutant("scores leave in bfloat16", "check_bfloat16_values", network(apply=short_outputs)),
     Mutant("casts to bfloat16 are kept, without their graph", "check_bfloat16_gradients", cut_in_bfloat16),
