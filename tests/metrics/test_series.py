@@ -65,3 +65,11 @@ def test_what_is_no_series_is_not_measured() -> None:
             list(metric(evidence(np.zeros((4, 8)), np.zeros((4, 8)))))
     with pytest.raises(ConfigError, match="lags=0"):
         AutocorrelationDistance(lags=0)
+
+
+def test_a_sine_is_like_itself_after_each_period() -> None:
+    """Each lag is a mean over the pairs that there are: of whole periods it is the cosine, whatever the lag."""
+    period, t = 8, np.arange(64)
+    x = np.stack([np.sin(2 * np.pi * (t + shift) / period) for shift in range(period)])[..., None]
+    found = autocorrelation(x, 32)[:, 0]
+    np.testing.assert_allclose(found, np.cos(2 * np.pi * np.arange(1, 33) / period), atol=1e-12)

@@ -36,6 +36,12 @@ def test_the_discriminator_is_table_4_s():
     assert made[-1] == ()
 
 
+def test_d_s_features_are_summed_over_pixels():
+    """Table 4: "ReLU, global sum pooling, dense"; a mean would make the logits 64 times smaller."""
+    relu, pool = discriminator(CIFAR)[4:6]
+    assert type(relu).__name__ == "Relu" and pool.kind == "sum"
+
+
 @pytest.mark.parametrize("spec", [CIFAR, BY_CLASS], ids=["unconditional", "by class"])
 def test_every_kernel_of_d_is_spectrally_normalised(spec):
     placed = place(discriminator(spec), spec.shape)

@@ -18,6 +18,7 @@ from gankit.conformance.losses import SITUATIONS, evaluate
 from gankit.conformance.tiny import TinyOps
 from gankit.interfaces import Scores
 from gankit.networks import GameSpec
+from gankit.parts.initializers import Constant
 from gankit.plug import registry
 
 PARTS = ("value", "gradient in real logits", "gradient in fake logits")
@@ -153,3 +154,15 @@ def test_pairs_have_one_label():
 def test_a_generator_without_blocks_is_refused_by_its_setting():
     with pytest.raises(gankit.ConfigError, match="'blocks': 0"):
         layers.place(make("generators", Part("modern", {"blocks": 0}), GameSpec(shape=(16, 16, 1), latent_dim=8)), (8,))
+
+
+@pytest.mark.parametrize("role", ["generators", "discriminators"])
+def test_modern_starts_by_fix_up(role):
+    """Huang et al. 2024: kernels of a block of 3 are He's times L^(-1/4), of L blocks in all; the last is 0."""
+    made = make(role, Part("modern", {"blocks": 2}), GameSpec(shape=(16, 16, 1), latent_dim=8))
+    blocks = [layer for layer in made if isinstance(layer, layers.Residual)]
+    assert len(blocks) > 2
+    for block in blocks:
+        kernels = [layer.kernel for layer in block.main if isinstance(layer, layers.Conv)]
+        assert [kernel.gain for kernel in kernels[:2]] == pytest.approx([np.sqrt(2) * len(blocks) ** -0.25] * 2)
+        assert kernels[2] == Constant(0.0)
