@@ -36,24 +36,21 @@ def constant_key(real):
     return gradient
 
 
-def g_in_evaluation(real):
-    def generate(game, match, players, draw, key):
-        seat = replace(game.seats[match.generator], frozen=True)
-        return real(replace(game, seats={**game.seats, match.generator: seat}), match, players, draw, key)
+def g_that_is_frozen(frozen):
+    """G plays as a frozen one does, or as one that is not."""
 
-    return generate
+    def planted(real):
+        def generate(game, match, players, draw, key):
+            seat = replace(game.seats[match.generator], frozen=frozen)
+            return real(replace(game, seats={**game.seats, match.generator: seat}), match, players, draw, key)
+
+        return generate
+
+    return patch("gankit.play.phases", "generate", planted)
 
 
 def d_in_evaluation(real):
     return lambda *a, **options: real(*a, **{**options, "train": False})
-
-
-def nobody_frozen_in_its_passes(real):
-    def generate(game, match, players, draw, key):
-        seat = replace(game.seats[match.generator], frozen=False)
-        return real(replace(game, seats={**game.seats, match.generator: seat}), match, players, draw, key)
-
-    return generate
 
 
 def nobody_frozen_in_its_phase(real):
@@ -97,12 +94,8 @@ KEYS_AND_MODES = (
     Mutant("D's k steps have one key", KEYS, core=patch("gankit.play.step", "discriminator_gradient", constant_key)),
     Mutant("both phases have one key", KEYS, core=folded(lambda i: 0 if i == 1 else i)),
     Mutant("D judges in evaluation mode", MODES, core=patch("gankit.play.judging", "scores", d_in_evaluation)),
-    Mutant("G plays in evaluation mode", MODES, core=patch("gankit.play.phases", "generate", g_in_evaluation)),
-    Mutant(
-        "a frozen G plays in training mode",
-        FROZEN,
-        core=patch("gankit.play.phases", "generate", nobody_frozen_in_its_passes),
-    ),
+    Mutant("G plays in evaluation mode", MODES, core=g_that_is_frozen(True)),
+    Mutant("a frozen G plays in training mode", FROZEN, core=g_that_is_frozen(False)),
     Mutant("a frozen G moves", FROZEN, core=patch("gankit.play.game:Game", "moving", nobody_frozen_in_its_phase)),
     Mutant(
         "sparse units have any number of inputs",
