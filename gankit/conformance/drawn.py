@@ -35,10 +35,9 @@ def check_starting_values_are_those_of_their_initialiser(subject: Subject) -> No
         small(generator="native", discriminator="native"),
         brought={"generator": generator, "discriminator": discriminator},
     )
-    first, shift, second = (
-        trainer.generator.parameters[name] for name in ("dense0/kernel", "dense0/bias", "dense1/kernel")
-    )
-    sparse, last = (trainer.discriminator.parameters[name] for name in ("dense0/kernel", "dense1/kernel"))
+    g, d = trainer.generator.parameters, trainer.discriminator.parameters
+    first, shift, second = g["dense0/kernel"], g["dense0/bias"], g["dense1/kernel"]
+    sparse, last = d["dense0/kernel"], d["dense1/kernel"]
     spread(first, math.sqrt(2 / 4), "HeNormal, of 4 inputs")
     spread(shift - 3, 0.2, "Normal(0.2, mean=3), less 3")
     spread(second, 2 * math.sqrt(6 / 406) / math.sqrt(3), "GlorotUniform(2), of 400 inputs and 6 outputs")
