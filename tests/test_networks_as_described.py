@@ -119,6 +119,19 @@ def one(layer: Layer) -> str:
             "Conv(3,3,1) Tanh",
         ),
         (
+            "discriminators",
+            Part("patches", {"width": 6, "depth": 1, "conditional": False}),
+            BESIDE,
+            "Conv(6,4,2) LeakyRelu(0.2) Conv(12,3,1) LeakyRelu(0.2) Conv(1,3,1) GlobalPool(mean) Reshape(())",
+        ),
+        (
+            "discriminators",
+            Part("patches", {"width": 6, "depth": 1, "whole": True}),
+            BESIDE,
+            "ConcatCondition((16,16,3)) Conv(6,4,2) LeakyRelu(0.2) Conv(12,3,1) LeakyRelu(0.2) Flatten Features "
+            "Dense(1) Reshape(())",
+        ),
+        (
             "generators",
             Part("tabular", {"hidden": [7, 9]}),
             ROWS,

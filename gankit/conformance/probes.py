@@ -25,7 +25,7 @@ from gankit.plug.capabilities import demand, needs
 CLASSES = 3
 G = (ConcatLabels(CLASSES), Dense(5), Dropout(0.5), BatchNorm(), Relu(), Dense(6), Sigmoid(), Reshape((3, 2, 1)))
 D = (Flatten(), ConcatLabels(CLASSES), Dense(5), BatchNorm(), LeakyRelu(), Dropout(0.5), Dense(1), Reshape(()))
-AUGMENTATIONS = ["translation", "cutout"]
+AUGMENTATIONS = ["translation", "cutout", "colour"]
 
 
 @dataclass

@@ -120,7 +120,7 @@ FLOORS: Mapping[str, int] = {
     "optimizer": 7,
     "prior": 9,
     "constraint": 8,
-    "augmentation": 10,
+    "augmentation": 11,
     "conditions": 2,
     "data": 7,
     "recipe": 6,

@@ -91,6 +91,10 @@ def without_key(spec, span):
 of_numpy = does(lambda ops, x, key: x + ops.asarray(0.1 * np.random.normal(size=column(x))))
 
 
+together = does(lambda ops, x, key: (x + 0.1 * ops.uniform(key, column(x))) * (1.1 - 0.2 * ops.uniform(key, column(x))))
+of_both_kinds = does(lambda ops, x, key: x + 0.05 * ops.normal(key, column(x)) * ops.uniform(key, column(x)))
+
+
 def remembering(spec, span, seen=count()):  # noqa: B008
     def change(ops, x, given, key):
         return brightness(spec, span)(ops, x, given, ops.fold_in(key, next(seen)))
@@ -267,6 +271,8 @@ AUGMENTATIONS = tuple(
         ("draws by NumPy", "check_augmentation_draws_from_its_key_alone", of_numpy),
         ("counts its calls", "check_augmentation_draws_from_its_key_alone", remembering),
         ("changes what it is given", "check_augmentation_draws_from_its_key_alone", in_place),
+        ("moves two things together", "check_augmentation_draws_with_a_key_each", together),
+        ("draws both kinds with one key", "check_augmentation_draws_with_a_key_each", of_both_kinds),
         ("exchanges neighbours", "check_augmentation_leaves_examples_apart", does(exchanges)),
         ("mixes examples", "check_augmentation_leaves_examples_apart", does(mixes)),
         ("centres the batch", "check_augmentation_leaves_examples_apart", centres),

@@ -137,6 +137,34 @@ def check_augmentation_draws_from_its_key_alone(candidate: Candidate) -> None:
         np.random.set_state(kept)
 
 
+class Noted(Dealt):
+    """Draws that are the same everywhere, and the keys that they were drawn with."""
+
+    def __init__(self, ops: Any) -> None:
+        super().__init__(ops)
+        self.keys: list[Any] = []
+
+    def uniform(self, key: Any, shape: tuple[int, ...]) -> Any:
+        self.keys.append(key)
+        return super().uniform(key, shape)
+
+    def normal(self, key: Any, shape: tuple[int, ...]) -> Any:
+        self.keys.append(key)
+        return super().normal(key, shape)
+
+
+def check_augmentation_draws_with_a_key_each(candidate: Candidate) -> None:
+    """What should be drawn apart would be one number: brightness and contrast, or both coordinates of a shift."""
+    for batch in shown(candidate):
+        ops = Noted(exact(candidate).ops)
+        changed(candidate, ops, batch, (1, 2))
+        again = len(ops.keys) - len(set(ops.keys))
+        cause = "Fold a number into the key for each draw: ops.uniform(ops.fold_in(key, 0), shape)."
+        require(
+            not again, f"{candidate}: {again} of {len(ops.keys)} draws are with a key that was used before. {cause}"
+        )
+
+
 def check_augmentation_leaves_examples_apart(candidate: Candidate) -> None:
     """Examples would be mixed or exchanged, and stand beside the labels and conditions of others."""
     ops = dealt(candidate)
@@ -293,6 +321,7 @@ CHECKS: tuple[Callable[[Any], None], ...] = (
     check_augmentation_contract,
     check_augmentation_draws_for_each_example,
     check_augmentation_draws_from_its_key_alone,
+    check_augmentation_draws_with_a_key_each,
     check_augmentation_leaves_examples_apart,
     check_augmentation_moves_conditions_with_the_example,
     check_augmentation_is_differentiable,

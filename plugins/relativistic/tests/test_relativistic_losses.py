@@ -166,3 +166,32 @@ def test_modern_starts_by_fix_up(role):
         kernels = [layer.kernel for layer in block.main if isinstance(layer, layers.Conv)]
         assert [kernel.gain for kernel in kernels[:2]] == pytest.approx([np.sqrt(2) * len(blocks) ** -0.25] * 2)
         assert kernels[2] == Constant(0.0)
+
+
+PICTURES = GameSpec(shape=(16, 16, 1), latent_dim=8)
+
+
+def named(made):
+    return [type(layer).__name__ for layer in made]
+
+
+def test_modern_small_is_what_it_says():
+    """Batch norm behind the shuffle: its statistics are those of channels, not of places within a pixel."""
+    g, d = (make(role, Part("modern-small"), PICTURES) for role in ("generators", "discriminators"))
+    dense, doubled, last = ["Dense", "Reshape", "BatchNorm", "Relu"], ["Conv", "PixelShuffle", "BatchNorm", "Relu"], 4
+    assert named(g) == [*dense, *doubled, "Conv", "PixelShuffle", "Sigmoid"]
+    assert [layer.features for layer in g if isinstance(layer, layers.Conv)] == [64, last]
+    assert named(d) == ["Conv", "LeakyRelu"] * 2 + ["Flatten", "Dense", "LeakyRelu", "Features", "Dense", "Reshape"]
+    assert [layer.features for layer in d if isinstance(layer, layers.Conv)] == [16, 32]
+
+
+def test_modern_is_widest_at_its_lowest_size():
+    """Twice as wide at each halving, four times at most: in G from the lowest size up, in D down to it."""
+    g, d = (
+        make(role, Part("modern", {"width": 8}), GameSpec((32, 32, 3), 8)) for role in ("generators", "discriminators")
+    )
+    widths = [[block.main[-1].features for block in made if isinstance(block, layers.Residual)] for made in (g, d)]
+    assert sorted(set(widths[0])) == sorted(set(widths[1])) == [8, 16, 32]
+    assert widths[0] == sorted(widths[0], reverse=True) and widths[1] == sorted(widths[1])
+    shapes = [placed.output_shape for placed in layers.place(d, (32, 32, 3))]
+    assert shapes[0] == (32, 32, 8)
