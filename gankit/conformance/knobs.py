@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from gankit.arrays import Array
 from gankit.conformance.compare import agree, agree_by_name, bit_equal, require
 from gankit.conformance.follow import TOLERANCE, follow
 from gankit.conformance.games import (
@@ -161,8 +162,8 @@ class Drift:
     """(level - mean)^2, where level is D's mean logit on reals, or G's mean pixel, and mean its moving average."""
 
     player: str
+    weight: float = 0.5
     every: ClassVar[int] = 2
-    weight: ClassVar[float] = 0.5
     memory: ClassVar[dict[str, float]] = {"mean": 0.25}
 
     @property
@@ -199,6 +200,18 @@ def check_terms_remember(subject: Subject) -> None:
     for player, want in mean.items():
         what = f"what a term of the {player} remembers after {steps} steps, k=2, in two parts"
         agree(got[f"memory/{player}-drift/mean"], want, what, rtol=1e-9, cause="it moves at its own steps only.")
+
+
+def check_terms_that_remember_have_their_weight(subject: Subject) -> None:
+    """A penalty with a memory (LeCam) would act as strongly whatever its weight is."""
+    moved, rules = dict[float, Array](), {**IDLE, "discriminator_optimizer": {"name": "sgd", "lr": 0.5}}
+    for weight in (0.0, 1.0, 2.0):
+        trainer = start(subject.open(), small(penalties=[Drift("discriminator", weight)], **rules)).fit(steps=1)
+        moved[weight] = np.concatenate([p.ravel() for p in trainer.discriminator.parameters.values()])
+    pull = moved[1.0] - moved[0.0]
+    require(float(np.abs(pull).max()) > 1e-6, "A term that remembers moves D no more at weight 1 than at weight 0.")
+    what = "how far a term that remembers moves D, at weight 2 and twice at weight 1"
+    agree(moved[2.0] - moved[0.0], 2 * pull, what, rtol=1e-8, atol=1e-12)
 
 
 @dataclass(frozen=True)
@@ -263,6 +276,7 @@ CHECKS: tuple[Check, ...] = (
     check_mismatched_labels_follow_the_oracle,
     check_pairs_are_under_one_label,
     check_terms_remember,
+    check_terms_that_remember_have_their_weight,
     check_terms_draw_anew_at_every_step,
     check_what_terms_remember_is_resumed,
     check_streamed_labels_stay_in_step,

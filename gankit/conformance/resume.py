@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +232,39 @@ def check_a_misshaped_leaf_is_named(subject: Subject) -> None:
     spoiled(subject, misshape, "a misshaped")
 
 
+class Broke(Exception):
+    """What a callback of the user's raises."""
+
+
+class BreaksOff:
+    """Saves at step 20, and fails at step 40."""
+
+    every = 20
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, trainer: Any, step: int, terms: Any) -> None:
+        if step == 40:
+            raise Broke
+        trainer.save(self.path)
+
+
+def check_a_run_that_broke_off_is_taken_up(subject: Subject) -> None:
+    """After an error in a callback, `restore` and `fit` would play minibatches that were made ready for other steps."""
+    through, broken = (start(subject.open(), small()) for _ in range(2))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        with suppress(Broke):
+            broken.fit(steps=60, callbacks=[BreaksOff(path)])
+        broken.restore(path).fit(steps=40)
+    through.fit(steps=60)
+    what = "60 steps, and 40 of which 20 were taken up and 40 more played"
+    agree_by_name(leaves(broken), leaves(through), what, atol=1e-12, cause="what was made ready before the error.")
+
+
 CHECKS: tuple[Check, ...] = (
+    check_a_run_that_broke_off_is_taken_up,
     check_resumed_in_a_new_process,
     check_resumed_by_another_trainer,
     check_every_optimizer_is_resumed,

@@ -126,6 +126,40 @@ def streamed(change):
     return run(tamper)
 
 
+def weighing(change):
+    """Terms have change(weight) in the place of their weight."""
+
+    def planted(real):
+        def term_values(game, phase, moment, memory):
+            numbers = {name: change(number) for name, number in moment.numbers.items()}
+            return real(game, phase, replace(moment, numbers=numbers), memory)
+
+        return term_values
+
+    return patch("gankit.play.phases", "term_values", planted)
+
+
+def whatever_is_ready(real):
+    def chunk(self, start, stop):
+        ready, self._ready = self._ready, None
+        return self._chunk(start, stop) if ready is None else ready[1]
+
+    return chunk
+
+
+def one_step_late(real):
+    """After a restore, minibatches are those of one step later."""
+
+    def restore(self, path):
+        real(self, path)
+        make = self._batches.make
+        self._batches.make = lambda start, stop, *data: make(start + 1, stop + 1, *data)
+        return self
+
+    return restore
+
+
+WEIGHT, TAKEN_UP = "check_terms_that_remember_have_their_weight", "check_a_run_that_broke_off_is_taken_up"
 CLIP, PARTS = "check_clipping_is_of_a_players_whole_gradient", "check_accumulated_parts_are_the_whole_minibatch"
 CONSTRAINTS, REMEMBER = "check_constraints_see_the_canonical_layout", "check_terms_remember"
 UNIFORM, WRONG = "check_fakes_with_labels_of_their_own_follow_the_oracle", "check_mismatched_labels_follow_the_oracle"
@@ -133,6 +167,16 @@ PAIRS, RESUMED = "check_pairs_are_under_one_label", "check_what_terms_remember_i
 STREAMED = "check_streamed_labels_stay_in_step"
 
 RULES = (
+    Mutant("all terms weigh 1", WEIGHT, core=weighing(lambda weight: 0.0 * weight + 1.0)),
+    Mutant("weights are squared", WEIGHT, core=weighing(lambda weight: weight * weight)),
+    Mutant(
+        "any chunk that is ready is played", TAKEN_UP, core=patch("gankit.play.feed:Feed", "chunk", whatever_is_ready)
+    ),
+    Mutant(
+        "a run is taken up one step late",
+        TAKEN_UP,
+        core=patch("gankit.play.trainer:AdversarialTrainer", "restore", one_step_late),
+    ),
     Mutant("every array is clipped by itself", CLIP, core=patch("gankit.play.step", "clipped", each_by_itself)),
     Mutant("every entry is clipped by itself", CLIP, core=patch("gankit.play.step", "clipped", entries)),
     Mutant("parts after the first are left out", PARTS, core=patch("gankit.play.step", "accumulated", first_part)),
