@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import struct
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import pytest
 
 from gankit.config import Config
 from gankit.errors import PluginError, UnknownNameError
+from gankit.play.interrupt import Asked
 from gankit.plug import registry
 from gankit.runs.loggers import Loggers, TensorBoard, open_loggers
 from tests.cli_runner import Cli
@@ -81,6 +83,13 @@ def test_a_logger_that_fails_is_said_once_and_asked_no_more(method: str, error: 
 def test_ctrl_c_inside_a_logger_is_ctrl_c() -> None:
     with pytest.raises(KeyboardInterrupt):
         play({"mine": Remembering("log", KeyboardInterrupt())})
+
+
+def test_on_the_command_line_a_logger_s_own_is_told_from_ctrl_c() -> None:
+    """There a signal raises `Stopped`, so what a logger raises by itself switches the logger off."""
+    with Asked().taken((signal.SIGINT,)):
+        said = play({"mine": Remembering("log", KeyboardInterrupt())})
+    assert len(said) == 1 and "'mine' failed in log" in said[0]
 
 
 def test_the_logger_of_the_guide_works(capsys: pytest.CaptureFixture[str]) -> None:

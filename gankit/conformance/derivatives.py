@@ -136,11 +136,11 @@ def check_second_derivatives(subject: Subject) -> None:
             # The gradient of 1/2 |dE/dx|^2 is the derivative of E's gradient along dE/dx: two more of those will do.
             length = float(np.linalg.norm(first[X])) or 1.0
             (above, _), (below, _) = (energy.gradients(c.x + sign * h / length * first[X]) for sign in (1.0, -1.0))
-            wanted = {name: (above[name] - below[name]) * (length / (2 * h)) for name in got}
-            atol = roundings(wanted)
-            for name, want in wanted.items():
+            for name, array in got.items():
+                want = (above[name] - below[name]) * (length / (2 * h))
                 what = f"{c.what}, {'training' if train else 'evaluation'}: gradient of a squared gradient in {name}"
-                agree(got[name], want, what, rtol=1e-6, atol=atol, cause="an inner gradient cut from the graph.")
+                scale = max(1.0, float(np.abs(want).max()))
+                agree(array, want, what, rtol=1e-6, atol=1e-7 * scale, cause="an inner gradient cut from the graph.")
 
 
 def check_derivatives_of_squared_gradients_in_parameters(subject: Subject) -> None:
@@ -157,17 +157,11 @@ def check_derivatives_of_squared_gradients_in_parameters(subject: Subject) -> No
         (above, _), (below, _) = (
             energy.consensus({n: a + sign * h / length * own[n] for n, a in c.arrays.items()}) for sign in (1.0, -1.0)
         )
-        wanted = {name: (above[name] - below[name]) * (length / (2 * h)) for name in got}
-        atol = roundings(wanted)
-        for name, want in wanted.items():
+        for name, array in got.items():
+            want = (above[name] - below[name]) * (length / (2 * h))
+            scale = max(1.0, float(np.abs(want).max()))
             what = f"{c.what}: gradient in {name} of the squared gradient in its parameters"
-            agree(got[name], want, what, rtol=1e-6, atol=atol, cause="a gradient of a gradient that is cut.")
-
-
-def roundings(differences: dict[str, Array]) -> float:
-    """How far a difference of gradients may be off: what it is the difference of is as large as the largest of them,
-    also where the answer is 0, as for a bias in front of batch norm."""
-    return 1e-7 * max(1.0, *(float(np.abs(array).max()) for array in differences.values()))
+            agree(array, want, what, rtol=1e-6, atol=1e-7 * scale, cause="a gradient of a gradient that is cut.")
 
 
 def check_large_layers(subject: Subject) -> None:

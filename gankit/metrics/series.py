@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,7 +16,7 @@ from gankit.metrics.points import drawn_without_replacement, real_examples
 
 
 @dataclass(frozen=True)
-class OfSeries:
+class OfSeries(ABC):
     """What the two have in common.
 
     n: samples, and real examples, at most. calibrate: the same number of training examples, as "...-of-data".
@@ -37,9 +38,9 @@ class OfSeries:
         """What the distance depends on, of series of so many steps."""
         return {}
 
+    @abstractmethod
     def distance(self, fake: Array, real: Array) -> float:
         """Of (n, steps, channels) float64 each."""
-        raise NotImplementedError  # each metric below has its own
 
     def __call__(self, evidence: Evidence) -> Iterator[Measurement]:
         shape = evidence.spec.shape

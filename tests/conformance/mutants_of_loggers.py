@@ -222,6 +222,25 @@ class OfTheProcess(Lines):
         super().start(self.folders[0], config, step)
 
 
+class Exits(Lines):
+    """Presses Ctrl-C where it cannot write."""
+
+    def log(self, step, terms):
+        try:
+            super().log(step, terms)
+        except OSError as error:
+            raise KeyboardInterrupt from error
+
+
+class ExitsAtOnce(Lines):
+    """Asks for another folder, and ends the process."""
+
+    def start(self, folder, config, step):
+        super().start(folder, config, step)
+        if not self.path.parent.is_dir():
+            raise SystemExit(1)
+
+
 class MakesRoom(Lines):
     """Deletes the file that is in the place of its folder."""
 
@@ -312,6 +331,8 @@ LOGGERS = tuple(
         ("draws by NumPy", "check_logger_leaves_the_run_alone", Draws),
         ("the file of the class", "check_logger_runs_apart", OfTheClass),
         ("the first folder for good", "check_logger_runs_apart", OfTheProcess),
+        ("presses Ctrl-C", "check_logger_survives_a_folder_that_cannot_be_written", Exits),
+        ("ends the process", "check_logger_survives_a_folder_that_cannot_be_written", ExitsAtOnce),
         ("makes room", "check_logger_leaves_what_is_in_its_way", MakesRoom),
         ("makes room later", "check_logger_leaves_what_is_in_its_way", MakesRoomLater),
         ("other batches", "check_logger_changes_nothing_of_the_game", Patient),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
+import signal
 import struct
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,6 +23,7 @@ from gankit.conformance.compare import bit_equal, require
 from gankit.conformance.games import leaves, small, start
 from gankit.conformance.parts.common import imports_no_framework, made
 from gankit.conformance.subject import Candidate, NotApplicable
+from gankit.play.interrupt import Asked, Stopped
 from gankit.runs.loggers import Loggers
 
 METHODS = {"start": ("folder", "config", "step"), "log": ("step", "terms"), "finish": ()}
@@ -205,6 +207,37 @@ def check_logger_runs_apart(candidate: Candidate) -> None:
             require(not elsewhere, f"{said} in the other's folder.")
 
 
+def check_logger_survives_a_folder_that_cannot_be_written(candidate: Candidate) -> None:
+    """A full disk would end a run of days: a logger that fails raises an Exception, and core plays on without it."""
+    with folder() as run, only_exceptions(candidate):
+        logger = made(candidate)
+        logger.start(run / "config.toml" / "below", Config(), 0)  # a file is in the place of a folder
+        logger.log(10, {"d_loss": 1.0})
+        logger.finish()
+    with folder() as run, only_exceptions(candidate):
+        logger = made(candidate)
+        logger.start(run, Config(), 0)
+        shutil.rmtree(run)
+        run.write_text("")
+        logger.log(10, {"d_loss": 1.0})
+        logger.finish()
+
+
+@contextmanager
+def only_exceptions(candidate: Candidate) -> Iterator[None]:
+    """Inside, the logger may raise any Exception, and nothing else."""
+    with Asked().taken((signal.SIGINT,)):  # somebody's Ctrl-C is a `Stopped`, and no fault of the logger
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit) as error:
+            if isinstance(error, Stopped):
+                raise
+            what = f"{candidate}, a folder that cannot be written: {type(error).__name__} ends the run."
+            raise AssertionError(f"{what} Raise an Exception.") from error
+        except Exception:
+            return  # core says so, and plays on without the logger
+
+
 def check_logger_leaves_what_is_in_its_way(candidate: Candidate) -> None:
     """Files would be deleted to make room for the logger's own. Raise an Exception, and core plays on without it."""
     with folder() as run:
@@ -247,6 +280,7 @@ CHECKS: tuple[Callable[[Any], None], ...] = (
     check_logger_takes_every_number,
     check_logger_leaves_the_run_alone,
     check_logger_runs_apart,
+    check_logger_survives_a_folder_that_cannot_be_written,
     check_logger_leaves_what_is_in_its_way,
     check_logger_changes_nothing_of_the_game,
     check_logger_imports_no_framework,
