@@ -124,7 +124,7 @@ FLOORS: Mapping[str, int] = {
     "conditions": 2,
     "data": 7,
     "recipe": 6,
-    "logger": 7,
+    "logger": 8,
     "extractor": 7,
 }
 """The fewest checks of a group, or of a kind of part, that must run: a suite that judges nothing is not green."""
