@@ -30,11 +30,12 @@ def ended(processes: list[Any], within: float = 120.0) -> list[tuple[int, str, s
     return [(process.returncode, *output) for process, output in zip(processes, outputs, strict=True)]
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=["one host", "two hosts"])
+def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workers")
     gankit.build("torch", **{**SMALL, "data": "digits"}).fit(steps=5).save(folder / "digits")
-    for code, _, err in ended(together(["tests.backends.workers", str(folder), str(STEPS)], COUNT)):
+    far = ["far"] if request.param == "two hosts" else []
+    for code, _, err in ended(together(["tests.backends.workers", str(folder), str(STEPS), *far], COUNT)):
         assert code == 0, err
     return folder
 

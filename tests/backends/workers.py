@@ -192,6 +192,14 @@ def left_to_autograd() -> list[str]:
     return [phase._f.__qualname__ for phase in phases if not phase.possible]
 
 
+def far_apart() -> bool:
+    """Whether the workers have no memory that they share."""
+    from gankit_torch.workers import _lines
+
+    assert _lines.cache_info().misses == 1, "asked once, by what they have computed"
+    return _lines() is None
+
+
 def evaluated(path: Path, **how: Any) -> tuple[dict[str, float], int]:
     """(what a game measures, how many rows this process's extractor looked at)."""
     from gankit.metrics.cnn import DigitsCnn
@@ -228,12 +236,15 @@ def started(commands: Sequence[Sequence[str]], *, threads: int = 1, **options: A
     ]
 
 
-def main(folder: str, steps: str) -> None:
+def main(folder: str, steps: str, *far: str) -> None:
+    if far and os.environ["RANK"] == "1":  # as on another host
+        del os.memfd_create
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a runner in the background ignores it, and so would this
     rank = int(os.environ["RANK"])
     state, rows = from_a_file("torch", Path(folder))
     found = {**states("torch", int(steps)), **state}
     np.savez(Path(folder) / f"{rank}.npz", **found)
+    assert far_apart() == bool(far)
     path = Path(folder) / "digits.safetensors"
     told = {"rows": rows, "autograd": left_to_autograd(), "evaluated": evaluated(path), **accidents("torch", rank)}
     (Path(folder) / f"{rank}.json").write_text(json.dumps(told))
