@@ -1,6 +1,8 @@
-"""How far several workers of torch are from one, for every recipe, and how fast they are; prints tables.
+"""How far several workers are from one, for every recipe, and how fast they are; prints tables.
 
     python -m benchmarks.workers --workers 4 --steps 200            # every recipe, float64, narrow networks
+    python -m benchmarks.workers --workers 4 --backend jax          # of JAX: devices of one process
+    python -m benchmarks.workers --workers 1 --nudge --steps 200    # one worker from itself, a parameter 1e-15 off
     python -m benchmarks.workers --speed --rounds 12                # `dcgan`: two workers of a thread, one of two
 
 The recipes are those of the tests, a few channels wide, with dropout and augmentations.
@@ -30,30 +32,39 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--only", default="", help="recipes, or with --speed backends, with commas between them")
+    parser.add_argument("--backend", choices=("torch", "jax"), default="torch")
+    parser.add_argument("--nudge", action="store_true", help="how far the game itself spreads a rounding error")
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--rounds", type=int, default=12, help="of turns, of two seconds each")
     parser.add_argument("--out", help=argparse.SUPPRESS)  # of one worker
     parser.add_argument("--serve", help=argparse.SUPPRESS)  # of one process of a team
     asked = parser.parse_args()
     if asked.out:
-        played(Path(asked.out), asked.steps, asked.only)
+        played(Path(asked.out), asked)
     elif asked.serve:
         serve(asked.serve)
     elif asked.speed:
         speeds(asked.rounds, asked.only)
     else:
-        distances(asked.workers, asked.steps, asked.only)
+        distances(asked)
 
 
-def played(folder: Path, steps: int, only: str) -> None:
+def played(folder: Path, asked: argparse.Namespace) -> None:
     """By one worker: every array and logged term of every recipe, to a file each."""
     import gankit
 
     rank = os.environ.get("RANK", "0")
-    for recipe in chosen(only):
+    for recipe in chosen(asked.only):
         log, (data, settings) = Log(), GAMES[recipe]
-        game = {"backend": "torch", "dtype": "float64", "batch_size": 8, **settings}
-        trainer: Any = gankit.build(recipe=recipe, data=examples(data), **game).fit(steps=steps, callbacks=[log])
+        game = {"backend": asked.backend, "dtype": "float64", "batch_size": 8, **settings}
+        if asked.backend == "jax":
+            game["devices"] = "all"
+        trainer: Any = gankit.build(recipe=recipe, data=examples(data), **game)
+        if asked.nudge:
+            params = trainer._state.players["generator"].params
+            first = next(iter(params))
+            params[first] = params[first] * (1 + 1e-15)
+        trainer.fit(steps=asked.steps, callbacks=[log])
         arrays = {name: x for name, x in trainer._game.pack(trainer._state)[0].items() if not name.startswith("data/")}
         arrays |= {f"log/{term}": np.array([line[term] for line in log.lines]) for term in log.lines[0]}
         np.savez(folder / f"part-{rank}.npz", **arrays)
@@ -64,17 +75,23 @@ def chosen(only: str) -> list[str]:
     return [recipe for recipe in GAMES if not only or recipe in only.split(",")]
 
 
-def distances(workers: int, steps: int, only: str) -> None:
+def distances(asked: argparse.Namespace) -> None:
     """One row a recipe, as soon as it is played: the greatest difference of any number, and of which."""
     # As `gankit` sets it for itself.
     os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"}
     with TemporaryDirectory() as one, TemporaryDirectory() as many:
-        module = ["benchmarks.workers", "--steps", str(steps), "--only", only, "--out"]
-        subprocess.run([sys.executable, "-m", *module, one], check=True)
-        processes = together([*module, many], workers)
-        print(f"| recipe | {workers} workers from one, after {steps} steps | in |\n|---|---|---|", flush=True)
-        for recipe in chosen(only):
-            files = [Path(many) / f"{recipe}-{rank}.npz" for rank in range(workers)]
+        module = ["benchmarks.workers", "--backend", asked.backend, "--steps", str(asked.steps), "--only", asked.only]
+        subprocess.run([sys.executable, "-m", *module, "--out", one], check=True)
+        module += [*(["--nudge"] if asked.nudge else []), "--out", many]
+        who, ranks = f"{asked.workers} workers", asked.workers
+        if asked.backend == "jax":
+            os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={asked.workers}"
+            who, ranks = f"{asked.workers} devices", 1
+        processes = together(module, ranks)
+        who = f"{who}, nudged," if asked.nudge else who
+        print(f"| recipe | {who} from one, after {asked.steps} steps | in |\n|---|---|---|", flush=True)
+        for recipe in chosen(asked.only):
+            files = [Path(many) / f"{recipe}-{rank}.npz" for rank in range(ranks)]
             while not all(file.exists() for file in files):
                 for process in processes:
                     if process.poll():
