@@ -44,6 +44,19 @@ def check_further_players_by_sgd_follow_the_oracle(subject: Subject) -> None:
     follow(subject, crossed(**SGD, players=players, k=3), 20 if subject.quick else 100)
 
 
+def check_constraints_hold_for_all_players_of_a_phase(subject: Subject) -> None:
+    """A constraint on D would let the second domain's D go, or a constraint on one player would bind its opponent."""
+    limit, sides = 0.2, {"discriminator": ("discriminator", "discriminator-b"), "generator": ("generator", "generator-b")}
+    for side, bound in sides.items():
+        constraint = {"name": "max-norm", "limit": limit, "player": side}
+        trainer = begin(subject.open(), crossed(constraints=[constraint], k=2)).fit(steps=3)
+        for role, player in trainer.players.items():
+            longest = max(np.linalg.norm(a, axis=0).max() for a in player.parameters.values() if a.ndim == 2)
+            kept = bool(longest <= limit + 1e-9)
+            what = f"max-norm of {limit} on the {side}: the columns of the {role} have norms up to {longest:.3f}."
+            require(kept == (role in bound), what)
+
+
 def follow(subject: Subject, config: Config, steps: int) -> None:
     """Play an open game beside the oracle: each term of each step, then the whole state."""
     trainer, recorder = begin(subject.open(config.dtype), config), Recorder()
@@ -93,6 +106,7 @@ CHECKS: tuple[Check, ...] = (
     check_conditions_in_one_move_follow_the_oracle,
     check_further_players_follow_the_oracle,
     check_further_players_by_sgd_follow_the_oracle,
+    check_constraints_hold_for_all_players_of_a_phase,
     check_answers_are_to_the_conditions_asked_for,
     check_open_games_resume,
 )

@@ -28,6 +28,7 @@ from gankit.conformance.running import normalised
 from gankit.conformance.subject import Subject
 from gankit.errors import CapabilityError
 from gankit.interfaces import Backend
+from gankit.layers import Dense, Flatten, LeakyRelu, MinibatchStddev, Reshape, Sigmoid
 from gankit.parts.together import workers_of
 from gankit.play.sharing import sharing
 from gankit.play.workers import writes
@@ -43,10 +44,16 @@ PATIENCE = 180
 PROGRAM = "import sys; from gankit.conformance.workers import carry_out; carry_out(*sys.argv[1:])"
 MASKED = {"augmentations": ["translation", "cutout"], "dtype": "float64"}
 CLIPPED, PENALISED = {"gradient_clip": 0.05, "accumulate": 2}, {"penalties": [{"name": "r1", "weight": 5.0}]}
+COMPARING = {
+    "generator": (Dense(6), Sigmoid(), Reshape((3, 2, 1))),
+    "discriminator": (MinibatchStddev(4), Flatten(), Dense(5), LeakyRelu(), Dense(1), Reshape(())),
+}
+NATIVE = {"generator": "native", "discriminator": "native"}
 GAMES: Mapping[str, Callable[[Backend], Any]] = {
     "clipped": lambda backend: start(backend, small(**CLIPPED)),
     "penalised": lambda backend: start(backend, small(**PENALISED)),
     "normalised": normalised,
+    "compared": lambda backend: start(backend, small(**NATIVE, **PENALISED), brought=COMPARING),
     "masked": lambda backend: start(backend, with_dropout(**MASKED)),
 }
 
@@ -182,6 +189,11 @@ def check_batch_norm_is_by_all_workers(subject: Subject) -> None:
     _alike(subject, "normalised", "statistics of a worker's own rows, in the pass or among the running ones.")
 
 
+def check_workers_compare_with_all_rows(subject: Subject) -> None:
+    """A D that compares the examples of a minibatch would see those of one worker only, or G not learn from the rest."""
+    _alike(subject, "compared", "the rows of other workers left out, or the gradient that reaches one's own by theirs.")
+
+
 def check_workers_draw_as_one_would(subject: Subject) -> None:
     """All workers would train on the same latents, masks and shifts, so more workers would add nothing."""
     _alike(subject, "masked", "numbers drawn for a worker's own rows from a key that all have.")
@@ -213,6 +225,7 @@ CHECKS: tuple[Check, ...] = (
     check_workers_average_their_gradients,
     check_workers_average_their_penalties,
     check_batch_norm_is_by_all_workers,
+    check_workers_compare_with_all_rows,
     check_workers_draw_as_one_would,
     check_workers_share_samples,
     check_one_worker_writes,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from mutants_of_play import with_player
 from planting import Mutant, network, patch, run, step
@@ -104,6 +106,29 @@ def paired_after_all(b):
     return b._replace(discriminator=alike(b.discriminator), generator=alike(b.generator))
 
 
+def one_player_bound(real):
+    """A constraint reaches the player that it names, and no further one of its phase."""
+
+    def descended(game, phase, state, descent, numbers, again=False):
+        apart = state._replace(players=game.ops.copy(state.players))
+        free = real(replace(game, constraints=()), phase, apart, descent, numbers, again)
+        bound = real(game, phase, state, descent, numbers, again)
+        further = {role: player for role, player in free.players.items() if role.endswith("-b")}
+        return bound._replace(players={**bound.players, **further})
+
+    return descended
+
+
+def both_bound(real):
+    """A constraint binds both sides, whomever it names."""
+
+    def made(self):
+        real(self)
+        object.__setattr__(self, "player", "both")
+
+    return made
+
+
 OPEN = (
     Mutant("vectors of other examples", "check_conditions_follow_the_oracle", run(vectors_of_others)),
     Mutant("one mask for the whole minibatch", "check_conditions_follow_the_oracle", run(one_mask)),
@@ -134,6 +159,16 @@ OPEN = (
         core=patch("gankit.play.batches:Batches", "numbers", first_numbers),
     ),
     Mutant("all sources in one order", "check_further_players_by_sgd_follow_the_oracle", run(paired_after_all)),
+    Mutant(
+        "a constraint reaches one player",
+        "check_constraints_hold_for_all_players_of_a_phase",
+        core=patch("gankit.play.step", "descended", one_player_bound),
+    ),
+    Mutant(
+        "a constraint binds both sides",
+        "check_constraints_hold_for_all_players_of_a_phase",
+        core=patch("gankit.parts.constraints:MaxNorm", "__post_init__", both_bound),
+    ),
     Mutant(
         "samples see pictures in the user's units",
         "check_answers_are_to_the_conditions_asked_for",

@@ -63,6 +63,22 @@ def local_statistics():
     TorchWorkers.dealt = property(lambda self: False)
 
 
+def own_rows_compared():
+    from gankit.layers import composite
+
+    composite.batch_rows = composite.own_rows = lambda ops, x: x
+
+
+def others_teach_nothing():
+    from gankit_torch.workers import _Returned
+
+    def forward(ctx, gradient, workers):
+        ctx.workers = workers
+        return workers.own(gradient)
+
+    _Returned.forward = staticmethod(forward)
+
+
 def equal_masks():
     from gankit_torch.workers import TorchWorkers
 
@@ -100,6 +116,8 @@ FAULTS = {
     "one worker moves the average": ("check_workers_average_their_gradients", average_of_one),
     "a penalty holds for one worker's rows": ("check_workers_average_their_penalties", penalty_of_one),
     "batch norm sees a worker's own rows": ("check_batch_norm_is_by_all_workers", local_statistics),
+    "a worker compares its own rows": ("check_workers_compare_with_all_rows", own_rows_compared),
+    "the rows of other workers teach nothing": ("check_workers_compare_with_all_rows", others_teach_nothing),
     "workers draw equal masks": ("check_workers_draw_as_one_would", equal_masks),
     "workers play on equal latents": ("check_workers_draw_as_one_would", equal_latents),
     "shared samples come back by worker": ("check_workers_share_samples", out_of_order),
