@@ -104,7 +104,9 @@ def read(path: Path) -> tuple[dict[str, Array], Mapping[str, str]]:
                 raise _not_whole(path, "it ends too early")
             seal.update(piece)
     if told is not None and told != seal.hexdigest():
-        raise _not_whole(path, f"its bytes are not those that were written (SHA-256 {seal.hexdigest()[:12]}…, not {told[:12]}…)")
+        raise _not_whole(
+            path, f"its bytes are not those that were written (SHA-256 {seal.hexdigest()[:12]}…, not {told[:12]}…)"
+        )
     try:
         arrays = {
             name: _aligned(payload[start:end], dtype).reshape(shape)

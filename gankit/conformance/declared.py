@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from gankit.conformance.cases import drawn
-from gankit.conformance.compare import agree_by_name
+from gankit.conformance.compare import agree_by_name, require
 from gankit.conformance.examples import EXAMPLES
 from gankit.conformance.promises import undoubted
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.interfaces import Backend
+from gankit.layers import (
+    AsCondition,
+    Dense,
+    Flatten,
+    KeepKnown,
+    Layers,
+    PixelShuffle,
+    Relu,
+    Reshape,
+    Sigmoid,
+    Tanh,
+    output_range,
+)
 from gankit.plug.capabilities import ALL, BFLOAT16, needs
 
 
@@ -43,6 +56,17 @@ def check_bfloat16_that_works_is_declared(subject: Subject) -> None:
         raise AssertionError(f"precision='bfloat16' works, and {BFLOAT16!r} is not among the capabilities.")
 
 
+def check_the_range_of_g_is_seen_through_its_last_layers(subject: Subject) -> None:
+    """Data would be scaled to numbers that G cannot reach, because a layer stands behind its last activation."""
+    behind: tuple[Layers, ...] = ((), (Flatten(),), (Reshape((2, 2, 1)),), (PixelShuffle(2),), (KeepKnown(),))
+    for activation, want in ((Tanh(), "symmetric"), (Sigmoid(), "unit"), (Relu(), "free")):
+        for last in behind:
+            row: Layers = (Dense(4), activation, *last)
+            for g in (row, (AsCondition(row),)):
+                got = output_range(g)
+                require(got == want, f"A G that ends in {row[1:]} is said to reach {got!r}; it is {want!r}.")
+
+
 class Undoubted:
     """A backend that is believed to have everything."""
 
@@ -53,4 +77,8 @@ class Undoubted:
         return getattr(self._backend, name)
 
 
-CHECKS: tuple[Check, ...] = (check_layers_that_work_are_declared, check_bfloat16_that_works_is_declared)
+CHECKS: tuple[Check, ...] = (
+    check_layers_that_work_are_declared,
+    check_bfloat16_that_works_is_declared,
+    check_the_range_of_g_is_seen_through_its_last_layers,
+)

@@ -10,13 +10,15 @@ import numpy as np
 
 from gankit.arrays import Array
 from gankit.conformance.compare import agree, require
-from gankit.conformance.games import Recorder, small, start
+from gankit.conformance.games import Recorder, examples, small, start
+from gankit.conformance.open_games import with_labelled
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.data.dataset import Dataset
 from gankit.interfaces import Moment
-from gankit.layers import Dense, Flatten, LeakyRelu, Relu, Reshape
+from gankit.layers import Conv, ConvTranspose, Dense, Flatten, LeakyRelu, Relu, Reshape
 from gankit.parts.initializers import GlorotUniform, HeNormal, Normal, Sparse, Uniform
+from gankit.play.labelled import drawn_sources
 
 EXAMPLES = 11
 
@@ -48,6 +50,31 @@ def check_starting_values_are_those_of_their_initialiser(subject: Subject) -> No
     counts = sorted(set((sparse != 0).sum(axis=0).tolist()))
     require(counts == [2], f"Sparse(2): units have {counts} inputs that are not 0; each must have 2.")
     spread(sparse[sparse != 0], 0.7, "Sparse(2, std=0.7), what is not 0")
+
+
+def check_starting_values_of_windows_count_every_pixel(subject: Subject) -> None:
+    """Convolutions would start as many times too large as their windows have pixels, in one direction or in both."""
+    wide = (3, 2, 30)  # in channels, of which each has a window of 2 x 2
+    generator = (
+        Dense(math.prod(wide)),
+        Reshape(wide),
+        Conv(40, 3, kernel=GlorotUniform(), bias=None),
+        ConvTranspose(20, 3, 1, 1, kernel=HeNormal(), bias=None),
+        Conv(1, 1),
+    )
+    discriminator = (Conv(300, 2, kernel=HeNormal(0.5), bias=None), LeakyRelu(), Flatten(), Dense(1), Reshape(()))
+    trainer = start(
+        subject.open(),
+        small(generator="native", discriminator="native"),
+        brought={"generator": generator, "discriminator": discriminator},
+    )
+    g, d = trainer.generator.parameters, trainer.discriminator.parameters
+    limit = math.sqrt(6 / (9 * 30 + 9 * 40))
+    spread(g["conv0/kernel"], limit / math.sqrt(3), "GlorotUniform, of 30 and 40 channels in windows of 3 x 3")
+    farthest = float(np.abs(g["conv0/kernel"]).max()) / limit
+    require(0.95 < farthest <= 1, f"GlorotUniform of a convolution reaches {farthest:.3f} of its limit.")
+    spread(g["convtranspose0/kernel"], math.sqrt(2 / (9 * 40)), "HeNormal, of 40 channels in windows of 3 x 3")
+    spread(d["conv0/kernel"], 0.5 / math.sqrt(4), "HeNormal(0.5), of one channel in windows of 2 x 2")
 
 
 def spread(drawn: Array, std: float, what: str) -> None:
@@ -85,7 +112,21 @@ def check_every_epoch_has_an_order_of_its_own(subject: Subject) -> None:
     require(len(set(epochs)) == 3, f"Two of three epochs see the examples in one order: {epochs}.")
 
 
+def check_labels_are_kept_by_the_seed(subject: Subject) -> None:
+    """Every seed of a semi-supervised game would have the same labelled examples, or one class more than another."""
+    kept = [drawn_sources(with_labelled(seed=seed), examples())["labelled"] for seed in (0, 0, 1, 2)]
+    first, again, *others = [tuple(map(bytes, np.ascontiguousarray(data.x))) for data in kept]
+    require(first == again, "Two games of one seed keep the labels of different examples.")
+    require(all(first != other for other in others), "Games of different seeds keep the labels of the same examples.")
+    for data in kept:
+        assert data.labels is not None and data.num_classes is not None
+        counts = np.bincount(data.labels, minlength=data.num_classes)
+        require(counts.max() - counts.min() <= 1, f"Of 7 labelled examples the classes have {counts.tolist()}.")
+
+
 CHECKS: tuple[Check, ...] = (
     check_starting_values_are_those_of_their_initialiser,
+    check_starting_values_of_windows_count_every_pixel,
+    check_labels_are_kept_by_the_seed,
     check_every_epoch_has_an_order_of_its_own,
 )

@@ -190,7 +190,7 @@ def check_batch_norm_is_by_all_workers(subject: Subject) -> None:
 
 
 def check_workers_compare_with_all_rows(subject: Subject) -> None:
-    """A D that compares the examples of a minibatch would see those of one worker only, or G not learn from the rest."""
+    """A D that compares the examples of a minibatch would see those of one worker, or G not learn from the rest."""
     _alike(subject, "compared", "the rows of other workers left out, or the gradient that reaches one's own by theirs.")
 
 

@@ -129,6 +129,21 @@ def both_bound(real):
     return made
 
 
+def unturned(real):
+    """E is taught as G is: that its pairs look real."""
+    return lambda said: said
+
+
+def turned_on_one_side(real):
+    """E's real examples are turned into fakes, and what they are set against stays a fake."""
+    passes = iter(range(10**9))
+
+    def turned(said):
+        return said if next(passes) % 2 == 0 else real(said)
+
+    return turned
+
+
 OPEN = (
     Mutant("vectors of other examples", "check_conditions_follow_the_oracle", run(vectors_of_others)),
     Mutant("one mask for the whole minibatch", "check_conditions_follow_the_oracle", run(one_mask)),
@@ -168,6 +183,16 @@ OPEN = (
         "a constraint binds both sides",
         "check_constraints_hold_for_all_players_of_a_phase",
         core=patch("gankit.parts.constraints:MaxNorm", "__post_init__", both_bound),
+    ),
+    Mutant(
+        "E learns as G does",
+        "check_an_encoder_learns_against_g",
+        core=patch("gankit.play.phases", "turned", unturned),
+    ),
+    Mutant(
+        "a loss that compares sets E against fakes",
+        "check_an_encoder_learns_against_g",
+        core=patch("gankit.play.phases", "turned", turned_on_one_side),
     ),
     Mutant(
         "samples see pictures in the user's units",

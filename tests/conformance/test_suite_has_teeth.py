@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from mutants_of_choices import CHOICES
 from mutants_of_coordination import COORDINATION
 from mutants_of_entry import ENTRY
 from mutants_of_functions import FUNCTIONS
@@ -45,6 +46,7 @@ MUTANTS = (
     *UPDATES,
     *RULES,
     *PROBES,
+    *CHOICES,
 )
 CHECKS = {check.__name__: check for checks in GROUPS.values() for check in checks}
 BACKENDS = registry.names("backends")
