@@ -1,4 +1,4 @@
-"""Faults of what is drawn before a game, of how it is set up, and of latents that are chosen after it."""
+"""Faults of what is drawn before a game, of further optimizers, and of latents that are chosen after it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import math
 import numpy as np
 from planting import Mutant, patch
 
+from gankit.parts.optimizers import Adam
+
 LEADS, PASSES, REFINES = (
     "check_latent_optimisation_is_the_papers",
     "check_rejection_takes_as_many_as_d_says",
     "check_refined_latents_follow_adam",
 )
 OPTIMISATION = ("gankit.play.choosing:LatentOptimisation", "latents")
+OTHERS = "check_other_optimizers_follow_their_papers"
 WINDOWS = "check_starting_values_of_windows_count_every_pixel"
 KEPT, RANGE = "check_labels_are_kept_by_the_seed", "check_the_range_of_g_is_seen_through_its_last_layers"
 
@@ -117,7 +120,36 @@ def range_of_the_last(*through):
     return patch("gankit.conformance.declared", "output_range", changed)
 
 
+def epsilon_inside(real):
+    """RMSprop's epsilon is under the root."""
+
+    def update(self, o, p, g, slots, numbers, count):
+        second = self.decay * slots["second"] + (1 - self.decay) * (g * g)
+        return p - numbers["lr"] * g / o.xp.sqrt(second + self.eps), {"second": second}
+
+    return update
+
+
+def plain_twice(real):
+    """An optimistic optimizer looks ahead from the third step on."""
+    return lambda o, direction, previous, count: real(o, direction, previous, count - 1.0)
+
+
+def coupled(real):
+    """The decay is a part of the gradient, as L2's."""
+    return lambda self, o, p, g, slots, numbers, count: Adam.update(
+        self, o, p, g + self.weight_decay * p, slots, numbers, count
+    )
+
+
 CHOICES = (
+    Mutant(
+        "RMSprop's epsilon is under the root",
+        OTHERS,
+        core=patch("gankit.parts.optimizers:RmsProp", "update", epsilon_inside),
+    ),
+    Mutant("optimism begins late", OTHERS, core=patch("gankit.parts.optimistic", "ahead", plain_twice)),
+    Mutant("AdamW decays through the moments", OTHERS, core=patch("gankit.parts.optimizers:AdamW", "update", coupled)),
     Mutant("slopes are damped by their mean", LEADS, core=patch(*OPTIMISATION, mean_of_squares)),
     Mutant("slopes are damped by those of all", LEADS, core=patch(*OPTIMISATION, shared_damping)),
     Mutant("half of D's logits decide", PASSES, core=patch("gankit.play.choosing", "probability", tempered)),
