@@ -228,7 +228,8 @@ def configure(
     """The config of a recipe with changes; what is None stays the recipe's."""
     recipe_settings = cast(Mapping[str, Setting], registry.load("recipes", recipe))
     named = {"loss": loss, "penalties": penalties, "dtype": dtype, "data": None if data is None else data_name(data)}
-    config = Config().with_settings(recipe_settings)
+    # How long it is trained is not a part of the game; `usual_steps` knows.
+    config = Config().with_settings({name: value for name, value in recipe_settings.items() if name != "steps"})
     return config.with_settings(
         {**settings, **{name: value for name, value in named.items() if value is not None}, "recipe": recipe}
     )

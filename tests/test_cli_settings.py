@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from gankit.building import configure
-from gankit.cli.settings import Options, assigned, parsed
+from gankit.cli.settings import Options, assigned, parsed, told_steps
 from gankit.errors import ConfigError
+from gankit.plug import registry
+from gankit.runs.folder import Run
 
 
 @pytest.mark.parametrize(
@@ -121,3 +123,21 @@ def test_what_begins_as_a_table_and_is_none_says_what_is_missing():
         r"Put quotes around text: \{schedule = \"ramp\"",
     ):
         assigned(["g.lr={schedule=ramp}"])
+
+
+def test_a_recipe_says_how_long_it_is_trained_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """5,000 steps of the paper's MNIST game draw nothing but ones."""
+    assert told_steps("gan-2014", None) == 20_000
+    assert told_steps("mlp", None) == told_steps(None, None) == told_steps(None, tmp_path / "new") == 5_000
+    run = Run(tmp_path / "run")
+    run.begin(configure("gan-2014", "digits"))
+    assert told_steps(None, run.folder) == 20_000, "of a run that goes on"
+    assert told_steps("mlp", run.folder) == 5_000, "what is asked for comes first"
+    monkeypatch.setattr(registry, "names", lambda kind: ())
+    assert told_steps(None, run.folder) == 5_000, "of a run whose recipe is not installed here"
+
+
+def test_how_long_is_no_setting_of_the_game() -> None:
+    assert "steps" not in configure("gan-2014").to_plain()
+    with pytest.raises(ConfigError, match="steps"):
+        configure("gan-2014", steps=3)

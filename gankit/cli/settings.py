@@ -145,3 +145,13 @@ def _assign(table: dict[str, Any], path: Sequence[str], value: Any, text: str) -
         table = table[key]
     old = table.get(path[-1])
     table[path[-1]] = {**old, "name": value} if isinstance(old, dict) and isinstance(value, str) else value
+
+
+def told_steps(recipe: str | None, out: Path | None) -> int:
+    """How long a game is trained where nobody says: the recipe that is named, or that of the run to go on with."""
+    from gankit.plug.listing import usual_steps
+    from gankit.runs.folder import Run
+
+    if recipe is None and out is not None and Run(out).exists():
+        recipe = Run(out).config().recipe
+    return usual_steps(recipe or "mlp")

@@ -16,7 +16,7 @@ from gankit import switches
 from gankit.cli.duration import seconds
 from gankit.cli.heap import keep_freed_memory
 from gankit.cli.session import Session, is_unmeasured, warn
-from gankit.cli.settings import Options
+from gankit.cli.settings import Options, told_steps
 from gankit.cli.team import among, follow, leading, position, team, tell
 from gankit.errors import ConfigError, did_you_mean, one_of
 
@@ -61,7 +61,12 @@ def train(
     data: Annotated[
         str | None, typer.Option(help="Built-in data, .npz, .npy, a table (.csv), or images: faces@64, faces.zip@64.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="How many steps in total, including those done before.")] = 5_000,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="How many steps in total, including those done before.  [default: the recipe's, mostly 5,000]"
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The seed of everything random.  [default: 0]")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = None,
@@ -121,8 +126,8 @@ def train(
     if skip_broken:
         data = _skipping(data)
     options = Options(
-        backend=backend, recipe=recipe, data=data, steps=steps, seed=seed, dtype=dtype, device=device, devices=devices,
-        loss=loss, penalty=tuple(penalty or ()), lr=lr, batch_size=batch_size,
+        backend=backend, recipe=recipe, data=data, steps=steps or told_steps(recipe, out), seed=seed, dtype=dtype,
+        device=device, devices=devices, loss=loss, penalty=tuple(penalty or ()), lr=lr, batch_size=batch_size,
         given=tuple(given or ()), source=tuple(source or ()), set=tuple(set_ or ()), out=out,
         log_every=log_every, sample_every=sample_every, checkpoint_every=checkpoint_every,
         evaluate_every=evaluate_every, evaluate=evaluate, logger=tuple(logger or ()), budget=budget,

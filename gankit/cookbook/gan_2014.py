@@ -48,6 +48,7 @@ MNIST = {
     "latent_dim": 100,
     "prior": "uniform",
     "batch_size": 100,
+    "steps": 20_000,  # after 5,000 nearly all samples are ones
 }
 
 # tfd_pretrain/pretrain.yaml, for 48x48 faces; generator={"code": 100} is the net of train.yaml

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from gankit.cli.settings import Options
+from gankit.cli.settings import Options, told_steps
 from gankit.config import NAMES, as_toml
 from gankit.errors import ConfigError, did_you_mean, one_of
 from gankit.runs.folder import flat
@@ -112,7 +112,7 @@ def _spec(path: Path, table: Mapping[str, Any]) -> Spec:
     given["set"] = tuple(f"{key}={as_toml(value)}" for key, value in fixed_settings.items())
     if better not in (None, "higher", "lower"):
         raise ConfigError(f"better = {better!r}: expected 'higher' or 'lower'.{did_you_mean(better, _WAYS)}")
-    steps = given.get("steps", Options.steps)
+    steps = given.setdefault("steps", told_steps(given.get("recipe"), None))
     if not (term := _is_term(metric)):
         given |= {"evaluate_every": given.get("evaluate_every") or steps, "evaluate": metric}
     if given.get("evaluate_every") and steps % given["evaluate_every"]:

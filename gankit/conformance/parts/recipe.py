@@ -112,6 +112,9 @@ def check_recipe_contract(candidate: Candidate) -> None:
     named = recipe.keys() & {"recipe"}
     require(not named, f"{candidate.name!r} says 'recipe' itself: that is the name that it is registered under.")
     configure(candidate.name)  # raises ConfigError for a setting that does not exist
+    steps = recipe.get("steps", 1)
+    whole = isinstance(steps, int) and not isinstance(steps, bool) and steps > 0
+    require(whole, f"{candidate.name!r}: steps={steps!r}; it must be how many steps to train, a whole number above 0.")
 
 
 def check_recipe_is_plain(candidate: Candidate) -> None:
