@@ -8,7 +8,7 @@ import pytest
 
 from gankit.config import LABELLED, Part
 from gankit.interfaces.values import Choice, Port
-from gankit.layers import Layer, Residual, Skip
+from gankit.layers import AsCondition, Layer, Residual, Skip
 from gankit.networks.spec import GameSpec
 from gankit.plug.making import make
 
@@ -18,6 +18,9 @@ BESIDE = GameSpec((16, 16, 3), 8, given={"image": Port("image", (16, 16, 3))})
 SMALLER = GameSpec((16, 16, 3), 8, given={"image": Port("image", (4, 4, 3))})
 ROWS = GameSpec((5,), 8, choices=(Choice(0, 2, (0.5, 0.5)), Choice(2, 5, (0.2, 0.3, 0.5))), bounded=False)
 SERIES = GameSpec((16, 2), 8, bounded=False)
+LIKE = GameSpec((16, 2), 8, bounded=False, given={"style": Port("vector", (3,))})
+HIDDEN = GameSpec((16, 16, 3), 8, given={"image": Port("image", (16, 16, 3)), "mask": Port("mask", (16, 16, 1))})
+PARTS = GameSpec((5,), 8, given={"part": Port("part", (5,)), "mask": Port("mask", (5,))}, bounded=False)
 
 
 def told(layers: Iterable[Layer]) -> str:
@@ -29,7 +32,7 @@ def one(layer: Layer) -> str:
     name = type(layer).__name__
     if isinstance(layer, Residual):
         return f"{name}[{told(layer.main)} | {told(layer.shortcut)}]"
-    if isinstance(layer, Skip):
+    if isinstance(layer, Skip | AsCondition):
         return f"{name}[{told(layer.inner)}]"
     words = (
         "features",
@@ -156,6 +159,44 @@ def one(layer: Layer) -> str:
             SERIES,
             "Conv1d(6,5,1) LeakyRelu(0.2) Conv1d(12,5,2) LeakyRelu(0.2) Conv1d(24,5,2) LeakyRelu(0.2) Flatten "
             "Dense(48) LeakyRelu(0.2) Features Dense(1) Reshape(())",
+        ),
+        (
+            "discriminators",
+            Part("series", {"width": 6}),
+            LIKE,
+            "Conv1d(6,5,1) LeakyRelu(0.2) Conv1d(12,5,2) LeakyRelu(0.2) Conv1d(24,5,2) LeakyRelu(0.2) Flatten "
+            "ConcatCondition((3,)) Dense(48) LeakyRelu(0.2) Features Dense(1) Reshape(())",
+        ),
+        (
+            "generators",
+            Part("completion", {"width": 6, "hidden": 9}),
+            HIDDEN,
+            "AsCondition[TakeCondition((16,16,3)) ConcatCondition((16,16,1)) Conv(6,4,2) LeakyRelu(0.2) "
+            "Skip[Conv(12,4,2) LeakyRelu(0.2) "
+            "Skip[Flatten Dense(9) LeakyRelu(0.2) ConcatCondition((8,)) Dense(192) Reshape((4,4,12)) "
+            "BatchNorm ConditionAffine((8,)) Relu] "
+            "Conv(24,3,1) PixelShuffle(2) BatchNorm ConditionAffine((8,)) Relu] "
+            "Conv(12,3,1) PixelShuffle(2) Tanh] KeepKnown",
+        ),
+        (
+            "discriminators",
+            Part("completion", {"width": 6, "hidden": 9}),
+            HIDDEN,
+            "ConcatCondition((16,16,1)) Conv(6,4,2) LeakyRelu(0.2) Conv(12,4,2) LeakyRelu(0.2) Flatten "
+            "Dense(9) LeakyRelu(0.2) Features Dense(1) Reshape(())",
+        ),
+        (
+            "generators",
+            Part("completion", {"hidden": 9}),
+            PARTS,
+            "ConcatCondition((5,)) ConcatCondition((5,)) Dense(9) BatchNorm Relu Dense(9) BatchNorm Relu Dense(5) "
+            "KeepKnown",
+        ),
+        (
+            "discriminators",
+            Part("completion", {"hidden": 9}),
+            PARTS,
+            "ConcatCondition((5,)) Dense(9) LeakyRelu(0.2) Dense(9) LeakyRelu(0.2) Features Dense(1) Reshape(())",
         ),
     ],
     ids=lambda value: f"{value.name}" if isinstance(value, Part) else "",
