@@ -7,8 +7,12 @@ import pytest
 
 import gankit
 from gankit.conformance.compare import bit_equal
-from gankit.conformance.games import leaves
+from gankit.conformance.games import Recorder, examples, leaves, minibatches, small
+from gankit.conformance.open_games import begin, flat
+from gankit.conformance.open_oracle import Net
 from gankit.errors import ConfigError
+from gankit.play.streams import Streams
+from gankit.plug.making import open_backend
 from tests.backends.test_recipes import cli  # noqa: F401
 
 RNG = np.random.default_rng(3)
@@ -262,3 +266,31 @@ def test_a_frozen_encoder_stays_while_g_and_d_play_on_its_pairs(backend):
     after = leaves(gan.fit(steps=2))
     moved = {name.split("/")[0] for name in after if (after[name] != before[name]).any()}
     assert moved == {"generator", "discriminator"}
+
+
+@pytest.mark.parametrize("pixels", [0.0, 3.0])
+def test_inversion_is_its_formula(backend, pixels):
+    """The mean over z, and `pixels` times both means over pixels: of fakes and of real examples."""
+    still = {"name": "sgd", "lr": 0.0}
+    config = small(
+        players={"encoder": {"network": {"name": "mlp", "hidden": [5], "norm": False}}},
+        penalties=[{"name": "inversion", "pixels": pixels}],
+        generator_optimizer=still,
+        discriminator_optimizer=still,
+    )
+    trainer, recorder = begin(open_backend(backend, "cpu", "float64"), config), Recorder()
+    g, e = (trainer.players[role].parameters for role in ("generator", "encoder"))
+    rows = Streams(config.seed).order("order/generator", 0, 1, config.batch_size, len(examples()))[0]
+    x, z = flat(examples().x[rows]) / 255.0, next(minibatches(config, 0, 1)).g_z
+
+    def decoded(z):
+        return Net(slope=0.0, end="sigmoid").forward(g, z, {}).out
+
+    def encoded(x):
+        return Net().forward(e, x, {}).out
+
+    fake = decoded(z)
+    want = ((encoded(fake) - z) ** 2).mean()
+    want += pixels * (((decoded(encoded(fake)) - fake) ** 2).mean() + ((decoded(encoded(x)) - x) ** 2).mean())
+    trainer.fit(steps=1, callbacks=[recorder])
+    assert recorder.terms[0]["inversion"] == pytest.approx(want, rel=1e-9)
