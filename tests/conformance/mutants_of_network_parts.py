@@ -126,6 +126,11 @@ def deaf_to_slope(spec, *, width: int = 8, slope: float = 0.2):
     return (Flatten(), *spec.labels(), Dense(width), LeakyRelu(0.2), Dense(1), LOGIT)
 
 
+def half_deaf_to_slope(spec, *, width: int = 8, slope: float = 0.2):
+    hidden = (layers.Skip((Dense(width), LeakyRelu(0.2))),)
+    return (Flatten(), *spec.labels(), Dense(width), LeakyRelu(slope), *hidden, Dense(1), LOGIT)
+
+
 def deaf_to_norm(spec, *, hidden: tuple[int, ...] = (8, 8), norm: bool = False):
     dense = tuple(layer for width in hidden for layer in (Dense(width), Relu()))
     return (
@@ -294,6 +299,7 @@ NETWORKS = (
         ("D with dropout for an activation", "check_network_bends", straight("D", layers.Dropout(0.5))),
         ("G deaf to its width", "check_network_settings_act", deaf_to_width),
         ("D deaf to its slope", "check_network_settings_act", deaf_to_slope),
+        ("D with one of two slopes", "check_network_settings_act", half_deaf_to_slope),
         ("G deaf to a switch", "check_network_settings_act", deaf_to_norm),
         ("D that sees a square", "check_network_reads_every_number", square_minded),
         ("G that leaves a row out", "check_network_reads_every_number", one_row_too_few),

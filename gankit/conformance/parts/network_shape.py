@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from gankit.conformance.parts.settings_act import others
 from gankit.conformance.subject import Candidate, NotApplicable
 from gankit.errors import CapabilityError
 from gankit.interfaces import Port
-from gankit.layers import output_range
+from gankit.layers import Layer, Layers, output_range
 from gankit.networks import GameSpec, Native
 
 OBLONG = ((8, 12, 1), (16, 8, 1), (28, 56, 1), (32, 64, 3), (64, 32, 3))
@@ -80,12 +81,37 @@ def check_network_settings_act(candidate: Candidate) -> None:
             for value in others(setting):
                 changed = _made(candidate, spec, **{setting.name: value})
                 tried += [] if changed is None else [changed != with_default]
+                if changed is not None and isinstance(setting.default, float):
+                    _reaches_all(candidate, setting, with_default, changed)
             if any(tried):
                 break
         require(
             any(tried) or not tried,
             f"{candidate.name!r}: its layers are the same whatever {setting.name} is. Use the setting, or remove it.",
         )
+
+
+def _reaches_all(candidate: Candidate, setting: inspect.Parameter, before: Layers, after: Layers) -> None:
+    """Require that a setting changes every layer that has a number of its name and value, if it changes any."""
+    pairs = list(zip(_held(before, setting.name), _held(after, setting.name), strict=False))
+    own = [new for old, new in pairs if old == setting.default]
+    kept = own.count(setting.default)
+    require(
+        kept in (0, len(own)),
+        f"{candidate.name!r}: {setting.name} changes {len(own) - kept} layers, and {kept} others keep "
+        f"{setting.name}={setting.default}. Use the setting in all of them.",
+    )
+
+
+def _held(layers: Iterable[Any], name: str) -> Iterator[float]:
+    """The numbers of that name which layers have, and those inside of them, from the input on."""
+    for layer in layers:
+        for field in fields(layer):
+            value = getattr(layer, field.name)
+            if field.name == name and isinstance(value, float):
+                yield value
+            inside = value if isinstance(value, tuple) else (value,)
+            yield from _held((each for each in inside if isinstance(each, Layer)), name)
 
 
 def _made(candidate: Candidate, spec: GameSpec, **settings: Any) -> Any:
