@@ -20,6 +20,7 @@ from gankit.conformance.opened import latents
 from gankit.conformance.results import Check
 from gankit.conformance.subject import Subject
 from gankit.data.dataset import Dataset
+from gankit.play.completing import complete
 
 N = 6
 G, D = Net(slope=0.0, end="sigmoid"), Net()
@@ -94,7 +95,25 @@ def check_refined_latents_follow_adam(subject: Subject) -> None:
     agree(trainer.encode(x, ema=False, refine=5), z, "latents after 5 steps of refinement", rtol=1e-5, atol=1e-6)
 
 
+def check_completions_answer_what_is_known(subject: Subject) -> None:
+    """`gankit complete` would change what is known, or complete another example, or one under another mask."""
+    config = small(given=[{"name": "mask", "kind": "pixels", "share": 0.4}])
+    trainer = played(subject, config)
+    x, known = measured().x[3], np.array([[1, 0], [1, 1], [0, 0]], bool)[..., None]
+    answers = complete(trainer, x, known, n=N, ema=False)
+    require(bool((answers[:, known] == x[known]).all()), "Known pixels are changed where an example is completed.")
+    given = {"image": np.tile(flat((x * known)[None]), (N, 1)), "mask": np.tile(flat(known[None]), (N, 1))}
+    net = Net(tuple(trainer.config.conditions), 0.0, "sigmoid")
+    want = net.forward(trainer.players["generator"].parameters, latents(trainer, N), given).out
+    hidden = ~known.reshape(-1)
+    got = flat(answers)[:, hidden]
+    agree(got, want[:, hidden], "the hidden pixels of a completion", rtol=1e-9, atol=1e-9)
+    without = complete(trainer, np.where(known, x, np.nan), n=N, ema=False)
+    agree(without, answers, "a completion where NaN says what is hidden", rtol=0)
+
+
 CHECKS: tuple[Check, ...] = (
+    check_completions_answer_what_is_known,
     check_latent_optimisation_is_the_papers,
     check_rejection_takes_as_many_as_d_says,
     check_refined_latents_follow_adam,

@@ -110,7 +110,7 @@ FLOORS: Mapping[str, int] = {
     "losses": 11,
     "step": 48,
     "open game": 8,
-    "training": 7,
+    "training": 8,
     "same seed": 11,
     "resume": 10,
     "data parallel": 6,

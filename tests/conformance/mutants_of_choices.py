@@ -15,6 +15,7 @@ LEADS, PASSES, REFINES = (
     "check_refined_latents_follow_adam",
 )
 OPTIMISATION = ("gankit.play.choosing:LatentOptimisation", "latents")
+COMPLETES = "check_completions_answer_what_is_known"
 OTHERS = "check_other_optimizers_follow_their_papers"
 WINDOWS = "check_starting_values_of_windows_count_every_pixel"
 KEPT, RANGE = "check_labels_are_kept_by_the_seed", "check_the_range_of_g_is_seen_through_its_last_layers"
@@ -72,6 +73,26 @@ def one_decay(real):
 def error_of_all(real):
     """Every example goes down the mean slope of all."""
     return lambda slopes, z, steps: real(lambda at: np.broadcast_to(slopes(at).mean(axis=0), at.shape), z, steps)
+
+
+def upside_down(real):
+    """What is hidden is taken for known, and the other way round, wherever G is asked."""
+
+    def sample(self, n, *, given=None, **how):
+        turned = {name: 1 - v if name == "mask" else v for name, v in (given or {}).items()}
+        return real(self, n, given=turned or None, **how)
+
+    return sample
+
+
+def rounded_through_g(real):
+    """Known values are those that come back from G."""
+
+    def complete(gan, x, mask=None, *, n=8, seed=0, ema=None):
+        answers = real(gan, x, mask, n=n, seed=seed, ema=ema)
+        return answers.astype(np.float16).astype(answers.dtype)
+
+    return complete
 
 
 def one_sided(real):
@@ -161,6 +182,16 @@ CHOICES = (
     ),
     Mutant(
         "all examples are refined by one slope", REFINES, core=patch("gankit.play.trainer", "refined", error_of_all)
+    ),
+    Mutant(
+        "completions are of the other part",
+        COMPLETES,
+        core=patch("gankit.play.trainer:AdversarialTrainer", "sample", upside_down),
+    ),
+    Mutant(
+        "known pixels are rounded",
+        COMPLETES,
+        core=patch("gankit.conformance.choosing", "complete", rounded_through_g),
     ),
     Mutant(
         "Glorot's window has inputs only",
