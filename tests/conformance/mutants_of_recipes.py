@@ -78,7 +78,8 @@ RECIPES = tuple(
     for fault in (
         ("a function", "check_recipe_contract", function),
         ("a setting that there is not", "check_recipe_contract", recipe(latent=3)),
-        ("how long to train", "check_recipe_contract", recipe(steps=1000)),
+        ("how long to train, in words", "check_recipe_contract", recipe(steps="long")),
+        ("no steps", "check_recipe_contract", recipe(steps=0)),
         ("names itself", "check_recipe_contract", recipe(recipe="broken")),
         ("an object for a loss", "check_recipe_is_plain", recipe(loss=Own())),
         ("a path", "check_recipe_is_plain", recipe(sources={"b": Path("b.npz")})),
