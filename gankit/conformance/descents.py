@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from gankit.conformance.subject import Subject
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(ABC):
     """An optimizer by its formula. slots: what it remembers of each parameter, from 0 on."""
 
     slots: tuple[str, ...]
@@ -34,8 +35,9 @@ class Rule:
                 slots[slot][name] = array
         return moved
 
+    @abstractmethod
     def one(self, p: Array, g: Array, own: dict[str, Array], updates: int) -> Array:
-        raise NotImplementedError
+        """A parameter after one step down g; own: its slots, which move on. updates: how many went before."""
 
     def leaves(self, slots: dict[str, Params], t: int) -> dict[str, Array]:
         return {f"{slot}/{name}": array for slot, arrays in slots.items() for name, array in arrays.items()}
