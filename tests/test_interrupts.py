@@ -1,10 +1,11 @@
-"""What a signal does that falls where Python loses exceptions."""
+"""What a signal does that falls where Python loses exceptions, or where an exception breaks foreign code."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import time
 import weakref
 
 import pytest
@@ -49,3 +50,19 @@ def test_what_else_is_lost_is_still_told(monkeypatch):
         del thing
     assert reference() is None
     assert [str(error) for error in told] == ["of somebody else"]
+
+
+def test_an_import_is_not_broken_off(tmp_path, monkeypatch):
+    """A compiled module that is imported calls Python, and crashes where that raises."""
+    lines = ["import os, signal, time", "os.kill(os.getpid(), signal.SIGTERM)", "time.sleep(0.1)", "whole = True"]
+    (tmp_path / "heavy_module.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    usual = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
+    with Asked().taken([signal.SIGTERM]), pytest.raises(Stopped) as stopped:
+        import heavy_module
+
+        assert heavy_module.whole
+        time.sleep(5)
+    assert stopped.value.number == signal.SIGTERM and sys.modules.pop("heavy_module").whole
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)] == usual
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0

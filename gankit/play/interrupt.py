@@ -16,6 +16,8 @@ ENDS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") i
 """Signals that ask a program to end: Ctrl-C, a scheduler or `kill`, a terminal that closes."""
 ONE_WISH = 0.25
 """Seconds in which further signals say the same: a terminal and a wrapper around the command may both send one."""
+IMPORTED = 0.02
+"""Seconds until it is looked at again whether an import, which must not be broken off, has come to its end."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -49,6 +51,7 @@ class Asked:
         self.leaves, self.last_words = leaves, ""
         self._since = 0.0
         self._deferred = 0
+        self._alarm: Any = None
 
     def __call__(self) -> bool:
         """Whether to end."""
@@ -67,10 +70,22 @@ class Asked:
         """The handler of a signal."""
         if self.number is None:
             self.number, self._since = number, time.monotonic()
-            if not self._deferred:
-                raise Stopped(number)
+            self._end(number, frame)
         elif not self.leaves and time.monotonic() - self._since > ONE_WISH:
             raise StoppedAtOnce(number)
+
+    def _end(self, number: int, frame: Any) -> None:
+        """Raise Stopped, unless that is deferred; after an import, where the signal fell into one.
+
+        Compiled modules call Python while they are imported, and crash where that raises: seen in jaxlib.
+        """
+        if self._deferred or self.number is None:
+            return
+        if not (_imports(frame) and hasattr(signal, "setitimer")):
+            raise Stopped(self.number)
+        if number != signal.SIGALRM:
+            self._alarm = signal.signal(signal.SIGALRM, self._end)
+        signal.setitimer(signal.ITIMER_REAL, IMPORTED)
 
     @contextmanager
     def deferring(self) -> Iterator[Asked]:
@@ -101,9 +116,19 @@ class Asked:
             yield self
         finally:
             sys.unraisablehook = unraisable
+            if self._alarm is not None:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, self._alarm)
             ending = self.leaves and self.number is not None
             for number, handler in before.items():
                 signal.signal(number, _leave if ending else handler)
+
+
+def _imports(frame: Any) -> bool:
+    """Whether a module is being imported where the main thread is."""
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _leave(number: int, frame: Any) -> None:
