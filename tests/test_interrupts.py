@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 import weakref
@@ -66,3 +67,16 @@ def test_an_import_is_not_broken_off(tmp_path, monkeypatch):
     assert stopped.value.number == signal.SIGTERM and sys.modules.pop("heavy_module").whole
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)] == usual
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_a_timer_that_the_signal_kept_from_being_cancelled_does_not_hold_the_process_up():
+    lines = [
+        "import os, signal, threading, time",
+        "from gankit.cli.stopping import stoppable",
+        "with stoppable():",
+        "    threading.Timer(60, print).start()",
+        "    os.kill(os.getpid(), signal.SIGTERM)",
+        "    time.sleep(10)",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=30)
+    assert "Stopped" in done.stderr

@@ -44,6 +44,8 @@ def stoppable() -> Iterator[Asked]:
             signal.set_wakeup_fd(before)
             os.close(mouth)  # the thread reads the end, and closes its own
             thread.join(1)
+            if asked():
+                _cancel_timers()
 
 
 def _listen(ear: int, asked: Asked, over: threading.Event) -> None:
@@ -60,6 +62,13 @@ def _listen(ear: int, asked: Asked, over: threading.Event) -> None:
                 threading.Thread(target=_leave, args=(number[0], wait, words, over), daemon=True).start()
     finally:
         os.close(ear)
+
+
+def _cancel_timers() -> None:
+    """Python waits for them before it ends: JAX starts one of a minute while it looks for devices."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
 
 
 def _leave(number: int, wait: float, words: str, over: threading.Event) -> None:
