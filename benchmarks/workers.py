@@ -2,6 +2,7 @@
 
     python -m benchmarks.workers --workers 4 --steps 200            # every recipe, float64, narrow networks
     python -m benchmarks.workers --workers 4 --backend jax          # of JAX: devices of one process
+    python -m benchmarks.workers --workers 4 --backend jax --hosts 2    # of two processes, which meet over loopback
     python -m benchmarks.workers --workers 1 --nudge --steps 200    # one worker from itself, a parameter 1e-15 off
     python -m benchmarks.workers --speed --rounds 12                # `dcgan`: two workers of a thread, one of two
 
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--only", default="", help="recipes, or with --speed backends, with commas between them")
     parser.add_argument("--backend", choices=("torch", "jax"), default="torch")
+    parser.add_argument("--hosts", type=int, default=1, help="processes of JAX, which share the workers out")
     parser.add_argument("--nudge", action="store_true", help="how far the game itself spreads a rounding error")
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--rounds", type=int, default=12, help="of turns, of two seconds each")
@@ -54,6 +56,8 @@ def played(folder: Path, asked: argparse.Namespace) -> None:
     import gankit
 
     rank = os.environ.get("RANK", "0")
+    if "JAX_NUM_PROCESSES" in os.environ:
+        os.environ["JAX_PROCESS_ID"] = rank
     for recipe in chosen(asked.only):
         log, (data, settings) = Log(), GAMES[recipe]
         game = {"backend": asked.backend, "dtype": "float64", "batch_size": 8, **settings}
@@ -85,8 +89,12 @@ def distances(asked: argparse.Namespace) -> None:
         module += [*(["--nudge"] if asked.nudge else []), "--out", many]
         who, ranks = f"{asked.workers} workers", asked.workers
         if asked.backend == "jax":
-            os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={asked.workers}"
-            who, ranks = f"{asked.workers} devices", 1
+            devices = asked.workers // asked.hosts
+            os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+            who, ranks = f"{devices} devices", asked.hosts
+            if ranks > 1:
+                os.environ |= {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{free_port()}", "JAX_NUM_PROCESSES": str(ranks)}
+                who = f"{ranks} processes of {who}"
         processes = together(module, ranks)
         who = f"{who}, nudged," if asked.nudge else who
         print(f"| recipe | {who} from one, after {asked.steps} steps | in |\n|---|---|---|", flush=True)
