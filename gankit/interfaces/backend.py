@@ -89,7 +89,8 @@ class Optimizer(Protocol):
 
 class Backend(Protocol):
     """An array framework, created as `Backend(device="auto", dtype="float32", precision="full")`. Contains no GAN
-    mathematics. If its devices can share a minibatch in one process, it takes `devices` too, a number or "all".
+    mathematics. If its devices can share a minibatch in one process, it takes `devices` too, a number or "all". If
+    processes that torchrun starts can share one, its class says `started_together = True`.
 
     If a backend cannot pass a check of the suite, it says so in `known_failures`, which maps the name of the check to
     the reason.

@@ -117,7 +117,8 @@ def prior_of(prior: Part | str, latent_dim: int) -> Prior:
 def open_backend(
     name: str | None, device: str, dtype: str, precision: str = "full", devices: int | str | None = None
 ) -> Backend:
-    """The backend of that name on a device; by default the first that is installed.
+    """The backend of that name on a device; by default the first that is installed, or of several processes that were
+    started for one game, the first that shares it among them.
 
     devices: how many of that kind are to share each minibatch, or "all", where the backend has that in one process.
     """
@@ -125,18 +126,24 @@ def open_backend(
         installed = registry.names("backends")
         if not installed:
             raise ConfigError("No backend is installed. Type pip install 'gankit[torch]' or pip install 'gankit[jax]'.")
-        name = installed[0]
+        name = installed[0] if launched() == 1 else next(iter(_sharing(installed)), installed[0])
     check_choice("dtype", dtype)
     kind = cast(Callable[..., Backend], registry.load("backends", name))
     settings = {} if precision == "full" else {"precision": precision}
     backend = kind(device=device, dtype=dtype, **settings, **_of_several(name, kind, devices))
     demand(backend, {dtype, precision} & {FLOAT64, *PRECISIONS}, f"dtype={dtype!r}, precision={precision!r}")
     if launched() > 1 and workers_of(backend.ops) is None:
+        others = " or ".join(f"--backend {other}" for other in _sharing(registry.names("backends")))
         raise ConfigError(
             f"{launched()} workers were started (WORLD_SIZE), but on the {name} backend each of them would train the "
-            "whole game by itself. Start one process. Only torch uses several."
+            f"whole game by itself. Start one process{f', or choose {others}' if others else ''}."
         )
     return backend
+
+
+def _sharing(names: Iterable[str]) -> list[str]:
+    """Those of some backends that share a game among processes which were started together."""
+    return [name for name in names if getattr(registry.load("backends", name), "started_together", False)]
 
 
 def _of_several(name: str, kind: Callable[..., Backend], devices: int | str | None) -> dict[str, Any]:

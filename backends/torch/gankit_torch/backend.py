@@ -31,6 +31,7 @@ class TorchBackend:
     """
 
     name = "torch"
+    started_together: ClassVar[bool] = True
     exports: ClassVar[Mapping[str, str]] = {"torch": "gankit_torch.export:Program", "onnx": "gankit_torch.export:Onnx"}
 
     def __init__(self, *, device: str = "auto", dtype: str = "float32", precision: str = "full") -> None:
