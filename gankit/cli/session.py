@@ -12,7 +12,7 @@ import typer
 
 from gankit.cli.duration import seconds, spoken
 from gankit.cli.settings import Options
-from gankit.cli.team import part, position, tell
+from gankit.cli.team import part, position, tell, typed
 from gankit.errors import CheckpointError, DataError, PluginError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Session:
         self.run, self.trainer, self.options, self.loggers, self.asked = run, trainer, options, loggers, asked
         self.workers = workers
         self.writing = Writing(warn)
-        asked.last_words = f"\n{LEFT} To go on:\n  {options.command()}\n"
+        asked.last_words = f"\n{LEFT} To go on:\n  {typed(options)}\n"
         self.grid = SampleGrid(run, options.sample_every, typer.echo)
         self.checkpoints = Checkpoints(run, options.checkpoint_every, options.keep)
         self.measured = _evaluations(run, options, self.checkpoints, trainer)
@@ -215,7 +215,7 @@ class Session:
             raise typer.Exit(LOST)
 
     def _interrupted(self, what: str, number: int) -> NoReturn:
-        typer.echo(f"\n{what} To go on:\n  {self.options.command()}", err=True)
+        typer.echo(f"\n{what} To go on:\n  {typed(self.options)}", err=True)
         raise typer.Exit(128 + number) from None
 
 

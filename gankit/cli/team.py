@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -56,6 +57,13 @@ def first_of(run: Path, backend: str | None, device: str, devices: str | None) -
     wrote = checkpoint.outline(checkpoint.find(run))[0]["backend"]
     name = backend or (wrote if wrote in registry.names("backends") else None)
     return writes(open_backend(name, device, "float32", devices=devices).ops)
+
+
+def typed(options: Options) -> str:
+    """The command that starts a run again, with its workers where all of them are on this host."""
+    here = os.environ.get("LOCAL_WORLD_SIZE")  # as torchrun sets it
+    alone = launched() == 1 or here != os.environ["WORLD_SIZE"]
+    return options.command() if alone else f"torchrun --nproc-per-node {here} -m {options.command()}"
 
 
 def among(trainer: Any) -> str:

@@ -170,6 +170,7 @@ def test_a_signal_to_one_ends_all_at_a_step_that_is_saved(tmp_path: Path) -> Non
     assert "Everything is saved" in told
     done = gankit.load(tmp_path / "run", backend="torch").steps_done
     assert f"Interrupted at step {done:,}" in told
+    assert f"To go on:\n  torchrun --nproc-per-node {COUNT} -m gankit train --backend torch" in told
 
 
 def test_each_worker_looks_at_its_share_of_the_samples(played: Path) -> None:

@@ -228,7 +228,7 @@ def started(commands: Sequence[Sequence[str]], *, threads: int = 1, **options: A
     """`python command` for each, as workers of one game."""
     count, port = len(commands), free_port()
     shared = {**os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    shared |= {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    shared |= {"LOCAL_WORLD_SIZE": str(count), "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return [
         subprocess.Popen([sys.executable, *command], env={**shared, "RANK": str(rank)}, **pipes, **options)
