@@ -17,7 +17,7 @@ ENDS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") i
 ONE_WISH = 0.25
 """Seconds in which further signals say the same: a terminal and a wrapper around the command may both send one."""
 IMPORTED = 0.02
-"""Seconds until it is looked at again whether an import, which must not be broken off, has come to its end."""
+"""Seconds between two looks at whether an import has ended: it must not be broken off."""
 
 
 class Stopped(KeyboardInterrupt):
