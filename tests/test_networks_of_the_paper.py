@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gankit.interfaces import Port
 from gankit.layers import (
     BatchNorm,
     Bias,
@@ -20,6 +21,7 @@ from gankit.layers import (
     Relu,
     Reshape,
     Sigmoid,
+    Skip,
     Tanh,
 )
 from gankit.networks import dcgan, gan_2014, pictures
@@ -130,3 +132,16 @@ def test_patches_with_norm_are_pix2pix_s():
     assert [layer.features for layer in windows] == [64, 128, 256, 512, 1]
     assert [(layer.size, layer.stride) for layer in windows[:3]] == [(4, 2)] * 3
     assert [layer.slope for layer in layers if type(layer) is LeakyRelu] == [0.2] * 4
+
+
+def test_u_net_s_way_down_is_pix2pix_s():
+    """Isola et al. 2017, 6.1.1: C64-C128-C256-C512-C512-C512, leaky relu of 0.2, no norm in the innermost layer."""
+    picture = (256, 256, 3)
+    layers = pictures.u_net(GameSpec(picture, 100, given={"image": Port("image", picture)}))
+    down = []
+    while skips := [layer for layer in layers if type(layer) is Skip]:
+        layers = skips[0].inner
+        down.append(layers[: 3 if type(layers[1]) is InstanceNorm else 2])
+    assert [kinds(level) for level in down] == [[Conv, InstanceNorm, LeakyRelu]] * 5 + [[Conv, LeakyRelu]]
+    assert [level[0].features for level in down] == [64, 128, 256, 512, 512, 512]
+    assert {(level[0].size, level[0].stride, level[-1].slope) for level in down} == {(4, 2, 0.2)}
