@@ -40,18 +40,33 @@ def check_running_statistics_move_in_their_own_phase(subject: Subject) -> None:
         agree(got[name], want, f"{name} after 3 iterations, k=2", rtol=1e-9, atol=1e-12, cause=cause)
 
 
+def check_running_statistics_move_once_a_part(subject: Subject) -> None:
+    """With `accumulate`, the statistics would be those of one part of each minibatch, and samples would get worse."""
+    trainer = normalised(subject.open(), accumulate=2, **IDLE)
+    by_hand = ByHand(leaves(trainer))
+    trainer.fit(steps=2)
+    got = leaves(trainer)
+    for batch in minibatches(trainer.config, 0, 2):
+        by_hand.step(batch, parts=2)
+    for name, want in by_hand.leaves().items():
+        cause = "parts of a minibatch that do not count, or that begin where the one before began."
+        agree(got[name], want, f"{name} after 2 iterations in two parts", rtol=1e-9, atol=1e-12, cause=cause)
+
+
 class ByHand:
     """The statistics of `normalised` while its parameters stand still, in NumPy."""
 
     def __init__(self, state: dict[str, Array]) -> None:
         self.state = {name: array.copy() for name, array in state.items()}
 
-    def step(self, batch: Minibatches) -> None:
-        """k times: D sees the real examples, then the fakes. Then G makes the fakes of its own phase."""
+    def step(self, batch: Minibatches, parts: int = 1) -> None:
+        """k times, for each part: D sees the real examples, then the fakes. Then G makes the fakes of its own phase."""
         for x, z in zip(batch.x, batch.z, strict=True):
-            self.judge(x)
-            self.judge(self.generate(z, move=False))
-        self.generate(batch.g_z, move=True)
+            for own_x, own_z in zip(np.split(x, parts), np.split(z, parts), strict=True):
+                self.judge(own_x)
+                self.judge(self.generate(own_z, move=False))
+        for own_z in np.split(batch.g_z, parts):
+            self.generate(own_z, move=True)
 
     def judge(self, x: Array) -> None:
         """D's first layers in training: one power iteration, then batch norm."""
@@ -124,6 +139,7 @@ def evaluated(state: dict[str, Array], z: Array) -> Array:
 
 CHECKS: tuple[Check, ...] = (
     check_running_statistics_move_in_their_own_phase,
+    check_running_statistics_move_once_a_part,
     check_evaluation_leaves_running_statistics,
     check_samples_use_running_statistics,
 )

@@ -24,7 +24,7 @@ from gankit.conformance.games import (
     small,
     start,
 )
-from gankit.conformance.running import ByHand, normalised
+from gankit.conformance.running import normalised
 from gankit.layers import (
     Dense,
     Flatten,
@@ -97,21 +97,6 @@ def test_accumulated_parts_are_the_whole_minibatch(backend):
     loss = {"name": "conditional", "base": "minimax", "mismatched": True}
     settings = {"loss": loss, "penalties": [{"name": "r1", "weight": 0.5}], **DESCENT}
     assert_follows_the_oracle(backend, 5, {"r1": 0.5}, atol=1e-12, accumulate=4, **settings)
-
-
-def test_with_batch_norm_each_part_is_normalised_and_counted_by_itself(backend):
-    trainer = normalised(opened(backend), accumulate=2, **IDLE)
-    by_hand = ByHand(leaves(trainer))
-    trainer.fit(steps=2)
-    for batch in minibatches(trainer.config, 0, 2):
-        for part in (slice(0, 4), slice(4, 8)):
-            by_hand.judge(batch.x[0, part])
-            by_hand.judge(by_hand.generate(batch.z[0, part], move=False))
-        for part in (slice(0, 4), slice(4, 8)):
-            by_hand.generate(batch.g_z[part], move=True)
-    got = leaves(trainer)
-    for name, want in by_hand.leaves().items():
-        agree(got[name], want, name, rtol=1e-10, atol=1e-12)
 
 
 # ---- numbers that change over time

@@ -37,6 +37,32 @@ def first_part(real):
     )
 
 
+def parts_from_the_start(real):
+    """Every part begins with the buffers that the minibatch began with."""
+
+    def accumulated(game, gradient):
+        begun = []
+
+        def anew(state, *a):
+            begun[:] = begun or [state]
+            return gradient(begun[0], *a)
+
+        def whole(*a):
+            begun.clear()
+            return real(game, anew)(*a)
+
+        return whole
+
+    return accumulated
+
+
+def first_buffers(real):
+    """The gradient of all parts, and the buffers of the first one."""
+    return lambda game, gradient: (
+        lambda *a: real(game, gradient)(*a)._replace(buffers=first_part(real)(game, gradient)(*a).buffers)
+    )
+
+
 def summed_parts(real):
     def accumulated(game, gradient):
         mean = real(game, gradient)
@@ -161,6 +187,7 @@ def one_step_late(real):
 
 WEIGHT, TAKEN_UP = "check_terms_that_remember_have_their_weight", "check_a_run_that_broke_off_is_taken_up"
 CLIP, PARTS = "check_clipping_is_of_a_players_whole_gradient", "check_accumulated_parts_are_the_whole_minibatch"
+COUNTED = "check_running_statistics_move_once_a_part"
 CONSTRAINTS, REMEMBER = "check_constraints_see_the_canonical_layout", "check_terms_remember"
 UNIFORM, WRONG = "check_fakes_with_labels_of_their_own_follow_the_oracle", "check_mismatched_labels_follow_the_oracle"
 PAIRS, RESUMED = "check_pairs_are_under_one_label", "check_what_terms_remember_is_resumed"
@@ -180,6 +207,8 @@ RULES = (
     Mutant("every array is clipped by itself", CLIP, core=patch("gankit.play.step", "clipped", each_by_itself)),
     Mutant("every entry is clipped by itself", CLIP, core=patch("gankit.play.step", "clipped", entries)),
     Mutant("parts after the first are left out", PARTS, core=patch("gankit.play.step", "accumulated", first_part)),
+    Mutant("parts begin anew", COUNTED, core=patch("gankit.play.step", "accumulated", parts_from_the_start)),
+    Mutant("only the first part counts", COUNTED, core=patch("gankit.play.step", "accumulated", first_buffers)),
     Mutant("parts are added up", PARTS, core=patch("gankit.play.step", "accumulated", summed_parts)),
     Mutant("D is constrained once a step", CONSTRAINTS, core=patch("gankit.play.step", "descended", constrained_once)),
     Mutant(
