@@ -47,6 +47,8 @@ def test_a_mixture_draws_each_component_as_often_and_normal_noise():
     assert np.array_equal(which.sum(axis=1), np.ones(len(z)))
     assert stats.chisquare(which.sum(axis=0)).pvalue > 0.01
     assert stats.kstest(noise.ravel(), stats.norm.cdf).pvalue > 0.01
+    for component in which.T == 1:  # and knows nothing of the component
+        assert all(stats.kstest(column, stats.norm.cdf).pvalue > 0.001 for column in noise[component].T)
 
 
 @pytest.mark.parametrize(

@@ -264,6 +264,21 @@ def check_streamed_labels_stay_in_step(subject: Subject) -> None:
         agree_by_name(leaves(trainer), oracle.leaves(), what, atol=TOLERANCE)
 
 
+def check_batches_that_come_follow_the_oracle(subject: Subject) -> None:
+    """With a DataLoader, examples would have the labels of others, or D and G would get each other's minibatches."""
+    config, data, steps = small(**CONDITIONAL, **SGD, k=2), examples(), 6
+    assert data.labels is not None
+    rows = np.random.default_rng(3).integers(len(data), size=(steps, 2, config.batch_size))
+    portions = ((data.x[part], data.labels[part]) for part in np.array_split(rows.ravel(), 7))
+    trainer = start(subject.open(), config)
+    oracle = oracle_of(trainer)
+    trainer.fit(portions, steps=steps)
+    for batch, own in zip(minibatches(config, 0, steps), rows, strict=True):
+        y = data.labels[own]
+        oracle.step(replace(batch, x=data.x.reshape(len(data), -1)[own] / 255.0, y=y, fake_y=y, g_y=y[-1]))
+    agree_by_name(leaves(trainer), oracle.leaves(), "a conditional run on batches that come, k=2", atol=TOLERANCE)
+
+
 CHECKS: tuple[Check, ...] = (
     check_penalty_follows_the_oracle,
     check_penalty_of_every_step_follows_the_oracle,
@@ -280,4 +295,5 @@ CHECKS: tuple[Check, ...] = (
     check_terms_draw_anew_at_every_step,
     check_what_terms_remember_is_resumed,
     check_streamed_labels_stay_in_step,
+    check_batches_that_come_follow_the_oracle,
 )

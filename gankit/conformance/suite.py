@@ -108,7 +108,7 @@ FLOORS: Mapping[str, int] = {
     "ops": 31,
     "layers": 33,
     "losses": 11,
-    "step": 49,
+    "step": 50,
     "open game": 8,
     "training": 8,
     "same seed": 11,

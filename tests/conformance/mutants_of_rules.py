@@ -152,6 +152,27 @@ def streamed(change):
     return run(tamper)
 
 
+def coming(change):
+    """Examples that come in an iterable are cut into change(batches)."""
+    return patch(
+        "gankit.play.batches:Batches",
+        "cut",
+        lambda real: lambda self, start, stop, x, given: change(real(self, start, stop, x, given)),
+    )
+
+
+def d_s_first(b):
+    """G's phase has the labels of D's first minibatch."""
+    first = {name: values[:, 0] for name, values in b.discriminator.given.items()}
+    return b._replace(generator=b.generator._replace(given=first, fake_given=first))
+
+
+def backwards(b):
+    """D's minibatches keep their labels where the examples change places."""
+    d = b.discriminator
+    return b._replace(discriminator=d._replace(real=d.real[:, ::-1]))
+
+
 def weighing(change):
     """Terms have change(weight) in the place of their weight."""
 
@@ -192,6 +213,7 @@ CONSTRAINTS, REMEMBER = "check_constraints_see_the_canonical_layout", "check_ter
 UNIFORM, WRONG = "check_fakes_with_labels_of_their_own_follow_the_oracle", "check_mismatched_labels_follow_the_oracle"
 PAIRS, RESUMED = "check_pairs_are_under_one_label", "check_what_terms_remember_is_resumed"
 STREAMED = "check_streamed_labels_stay_in_step"
+COMING = "check_batches_that_come_follow_the_oracle"
 
 RULES = (
     Mutant("all terms weigh 1", WEIGHT, core=weighing(lambda weight: 0.0 * weight + 1.0)),
@@ -248,5 +270,7 @@ RULES = (
         STREAMED,
         streamed(lambda given: {LABEL: np.repeat(given[LABEL][:1], len(given[LABEL]), axis=0)}),
     ),
+    Mutant("what comes has D's first labels in G's phase", COMING, coming(d_s_first)),
+    Mutant("what comes changes places without its labels", COMING, coming(backwards)),
     Mutant("streamed fakes are of the classes of the reals", STREAMED, streamed(lambda given: given)),
 )
