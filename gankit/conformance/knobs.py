@@ -275,7 +275,8 @@ def check_batches_that_come_follow_the_oracle(subject: Subject) -> None:
     trainer.fit(portions, steps=steps)
     for batch, own in zip(minibatches(config, 0, steps), rows, strict=True):
         y = data.labels[own]
-        oracle.step(replace(batch, x=data.x.reshape(len(data), -1)[own] / 255.0, y=y, fake_y=y, g_y=y[-1]))
+        x = data.x.reshape(len(data), -1)[own] / 255.0
+        oracle.step(batch._replace(x=x, y=y, fake_y=y, g_y=y[-1]))
     agree_by_name(leaves(trainer), oracle.leaves(), "a conditional run on batches that come, k=2", atol=TOLERANCE)
 
 
