@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -31,6 +32,8 @@ CUDA_PLUGINS = ("jax_cuda13_plugin", "jax_cuda12_plugin")
 CPUS_WAIT = jax.__version_info__ < (0, 10)
 """Whether devices of a CPU that share a minibatch may wait for each other for ever, as with jax 0.7.1: XLA's threads
 come to two reductions in another order on each."""
+AREAS, MOST_AREAS = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
+"""The areas of memory of this process, a line each, and how many Linux allows."""
 GPU_FLAGS = {
     "--xla_gpu_deterministic_ops": "true",
     "--xla_gpu_enable_command_buffer": "+WHILE,+CONDITIONAL",
@@ -62,6 +65,7 @@ class JaxBackend:
     ) -> None:
         keep_programs()
         tell_xla()
+        make_room()
         if devices is not None:
             join_hosts()
         self._device = find_device(device)
@@ -141,6 +145,23 @@ def keep_programs() -> None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
         jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
+
+
+def make_room() -> None:
+    """Let JAX forget its compiled programs, once they take half of the areas of memory that Linux allows a process.
+
+    JAX keeps the programs of games that are gone, some 240 areas for a small one. At the limit, 65,530 by default, XLA
+    crashes. A program that is still in use is compiled again, or comes from the cache folder.
+    """
+    try:
+        most = int(MOST_AREAS.read_text())
+        with AREAS.open("rb") as areas:
+            taken = sum(1 for _ in areas)
+    except OSError:  # not on Linux
+        return
+    if 2 * taken > most:
+        gc.collect()
+        jax.clear_caches()
 
 
 def find_device(name: str) -> jax.Device:

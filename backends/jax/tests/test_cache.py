@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+import gankit
 
 CODE = """
 import gankit, jax
@@ -44,3 +47,27 @@ def test_a_home_that_cannot_be_written_to_is_no_obstacle(tmp_path):
     (tmp_path / "file").write_text("")
     done = play(XDG_CACHE_HOME=tmp_path / "file")
     assert done.stdout.strip() == "None" and "Error" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts them")
+def test_programs_of_games_that_are_gone_do_not_fill_the_memory_map(tmp_path, monkeypatch):
+    """XLA crashes where it is full, after some 270 small games in a process."""
+    from gankit_jax import backend
+
+    def areas():
+        return len(backend.AREAS.read_bytes().splitlines())
+
+    small = {"data": "ring", "discriminator": {"hidden": [8]}}
+    kept = gankit.build("jax", generator={"hidden": [9]}, **small).fit(steps=2)
+    sample = kept.sample(4, seed=1)
+    for width in range(10, 13):
+        gankit.build("jax", generator={"hidden": [width]}, **small).fit(steps=2)
+    before = areas()
+    (tmp_path / "most").write_text(f"{2 * before + 1000}\n")
+    monkeypatch.setattr(backend, "MOST_AREAS", tmp_path / "most")
+    gankit.build("jax", **small)
+    assert areas() >= before, "there is room"
+    (tmp_path / "most").write_text(f"{2 * before - 1000}\n")
+    gankit.build("jax", **small)
+    assert areas() < before - 500
+    assert np.array_equal(kept.sample(4, seed=1), sample) and kept.fit(steps=1).steps_done == 3
