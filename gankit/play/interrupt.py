@@ -16,7 +16,7 @@ ENDS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") i
 """Signals that ask a program to end: Ctrl-C, a scheduler or `kill`, a terminal that closes."""
 ONE_WISH = 0.25
 """Seconds in which further signals say the same: a terminal and a wrapper around the command may both send one."""
-IMPORTED = 0.02
+IMPORT_POLL = 0.02
 """Seconds between two looks at whether an import has ended: it must not be broken off."""
 
 
@@ -85,7 +85,7 @@ class Asked:
             raise Stopped(self.number)
         if number != signal.SIGALRM:
             self._alarm = signal.signal(signal.SIGALRM, self._end)
-        signal.setitimer(signal.ITIMER_REAL, IMPORTED)
+        signal.setitimer(signal.ITIMER_REAL, IMPORT_POLL)
 
     @contextmanager
     def deferring(self) -> Iterator[Asked]:

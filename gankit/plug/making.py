@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from numbers import Integral
 from typing import Any, cast
 
 from gankit.config import OWN, Part
-from gankit.errors import ConfigError, GankitError, did_you_mean, one_of
+from gankit.errors import ConfigError, GankitError, PluginError, did_you_mean, one_of
 from gankit.interfaces import Backend, Prior
 from gankit.limits import check_choice
 from gankit.parts.first_api import as_today
@@ -126,7 +127,7 @@ def open_backend(
         installed = registry.names("backends")
         if not installed:
             raise ConfigError("No backend is installed. Type pip install 'gankit[torch]' or pip install 'gankit[jax]'.")
-        name = installed[0] if launched() == 1 else next(iter(_sharing(installed)), installed[0])
+        name = installed[0] if launched() == 1 else next(_sharing(installed), installed[0])
     check_choice("dtype", dtype)
     kind = cast(Callable[..., Backend], registry.load("backends", name))
     settings = {} if precision == "full" else {"precision": precision}
@@ -141,9 +142,12 @@ def open_backend(
     return backend
 
 
-def _sharing(names: Iterable[str]) -> list[str]:
+def _sharing(names: Iterable[str]) -> Iterator[str]:
     """Those of some backends that share a game among processes which were started together."""
-    return [name for name in names if getattr(registry.load("backends", name), "started_together", False)]
+    for name in names:
+        with suppress(PluginError):  # one that cannot be loaded; `gankit doctor` says why
+            if getattr(registry.load("backends", name), "started_together", False):
+                yield name
 
 
 def _of_several(name: str, kind: Callable[..., Backend], devices: int | str | None) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_a_home_that_cannot_be_written_to_is_no_obstacle(tmp_path):
     assert done.stdout.strip() == "None" and "Error" not in done.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts them")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the areas, and lists them in /proc")
 def test_programs_of_games_that_are_gone_do_not_fill_the_memory_map(tmp_path, monkeypatch):
     """XLA crashes where it is full, after some 270 small games in a process."""
     from gankit_jax import backend
